@@ -1,3 +1,12 @@
 //! Featherweight: neural networks made small, by real kernels, with the same bits on every machine.
 //!
 //! The modules stand in the order data flows; imports run upwards in this list only.
+
+pub mod tensor;
+pub mod math;
+pub mod rng;
+pub mod task;
+pub mod simd;
+pub mod kernels;
+pub mod ops;
+pub mod graph;
