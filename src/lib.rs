@@ -10,3 +10,4 @@ pub mod simd;
 pub mod kernels;
 pub mod ops;
 pub mod graph;
+pub mod formats;
