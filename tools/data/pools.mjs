@@ -1,0 +1,35 @@
+// Reads the sources of each set into pools (see sets.mjs).
+import { parseIdx } from "./idx.mjs";
+import { fetchSource } from "./sources.mjs";
+
+/** The whole of the digits source. */
+export function digitsPool() {
+  const [csv] = Object.values(fetchSource("digits"));
+  const rows = csv.toString("latin1").trim().split("\n").map((row) => row.split(",").map(Number));
+  for (const row of rows) {
+    if (row.length !== 65 || row.some((v) => !Number.isInteger(v) || v < 0 || v > 16)) throw new Error("digits: a row is not 64 values and a label");
+  }
+  return {
+    labels: Uint8Array.from(rows, (row) => row[64]),
+    pixels: Uint8Array.from(rows.flatMap((row) => row.slice(0, 64))),
+    shape: [1, 8, 8], max: 16, classes: 10,
+  };
+}
+
+/** A pool from the two IDX files, images and labels, whose names start with `start`. */
+export function idxPool(files, start) {
+  const part = (kind) => {
+    const path = Object.keys(files).find((name) => name.split("/").pop().startsWith(`${start}-${kind}`));
+    return parseIdx(files[path], path);
+  };
+  const images = part("images");
+  const labels = part("labels");
+  if (images.dims.length !== 3 || labels.dims[0] !== images.dims[0]) throw new Error(`${start}: images and labels disagree`);
+  return { labels: labels.data, pixels: images.data, shape: [1, images.dims[1], images.dims[2]], max: 255, classes: 10 };
+}
+
+/** The official training and test sets of Fashion-MNIST. */
+export function fashionPools() {
+  const files = fetchSource("fashion");
+  return { train: idxPool(files, "train"), test: idxPool(files, "t10k") };
+}

