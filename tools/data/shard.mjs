@@ -123,5 +123,6 @@ export function decode(bytes) {
   const coder = new Decoder(coded);
   walk({ planes: count * c, height: h, width: w, max }, pixels, coder, true);
   if (coder.at !== coded.length) throw new Error(`${coded.length - coder.at} bytes after the last pixel`);
+  if (coder.code !== 0) throw new Error(`coded pixels end with remainder ${coder.code}, not 0`);
   return { labels, pixels, shape, max, classes };
 }
