@@ -48,12 +48,7 @@ pub struct CoreError {
 
 impl CoreError {
     /// An error of `code` at `path`.
-    pub fn new(
-        code: ErrorCode,
-        path: impl Into<String>,
-        found: impl Into<String>,
-        allowed: impl Into<String>,
-    ) -> Self {
+    pub fn new(code: ErrorCode, path: impl Into<String>, found: impl Into<String>, allowed: impl Into<String>) -> Self {
         Self { code, path: path.into(), found: found.into(), allowed: allowed.into() }
     }
 

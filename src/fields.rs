@@ -101,7 +101,8 @@ impl Fields {
     pub fn integer(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, CoreError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         let allowed = format!("a whole number from {} to {}", range.start(), range.end());
-        let whole = value.as_u64().or_else(|| value.as_f64().filter(|f| f.fract() == 0.0 && *f >= 0.0).map(|f| f as u64));
+        let whole =
+            value.as_u64().or_else(|| value.as_f64().filter(|f| f.fract() == 0.0 && *f >= 0.0).map(|f| f as u64));
         match whole {
             Some(number) if range.contains(&number) => Ok(Some(number)),
             Some(_) => Err(CoreError::new(ErrorCode::Range, self.at(name), show(&value), allowed)),
@@ -150,12 +151,9 @@ impl Fields {
             None => Ok(None),
             Some(Value::String(id)) => match find(&id) {
                 Some(found) => Ok(Some(found)),
-                None => Err(CoreError::new(
-                    ErrorCode::UnknownId,
-                    self.at(name),
-                    show(&Value::String(id)),
-                    ids.join(", "),
-                )),
+                None => {
+                    Err(CoreError::new(ErrorCode::UnknownId, self.at(name), show(&Value::String(id)), ids.join(", ")))
+                }
             },
             Some(other) => {
                 Err(CoreError::new(ErrorCode::Type, self.at(name), show(&other), format!("one of {}", ids.join(", "))))
@@ -189,7 +187,12 @@ impl Fields {
 /// `json` with line and column.
 pub fn parse(text: &str) -> Result<Value, CoreError> {
     serde_json::from_str(text).map_err(|error| {
-        CoreError::new(ErrorCode::Json, format!("line {}, column {}", error.line(), error.column()), error.to_string(), "JSON")
+        CoreError::new(
+            ErrorCode::Json,
+            format!("line {}, column {}", error.line(), error.column()),
+            error.to_string(),
+            "JSON",
+        )
     })
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The modules stand in the order data flows; imports run upwards in this list only.
 
+pub mod error;
+pub mod fields;
 pub mod tensor;
 pub mod math;
 pub mod rng;
@@ -11,3 +13,5 @@ pub mod kernels;
 pub mod ops;
 pub mod graph;
 pub mod formats;
+pub mod data;
+pub mod models;
