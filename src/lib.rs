@@ -15,3 +15,4 @@ pub mod graph;
 pub mod formats;
 pub mod data;
 pub mod models;
+pub mod train;

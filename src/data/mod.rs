@@ -270,6 +270,11 @@ impl Images {
         Self { set, shards, starts, len, unit }
     }
 
+    /// Channels, height and width of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.set.shape
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.len
