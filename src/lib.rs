@@ -16,3 +16,6 @@ pub mod formats;
 pub mod data;
 pub mod models;
 pub mod train;
+pub mod evaluate;
+pub mod report;
+pub mod methods;
