@@ -1,11 +1,11 @@
 // `npm run data`: fetches the sources of the image sets and packs them. The same sources give the same
 // bytes. digits and fashion go to data/ and are committed; everything else goes to data/local/.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cifarPools, digitsPool, fashionPools, mnistPools } from "./pools.mjs";
 import { moments, SEEDS, splitDigits, splitOfficial } from "./sets.mjs";
 import { encode } from "./shard.mjs";
-import { Absent, provenance, ROOT, sha256 } from "./sources.mjs";
+import { Absent, provenance, ROOT, SourceError, sha256 } from "./sources.mjs";
 
 const PER_SHARD = 1000;
 const DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -84,16 +84,25 @@ function packCommitted() {
   return { "fashion-full": packSet("data/local/fashion-full", aboutFull, { train: full }) };
 }
 
-/** A set whose package may be absent: the whole of it, 2,000 of its training images as validation. */
+/** What an earlier run packed into data/local/, by set. */
+function packedBefore() {
+  const path = join(ROOT, "data/local/manifest.json");
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).sets : {};
+}
+
+/**
+ * A set whose package may be absent: the whole of it, 2,000 of its training images as validation. What an
+ * earlier run packed stays when the package has gone since.
+ */
 function packOptional(id, name, classes, read) {
   let pools;
   try {
     pools = read();
   } catch (error) {
     if (!(error instanceof Absent)) throw error;
-    rmSync(join(ROOT, "data/local", id), { recursive: true, force: true });
-    console.log(error.message);
-    return {};
+    const before = packedBefore()[id];
+    console.log(before ? `data/local/${id}: kept as packed before; its package is absent now` : error.message);
+    return before ? { [id]: before } : {};
   }
   const { test, validation, full } = splitOfficial(pools.train, pools.test, SEEDS[id], 2000, 0);
   const about = { name, classes, moments: moments(pools.train), sources: provenance(id), licence: "not stated" };
@@ -101,9 +110,15 @@ function packOptional(id, name, classes, read) {
 }
 
 const started = Date.now();
-writeManifest("data/local/manifest.json", {
-  ...packCommitted(),
-  ...packOptional("mnist", "MNIST", DIGITS, mnistPools),
-  ...packOptional("cifar10", "CIFAR-10", CIFAR, cifarPools),
-});
-console.log(`packed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+try {
+  writeManifest("data/local/manifest.json", {
+    ...packCommitted(),
+    ...packOptional("mnist", "MNIST", DIGITS, mnistPools),
+    ...packOptional("cifar10", "CIFAR-10", CIFAR, cifarPools),
+  });
+  console.log(`packed in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+} catch (error) {
+  if (!(error instanceof SourceError)) throw error;
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -13,8 +13,10 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 /** Where packages are kept between runs; not committed. */
 export const CACHE = join(ROOT, ".cache");
 
-/** An image set whose package is not on this machine; the message says how to get it. */
-export class Absent extends Error {}
+/** A source that cannot be fetched, or is not the one expected; the message is for the reader of a terminal. */
+export class SourceError extends Error {}
+/** An optional package that is not on this machine; the message says how to get it. */
+export class Absent extends SourceError {}
 
 export const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
@@ -63,7 +65,8 @@ export const SOURCES = {
 function checked(set, path, bytes) {
   const wanted = SOURCES[set].files[path];
   const found = sha256(bytes);
-  if (found !== wanted) throw new Error(`${SOURCES[set].package}: ${path} has SHA-256 ${found}; expected ${wanted}`);
+  if (found !== wanted)
+    throw new SourceError(`${SOURCES[set].package}: ${path} has SHA-256 ${found}; expected ${wanted}`);
   return bytes;
 }
 
@@ -72,7 +75,7 @@ function run(command, args, hint) {
     execFileSync(command, args, { cwd: CACHE, stdio: ["ignore", "ignore", "pipe"] });
   } catch (error) {
     const reason = error.code === "ENOENT" ? "command not found" : String(error.stderr || error.message).trim();
-    throw new Error(`${command} ${args.join(" ")}: ${reason}\n${hint}`);
+    throw new SourceError(`${command} ${args.join(" ")}: ${reason}\n${hint}`);
   }
 }
 
