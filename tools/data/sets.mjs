@@ -73,8 +73,8 @@ export function splitDigits(pool) {
 /**
  * fashion, and sets of the same make: the whole official test set, shuffled; validation and train from
  * the official training set, equally many of each class. An image whose pixels occur twice in the
- * training set, or occur in the test set, is not chosen (Fashion-MNIST has none), so the three splits share no image; `full` is
- * every training image that is not validation.
+ * training set, or occur in the test set, is not chosen, so the three splits share no image; `full` is
+ * every training image that is not validation. (Fashion-MNIST as packed here has no such image.)
  */
 export function splitOfficial(train, test, seeds, validationCount, trainCount) {
   const seen = new Map();
