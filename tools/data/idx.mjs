@@ -4,7 +4,8 @@
 /** Parses an IDX file of unsigned bytes. */
 export function parseIdx(bytes, name) {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (file.length < 4 || file.readUInt16BE(0) !== 0 || file[2] !== 8) throw new Error(`${name}: not an IDX file of bytes`);
+  if (file.length < 4 || file.readUInt16BE(0) !== 0 || file[2] !== 8)
+    throw new Error(`${name}: not an IDX file of bytes`);
   const rank = file[3];
   if (file.length < 4 + 4 * rank) throw new Error(`${name}: header cut short`);
   const dims = Array.from({ length: rank }, (_, i) => file.readUInt32BE(4 + 4 * i));

@@ -70,7 +70,7 @@ export function walk({ planes, height, width, max }, pixels, coder, decoding) {
         else if (across - down > 80) guess = n;
         else if (down - across > 32) guess = (guess + w) >> 1;
         else if (across - down > 32) guess = (guess + n) >> 1;
-        guess = min(guess < 0 ? 0 : guess, max);
+        guess = min(Math.max(guess, 0), max);
 
         const activity = level(across + down + 2 * abs(off[i - 1]) + abs(off[i - stride]), ACTIVITY);
         const zeros =
