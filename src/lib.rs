@@ -19,3 +19,7 @@ pub mod train;
 pub mod evaluate;
 pub mod report;
 pub mod methods;
+pub mod recipe;
+pub mod catalog;
+#[cfg(target_arch = "wasm32")]
+pub mod web;

@@ -88,6 +88,11 @@ impl Context {
         self.partial.set(Some((correct, total)));
     }
 
+    /// Forgets the counts of an evaluation that is not the task's own.
+    pub fn clear_partial(&self) {
+        self.partial.set(None);
+    }
+
     /// Right answers and images so far in the last evaluation.
     pub fn partial(&self) -> Option<(u32, u32)> {
         self.partial.get()

@@ -230,6 +230,27 @@ impl Library {
     }
 }
 
+impl Library {
+    /// The pixels (planar, 0..=max) and the class of one image.
+    ///
+    /// # Errors
+    /// `unknown-id`; `range` past the end of the split; `asset` when its shard was not provided.
+    pub fn image(&self, id: &str, split: &str, index: u32) -> Result<(Vec<u8>, u8), CoreError> {
+        let set = self.set(id)?;
+        let mut first = 0;
+        for shard in &find_split(&set, split)?.shards {
+            if index < first + shard.count {
+                let asset = &shard.asset.path;
+                let shard = self.shards.get(asset).ok_or_else(|| missing(asset))?;
+                let (at, size) = ((index - first) as usize, set.shape.iter().product::<usize>());
+                return Ok((shard.pixels[at * size..(at + 1) * size].to_vec(), shard.labels[at]));
+            }
+            first += shard.count;
+        }
+        Err(CoreError::new(ErrorCode::Range, "index", index.to_string(), format!("below {first}")))
+    }
+}
+
 fn missing(path: &str) -> CoreError {
     CoreError::new(ErrorCode::Asset, path, "a file that was not provided", "the file")
 }

@@ -8,6 +8,8 @@ pub use quantize::{
 };
 pub use train::TrainStep;
 
+pub(crate) use quantize::for_inputs;
+
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;
 use crate::fields::Fields;

@@ -4,6 +4,8 @@ mod calibrate;
 mod range;
 mod spec;
 
+pub(crate) use spec::for_inputs;
+
 pub use spec::{ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, WeightSpec};
 
 use super::{Applied, Method, Step, StepContext};
