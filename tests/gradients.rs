@@ -12,6 +12,8 @@ use std::rc::Rc;
 
 const IMAGES: usize = 11;
 const CLASSES: usize = 3;
+/// A draw without near-ties: where two inputs of a max window differ by less than the step, differences cross the kink.
+const SEED: u64 = 11;
 
 fn gradients(graph: &Rc<Graph>, parameters: &[Tensor], batch: &Batch, threads: usize) -> Gradients {
     let (graph, parameters, batch) = (Rc::clone(graph), parameters.to_vec(), batch.clone());
@@ -46,7 +48,7 @@ fn network(build: impl Fn(&mut Graph), input: &[usize], seed: u64) -> (Rc<Graph>
 
 /// Compares every parameter's gradient with (loss(p + h) − loss(p − h)) / 2h.
 fn check(name: &str, build: impl Fn(&mut Graph), input: &[usize]) {
-    let (graph, parameters, batch) = network(build, input, 7);
+    let (graph, parameters, batch) = network(build, input, SEED);
     let analytic = gradients(&graph, &parameters, &batch, 1);
     let loss = |parameters: &[Tensor]| gradients(&graph, parameters, &batch, 1).loss / IMAGES as f64;
     let mut checked = 0;
