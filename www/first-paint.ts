@@ -3,7 +3,6 @@
  * functions the live page uses, and put into index.html when it is served or built.
  */
 
-import { readFileSync } from "node:fs";
 import { accuracyChart, accuracyStart } from "./charts/accuracy";
 import { stripChart } from "./charts/strip";
 import { toMarkup } from "./charts/svg";
@@ -15,7 +14,7 @@ import { baselineOf, choiceKey, DEFAULT_CHOICE } from "./state/choice";
 import { type Precomputed, precomputedRuns } from "./state/precomputed";
 import { newRun, type Run } from "./state/runs";
 
-const CHART = { width: 620, height: 408 };
+const CHART = { width: 620, height: 500 };
 const STRIP = { width: 1192, height: 122 };
 
 function escape(text: string): string {
@@ -39,7 +38,7 @@ export function paintLanguage(file: Precomputed, language: Language): { hero: st
   const only = (name: string, content: string) => `<${name} class="only-${language}" lang="${language}">${content}</${name}>`;
   return {
     hero: only("h1", sentence),
-    strip: only("div", `<div class="strip-plot">${toMarkup(stripChart(stripData(DEFAULT_CHOICE.model, current.outcome, baseline.outcome, speech), STRIP))}</div>`),
+    strip: only("div", `<div class="strip"><div class="strip-plot">${toMarkup(stripChart(stripData(DEFAULT_CHOICE.model, current.outcome, baseline.outcome, speech), STRIP))}</div><p class="strip-caption soft">${escape(speech.t("strip.caption"))}</p></div>`),
     chart: only(
       "div",
       `<div class="chart-head"><h2>${escape(speech.t("chart.title"))} <small>${escape(speech.t("chart.against.bytes"))}</small></h2></div>` +
@@ -59,12 +58,4 @@ export function paintPage(page: string, file: Precomputed): string {
     result = result.replace(`<!--first-paint:${name}-->`, () => pieces.map((piece) => piece[name]).join(""));
   }
   return result;
-}
-
-/** The Vite plugin: one line in vite.config.ts. */
-export function firstPaint(): { name: string; transformIndexHtml: (page: string) => string } {
-  return {
-    name: "featherweight:first-paint",
-    transformIndexHtml: (page) => paintPage(page, JSON.parse(readFileSync(new URL("./www/precomputed/default.json", `file://${process.cwd()}/`), "utf8"))),
-  };
 }

@@ -1,7 +1,7 @@
 /** Accuracy against size: the chart of the Lab. A pure function of its data, in any size and any language. */
 
 import { line } from "d3-shape";
-import { type Label, placeLabels } from "./labels";
+import { DOT, type Label, placeLabels } from "./labels";
 import { type Point, paretoFront, paretoPath } from "./pareto";
 import { accuracyAxis, type Axis, bitsAxis, bytesAxis, KILOBYTE } from "./scales";
 import { type SvgNode, svg } from "./svg";
@@ -54,6 +54,12 @@ export interface AccuracyData {
   readonly active: string | undefined;
   readonly words: AccuracyWords;
 }
+
+/** Marks closer than this, in pixels, count as one size for the line of their family. */
+const SAME_SIZE = 2;
+
+/** Radius of the ring around the chosen recipe. */
+const RING = 10;
 
 export interface Size {
   readonly width: number;
@@ -160,8 +166,10 @@ function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
   for (const series of data.series) {
     const own = data.marks
       .filter((mark) => mark.series.includes(series.key))
-      .sort((a, b) => a.x - b.x)
-      .flatMap((mark) => positions.get(mark.key) ?? []);
+      .sort((a, b) => a.x - b.x || b.percent - a.percent)
+      .flatMap((mark) => positions.get(mark.key) ?? [])
+      // Of marks one above the other the line takes the best: it shows what a size can do, not a zigzag.
+      .filter((point, index, points) => index === 0 || point.x - (points[index - 1]?.x ?? 0) > SAME_SIZE);
     if (own.length > 1) {
       const path = line<Point>()
         .x((point) => point.x)
@@ -178,7 +186,7 @@ function marks(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
     const point = positions.get(mark.key) ?? { x: 0, y: 0 };
     const parts: SvgNode[] = [];
     if (mark.key === data.active || mark.key === data.current) {
-      parts.push(svg("circle", { class: mark.key === data.current ? "ring" : "ring hover", cx: point.x, cy: point.y, r: 10 }));
+      parts.push(svg("circle", { class: mark.key === data.current ? "ring" : "ring hover", cx: point.x, cy: point.y, r: RING }));
     }
     const top = plot.y.scale(mark.high);
     const foot = plot.y.scale(mark.low);
@@ -219,9 +227,9 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
     if (!series.chosen) continue;
     for (const mark of own) {
       const point = positions.get(mark.key);
-      if (point && mark.label) wanted.push({ text: mark.label, class: "axis", anchor: point, places: ["above-left", "left", "below-right", "below", "above", "right"], always: false });
+      if (point && mark.label) wanted.push({ text: mark.label, class: "axis", anchor: point, places: ["above-left", "left", "far-above", "far-left", "below-right", "below", "above", "right"], always: false });
     }
   }
-  const dots = [...positions.values()];
+  const dots = [...positions.entries()].map(([key, point]) => ({ ...point, radius: key === data.current ? RING + 1 : DOT }));
   return placeLabels(wanted, dots, { left: left - 30, right: right + 18, top: top - 20, bottom: bottom - 2 });
 }

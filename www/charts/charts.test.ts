@@ -191,15 +191,15 @@ describe("labels", () => {
 
   it("takes the next place when the first is covered", () => {
     const label = { text: "four", class: "axis", anchor: { x: 100, y: 100 }, places: ["right", "left"] as const, always: false };
-    const free = placeLabels([label], [{ x: 100, y: 100 }], bounds)[0];
+    const free = placeLabels([label], [{ x: 100, y: 100, radius: 5 }], bounds)[0];
     expect(Number(free?.attributes.x)).toBeGreaterThan(100);
-    const covered = placeLabels([label], [{ x: 100, y: 100 }, { x: 118, y: 100 }], bounds)[0];
+    const covered = placeLabels([label], [{ x: 100, y: 100, radius: 5 }, { x: 118, y: 100, radius: 5 }], bounds)[0];
     expect(Number(covered?.attributes.x)).toBeLessThan(100);
   });
 
   it("leaves out what fits nowhere, unless it must be there", () => {
     const label = { text: "four", class: "axis", anchor: { x: 100, y: 100 }, places: ["right"] as const };
-    const dots = [{ x: 118, y: 100 }];
+    const dots = [{ x: 118, y: 100, radius: 5 }];
     expect(placeLabels([{ ...label, always: false }], dots, bounds)).toHaveLength(0);
     expect(placeLabels([{ ...label, always: true }], dots, bounds)).toHaveLength(1);
   });

@@ -5,7 +5,7 @@ import { type SvgNode, svg, textWidth } from "./svg";
 
 export type Place =
   | "right" | "left" | "above" | "below" | "above-left" | "below-right"
-  | "above-end" | "far-below" | "far-below-left" | "far-below-right" | "far-above" | "far-right";
+  | "above-end" | "far-below" | "far-below-left" | "far-below-right" | "far-above" | "far-left" | "far-right";
 
 export interface Label {
   readonly text: string;
@@ -25,7 +25,14 @@ export interface Box {
 }
 
 const SIZE = 12;
-const DOT = 5;
+
+/** Radius around a mark that labels keep clear of. */
+export const DOT = 5;
+
+/** A mark to keep clear of. */
+export interface Dot extends Point {
+  readonly radius: number;
+}
 
 interface Placed {
   readonly x: number;
@@ -38,6 +45,7 @@ function at(place: Place, anchor: Point): Placed {
   switch (place) {
     case "right": return { x: x + 10, y: y + 4, end: "start" };
     case "left": return { x: x - 9, y: y + 4, end: "end" };
+    case "far-left": return { x: x - 15, y: y + 4, end: "end" };
     case "above": return { x, y: y - 10, end: "middle" };
     case "below": return { x, y: y + 18, end: "middle" };
     case "above-left": return { x: x - 6, y: y - 7, end: "end" };
@@ -63,8 +71,13 @@ function overlaps(a: Box, b: Box): boolean {
 }
 
 /** Places the labels in the order given, keeping clear of `dots` and inside `bounds`. */
-export function placeLabels(labels: readonly Label[], dots: readonly Point[], bounds: Box): SvgNode[] {
-  const taken: Box[] = dots.map((dot) => ({ left: dot.x - DOT, right: dot.x + DOT, top: dot.y - DOT, bottom: dot.y + DOT }));
+export function placeLabels(labels: readonly Label[], dots: readonly Dot[], bounds: Box): SvgNode[] {
+  const taken: Box[] = dots.map((dot) => ({
+    left: dot.x - dot.radius,
+    right: dot.x + dot.radius,
+    top: dot.y - dot.radius,
+    bottom: dot.y + dot.radius,
+  }));
   const parts: SvgNode[] = [];
   for (const label of labels) {
     const options = label.places.map((place) => {

@@ -121,7 +121,7 @@ export const page = {
   "lost.figure": "Test image {index}, a case of {label}: read as {before} before, as {after} after.",
   "lost.next": "Show {count} others",
   "lost.pays": "Who pays",
-  "lost.pays.sub": "errors per class, before and after",
+  "lost.pays.sub": "errors, before and after",
   "lost.pays.label": "Errors per class. {rows}",
   "lost.pays.row": "{label}: {before} before, {after} after.",
 

@@ -123,7 +123,7 @@ export const page: Record<keyof typeof english, string> = {
   "lost.figure": "시험 이미지 {index}번, 정답 {label}. 압축 전에는 {before:으로/로}, 압축 후에는 {after:으로/로} 읽었습니다.",
   "lost.next": "다른 {count}개 보기",
   "lost.pays": "누가 손해를 보나",
-  "lost.pays.sub": "분류별 오답 수, 압축 전과 후",
+  "lost.pays.sub": "분류별 오답, 압축 전과 후",
   "lost.pays.label": "분류별 오답 수. {rows}",
   "lost.pays.row": "{label}: 전 {before}, 후 {after}.",
 

@@ -47,8 +47,8 @@ export class BarPanel extends Panel {
         <span class="tagline">${this.t("bar.tagline")}</span>
         <div class="end">
           ${others.map((language) => html`<button lang=${language} @click=${() => settings?.setLanguage(language)}>${LANGUAGES[language].name}</button>`)}
-          <button class="theme" @click=${() => settings?.nextTheme()}>
-            <span class="theme-name">${this.t("bar.theme")}: </span>${this.t(`bar.theme.${settings?.theme ?? "auto"}`)}
+          <button aria-label=${`${this.t("bar.theme")}: ${this.t(`bar.theme.${settings?.theme ?? "auto"}`)}`} @click=${() => settings?.nextTheme()}>
+            <span aria-hidden="true">◐</span> ${this.t(`bar.theme.${settings?.theme ?? "auto"}`)}
           </button>
           <button class="share" @click=${() => this.#share()}>${this.t("bar.share")}</button>
         </div>

@@ -11,7 +11,7 @@ import { axisNote, chartData, runWords } from "./data";
 /** Pointer distance in pixels within which a mark is meant. */
 const REACH = 26;
 
-export const CHART_HEIGHT = { wide: 408, narrow: 320 };
+export const CHART_HEIGHT = { wide: 500, narrow: 320 };
 
 export class ChartPanel extends Panel {
   static override properties = { ...Panel.properties, active: { state: true }, width: { state: true } };
@@ -48,7 +48,6 @@ export class ChartPanel extends Panel {
   protected override firstUpdated(): void {
     const plot = this.#plot;
     if (plot) this.#resize.observe(plot);
-    this.#measure();
   }
 
   protected override willUpdate(): void {

@@ -246,15 +246,15 @@ export class DrawPanel extends Panel {
     const { reading, speech } = this;
     const shown = reading && data ? likeliest(reading.before, reading.after, SHOWN) : [];
     const bar = (share: number, kind: string) =>
-      html`<span class="bar-row"><i class=${kind} style="width:${(share * 100).toFixed(1)}%"></i></span><span class="bar-value">${(share * 100).toFixed(0)}</span>`;
+      html`<span class="bar-row"><i class=${kind} style="width:${(share * 100).toFixed(1)}%"></i></span><span class="bar-value">${(share * 100).toFixed(0)} %</span>`;
     const { choice } = this.lab.view;
     return html`<table class="bars">
       <caption class="hidden">${this.t("draw.caption")}</caption>
       <thead>
         <tr>
           <th scope="col"><span class="hidden">${this.t("draw.class")}</span></th>
-          <th scope="col">${this.t("draw.before")} %</th>
-          <th scope="col" class="after">${isBaseline(choice) ? nothing : html`${widthName(choice, speech)} %`}</th>
+          <th scope="col">${this.t("draw.before")}</th>
+          <th scope="col" class="after">${isBaseline(choice) ? nothing : html`${widthName(choice, speech)}`}</th>
         </tr>
       </thead>
       <tbody>

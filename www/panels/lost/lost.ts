@@ -48,7 +48,6 @@ export class LostPanel extends Panel {
   protected override firstUpdated(): void {
     const plot = this.querySelector(".pays");
     if (plot) this.#resize.observe(plot);
-    this.#measure();
   }
 
   get #data(): DataSet | undefined {

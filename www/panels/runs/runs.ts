@@ -69,7 +69,7 @@ export class RunsPanel extends Panel {
     return html`<tr class=${current ? "current" : ""}>
       <th scope="row">
         <button aria-label=${this.t("runs.restore", { name: recipeName(run.choice, speech) })} aria-current=${current ? "true" : "false"} @click=${() => this.lab.choose(run.choice)}>
-          <code>${row.code}</code>
+          ${code(row.code)}
         </button>
       </th>
       <td>${outcome ? html`${speech.percent(outcome.accuracy.top1, 2)} <span class="soft">± ${halfWidth(outcome.accuracy)}</span>` : nothing}</td>
@@ -85,6 +85,12 @@ export class RunsPanel extends Panel {
     if (run.state === "failed" && run.error) return this.t("runs.status.failed", { reason: errorWords(run.error, this.speech) });
     return this.t(`runs.status.${run.state}`, { seconds: run.seconds?.toFixed(1) ?? "0.0", reason: "" });
   }
+}
+
+/** A recipe's code, its model quieter than its steps. */
+function code(text: string): TemplateResult {
+  const dot = text.indexOf(".");
+  return dot < 0 ? html`<code>${text}</code>` : html`<code><span class="soft">${text.slice(0, dot)}</span>${text.slice(dot)}</code>`;
 }
 
 customElements.define("fw-runs", RunsPanel);

@@ -32,7 +32,6 @@ export class StripPanel extends Panel {
   protected override firstUpdated(): void {
     const plot = this.querySelector(".strip-plot");
     if (plot) this.#resize.observe(plot);
-    this.#measure();
   }
 
   protected override updated(): void {
@@ -45,8 +44,10 @@ export class StripPanel extends Panel {
   }
 
   protected override render(): TemplateResult {
-    return html`<div class="strip-plot"></div>
-      <p class="strip-caption soft">${this.t("strip.caption")}</p>`;
+    return html`<div class="strip">
+      <div class="strip-plot"></div>
+      <p class="strip-caption soft">${this.t("strip.caption")}</p>
+    </div>`;
   }
 }
 
