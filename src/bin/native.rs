@@ -1,0 +1,95 @@
+//! The engine without a browser: runs a recipe natively, or trains the zoo. The command line for people is
+//! `bin/featherweight.mjs`, which runs the same WebAssembly as the page; this one exists to compare with it and to train
+//! on all cores.
+
+use featherweight::data::Library;
+use featherweight::error::CoreError;
+use featherweight::recipe::{Outcome, Recipe, run};
+use featherweight::task::{Context, Task};
+use featherweight::train::Checkpoint;
+use featherweight::{fields, models};
+use std::cell::RefCell;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+const USAGE: &str = "usage: featherweight-native run RECIPE.json
+       featherweight-native train RECIPE.json OUT.safetensors   (a checkpoint is kept beside OUT)";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["run", recipe] => execute(recipe, None).and_then(|outcome| print_report(&outcome)),
+        ["train", recipe, out] => train(recipe, Path::new(out)),
+        _ => Err(USAGE.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(if error.is::<CoreError>() { 2 } else { 1 })
+        }
+    }
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs a recipe with files from the working directory. With `checkpoint`, goes on from that file and keeps it up to
+/// date.
+fn execute(recipe: &str, checkpoint: Option<&Path>) -> Result<Outcome, Failure> {
+    let mut library = models::library()?;
+    let local = "data/local/manifest.json";
+    if let Ok(text) = std::fs::read_to_string(local) {
+        library.add_manifest(local, &text)?;
+    }
+    let text = std::fs::read_to_string(recipe).map_err(|error| format!("{recipe}: {error}"))?;
+    let recipe = Recipe::parse(fields::parse(&text)?, &library)?;
+    provide(&recipe, &mut library)?;
+    let resume = checkpoint.and_then(|path| std::fs::read(path).ok()).map(Checkpoint);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let library = Rc::new(RefCell::new(library));
+    let mut task = Task::new(Rc::new(Context::new(threads)), |ctx| run(ctx, recipe, library, Rc::default(), resume));
+    let started = std::time::Instant::now();
+    loop {
+        if let Some(outcome) = task.advance(2_000_000_000) {
+            eprintln!();
+            return Ok(outcome?);
+        }
+        if let (Some(path), Some(bytes)) = (checkpoint, task.context().take_checkpoint()) {
+            let new = path.with_extension("new");
+            std::fs::write(&new, bytes)?;
+            std::fs::rename(new, path)?;
+        }
+        let (done, total) = task.context().progress();
+        let share = done as f64 / total.max(1) as f64;
+        let left = started.elapsed().as_secs_f64() * (1.0 / share.max(1e-9) - 1.0);
+        eprint!("\r{:?} {:5.1} %, about {left:.0} s left   ", task.context().phase(), 100.0 * share);
+    }
+}
+
+fn provide(recipe: &Recipe, library: &mut Library) -> Result<(), Failure> {
+    for asset in recipe.needs(library)? {
+        let bytes = std::fs::read(&asset.path).map_err(|error| format!("{}: {error}", asset.path))?;
+        library.provide(&asset.path, &bytes)?;
+    }
+    Ok(())
+}
+
+fn print_report(outcome: &Outcome) -> Result<(), Failure> {
+    let report = serde_json::to_string(&outcome.report)?;
+    writeln!(std::io::stdout(), "{report}")?;
+    Ok(())
+}
+
+/// Trains by a recipe; writes the weights and prints the report.
+fn train(recipe: &str, out: &Path) -> Result<(), Failure> {
+    let checkpoint = out.with_extension("checkpoint");
+    let outcome = execute(recipe, Some(&checkpoint))?;
+    std::fs::write(out, outcome.network.export(&outcome.recipe.to_string())?)?;
+    if checkpoint.exists() {
+        std::fs::remove_file(checkpoint)?;
+    }
+    print_report(&outcome)
+}

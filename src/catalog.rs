@@ -1,0 +1,239 @@
+//! Names, ranges and sources of everything a recipe may say: what the page builds its controls from.
+
+use crate::data::{AssetRef, Library};
+use crate::error::CoreError;
+use crate::formats::{FORMATS, Family, Format};
+use crate::methods::{CALIBRATIONS, Choice, GRANULARITIES, RANGES, for_inputs};
+use crate::models::{self, MODELS};
+use crate::recipe::MOST_SEED;
+use crate::report::{ENGINE, NUMERICS};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A layer of a model that has parameters.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct LayerInfo {
+    /// Its name.
+    pub name: String,
+    /// Its op.
+    pub op: String,
+    /// Parameters, bias included.
+    pub parameters: u64,
+    /// Multiply-adds for one image.
+    pub macs: u64,
+}
+
+/// Right answers recorded when a model was trained.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Recorded {
+    /// Right answers on the whole test split.
+    pub correct: u32,
+    /// Images.
+    pub total: u32,
+    /// Their ratio.
+    pub top1: f64,
+}
+
+/// A model.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct ModelInfo {
+    /// The id in recipes.
+    pub id: String,
+    /// The permanent short code in links.
+    pub code: String,
+    /// Name for people.
+    pub name: String,
+    /// Its data set.
+    pub data: String,
+    /// Parameters.
+    pub parameters: u64,
+    /// Multiply-adds for one image.
+    pub macs: u64,
+    /// Number of classes.
+    pub classes: u32,
+    /// Layers with parameters.
+    pub layers: Vec<LayerInfo>,
+    /// What its weights reached.
+    pub baseline: Recorded,
+    /// Its weights.
+    pub weights: AssetRef,
+    /// The paper.
+    pub source: String,
+}
+
+/// A data set.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct DataInfo {
+    /// The id in recipes.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// Ids of the classes, in label order.
+    pub classes: Vec<String>,
+    /// Images of each split.
+    #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, number>"))]
+    pub splits: BTreeMap<String, u32>,
+    /// The package it comes from.
+    pub source: String,
+    /// Its licence.
+    pub licence: String,
+}
+
+/// A number format.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct FormatInfo {
+    /// The id in recipes.
+    pub id: String,
+    /// The permanent short code in links.
+    pub code: String,
+    /// Bits per value, scales aside.
+    pub bits: f64,
+    /// Distinct values; `null` for floats.
+    pub levels: Option<u32>,
+    /// The kind.
+    pub family: Family,
+    /// Whether weights may have it.
+    pub weights: bool,
+    /// Whether inputs may have it.
+    pub activations: bool,
+    /// Whether it has scales, so that granularity matters.
+    pub scaled: bool,
+    /// Whether it can be asymmetric.
+    pub asymmetric: bool,
+    /// Whether the choice of range matters.
+    pub ranged: bool,
+    /// The paper or standard.
+    pub source: String,
+}
+
+/// A choice.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct ChoiceInfo {
+    /// The id in recipes.
+    pub id: String,
+    /// The permanent short code in links.
+    pub code: String,
+    /// The paper or standard.
+    pub source: String,
+}
+
+/// Everything there is to choose from.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Catalog {
+    /// The engine's version.
+    pub engine: String,
+    /// See [`NUMERICS`].
+    pub numerics: u32,
+    /// Models with trained weights.
+    pub models: Vec<ModelInfo>,
+    /// Data sets.
+    pub data: Vec<DataInfo>,
+    /// Number formats.
+    pub formats: Vec<FormatInfo>,
+    /// What may share a scale.
+    pub granularities: Vec<ChoiceInfo>,
+    /// Ranges of weights.
+    pub ranges: Vec<ChoiceInfo>,
+    /// Ranges of inputs.
+    pub calibrations: Vec<ChoiceInfo>,
+    /// Least and greatest values of numbers, by name.
+    #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, [number, number]>"))]
+    pub limits: BTreeMap<String, [f64; 2]>,
+}
+
+fn choices<T>(list: &[Choice<T>]) -> Vec<ChoiceInfo> {
+    list.iter().map(|c| ChoiceInfo { id: c.id.into(), code: c.code.into(), source: c.source.into() }).collect()
+}
+
+fn format_info(format: &dyn Format) -> FormatInfo {
+    FormatInfo {
+        id: format.id().into(),
+        code: format.code().into(),
+        bits: format.bits(),
+        levels: format.levels(),
+        family: format.family(),
+        weights: true,
+        activations: for_inputs(format),
+        scaled: format.scaled(),
+        asymmetric: format.asymmetric(),
+        ranged: format.ranged(),
+        source: format.source().into(),
+    }
+}
+
+/// The catalog of this engine and a library's data sets.
+///
+/// # Errors
+/// `internal` when a built-in manifest or model is not readable, which tests rule out.
+pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
+    let zoo = models::zoo()?;
+    let mut model_infos = Vec::new();
+    for model in MODELS {
+        let Some(entry) = zoo.get(model.id) else { continue };
+        let graph = (model.build)().map_err(|error| CoreError::internal(model.id, error))?;
+        let count = |node: &crate::graph::Node| node.params.iter().map(|spec| spec.shape.len() as u64).sum::<u64>();
+        let layers: Vec<LayerInfo> = graph
+            .nodes()
+            .iter()
+            .filter(|node| !node.params.is_empty())
+            .map(|node| LayerInfo {
+                name: node.name.clone(),
+                op: node.op.kind().into(),
+                parameters: count(node),
+                macs: node.macs,
+            })
+            .collect();
+        model_infos.push(ModelInfo {
+            id: model.id.into(),
+            code: model.code.into(),
+            name: model.name.into(),
+            data: model.data.into(),
+            parameters: layers.iter().map(|layer| layer.parameters).sum(),
+            macs: graph.macs(),
+            classes: graph.output().len() as u32,
+            layers,
+            baseline: Recorded {
+                correct: entry.correct,
+                total: entry.total,
+                top1: f64::from(entry.correct) / f64::from(entry.total.max(1)),
+            },
+            weights: entry.asset.clone(),
+            source: model.source.into(),
+        });
+    }
+    let data = library.sets().iter().map(|(id, set)| DataInfo {
+        id: id.clone(),
+        name: set.name.clone(),
+        shape: set.shape,
+        classes: set.classes.clone(),
+        splits: set.splits.iter().map(|(name, split)| (name.clone(), split.count)).collect(),
+        source: set.sources.first().map(|source| source.package.clone()).unwrap_or_default(),
+        licence: set.licence.clone(),
+    });
+    let limits = [
+        ("seed", [0.0, MOST_SEED as f64]),
+        ("data.count", [1.0, 10_000.0]),
+        ("activations.images", [1.0, 2000.0]),
+        ("activations.percentile", [50.0, 100.0]),
+    ];
+    Ok(Catalog {
+        engine: ENGINE.into(),
+        numerics: NUMERICS,
+        models: model_infos,
+        data: data.collect(),
+        formats: FORMATS.iter().map(|format| format_info(*format)).collect(),
+        granularities: choices(GRANULARITIES),
+        ranges: choices(RANGES),
+        calibrations: choices(CALIBRATIONS),
+        limits: limits.into_iter().map(|(name, range)| (name.to_string(), range)).collect(),
+    })
+}

@@ -1,0 +1,394 @@
+//! Data sets: the manifest, and a library of files that were provided and checked.
+//!
+//! Nothing here reads files or fetches: the host asks what is needed ([`AssetRef`]) and provides bytes, which are taken
+//! only when length and SHA-256 are the recorded ones.
+
+pub mod shard;
+
+use crate::error::{CoreError, ErrorCode};
+use crate::simd::LANES;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use shard::Shard;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A file the engine may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct AssetRef {
+    /// Path below the site's root.
+    pub path: String,
+    /// Length.
+    pub bytes: u32,
+    /// SHA-256 of the content, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// Part of a split.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShardRef {
+    /// The file.
+    #[serde(flatten)]
+    pub asset: AssetRef,
+    /// Images in it.
+    pub count: u32,
+}
+
+/// Train, validation or test.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Split {
+    /// Images in all shards.
+    pub count: u32,
+    /// The shards, in order; the images of a split stand in a fixed shuffled order.
+    pub shards: Vec<ShardRef>,
+}
+
+/// Where a set comes from.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Source {
+    /// The package.
+    pub package: String,
+}
+
+/// One data set.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DataSet {
+    /// Name for people.
+    pub name: String,
+    /// Channels, height, width.
+    pub shape: [usize; 3],
+    /// The value that counts as 1.0.
+    pub max: u8,
+    /// Ids of the classes, in label order.
+    pub classes: Vec<String>,
+    /// Splits by name.
+    pub splits: BTreeMap<String, Split>,
+    /// Where it comes from.
+    pub sources: Vec<Source>,
+    /// Its licence.
+    pub licence: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Manifest {
+    version: u32,
+    sets: BTreeMap<String, DataSet>,
+}
+
+/// Names of the splits, in the order of use.
+pub const SPLITS: &[&str] = &["train", "validation", "test"];
+
+/// Data sets, and the files provided so far.
+#[derive(Debug)]
+pub struct Library {
+    sets: BTreeMap<String, Rc<DataSet>>,
+    refs: BTreeMap<String, AssetRef>,
+    shards: BTreeMap<String, Rc<Shard>>,
+    files: BTreeMap<String, Rc<[u8]>>,
+}
+
+/// SHA-256 in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+}
+
+impl Library {
+    /// The sets that ship with the engine, no file yet.
+    ///
+    /// # Errors
+    /// `internal` when the built-in manifest is not readable, which a test rules out.
+    pub fn new() -> Result<Self, CoreError> {
+        let mut library =
+            Self { sets: BTreeMap::new(), refs: BTreeMap::new(), shards: BTreeMap::new(), files: BTreeMap::new() };
+        library.add_manifest("data/manifest.json", include_str!("../../data/manifest.json"))?;
+        Ok(library)
+    }
+
+    /// Adds the sets of a manifest, such as the one of sets packed on this machine. Sets that are there already stay.
+    ///
+    /// # Errors
+    /// `json` or `version`.
+    pub fn add_manifest(&mut self, path: &str, text: &str) -> Result<(), CoreError> {
+        let manifest: Manifest = serde_json::from_str(text)
+            .map_err(|error| CoreError::new(ErrorCode::Json, path, error.to_string(), "a data manifest"))?;
+        if manifest.version != 1 {
+            return Err(CoreError::new(ErrorCode::Version, path, manifest.version.to_string(), "1"));
+        }
+        for (id, set) in manifest.sets {
+            for shard in set.splits.values().flat_map(|split| &split.shards) {
+                self.register(shard.asset.clone());
+            }
+            self.sets.entry(id).or_insert_with(|| Rc::new(set));
+        }
+        Ok(())
+    }
+
+    /// Makes a file known, so that it can be provided.
+    pub fn register(&mut self, asset: AssetRef) {
+        self.refs.entry(asset.path.clone()).or_insert(asset);
+    }
+
+    /// All sets by id.
+    pub fn sets(&self) -> &BTreeMap<String, Rc<DataSet>> {
+        &self.sets
+    }
+
+    /// Whether a file was provided.
+    pub fn has(&self, path: &str) -> bool {
+        self.shards.contains_key(path) || self.files.contains_key(path)
+    }
+
+    /// Takes a file: checks it against its record and decodes data shards.
+    ///
+    /// # Errors
+    /// `asset` for an unknown path; `checksum` when length, SHA-256 or content is wrong.
+    pub fn provide(&mut self, path: &str, bytes: &[u8]) -> Result<(), CoreError> {
+        let Some(asset) = self.refs.get(path) else {
+            return Err(CoreError::new(ErrorCode::Asset, path, "an unknown file", "a file named in a manifest"));
+        };
+        let wrong = |found: String, allowed: String| CoreError::new(ErrorCode::Checksum, path, found, allowed);
+        if bytes.len() != asset.bytes as usize {
+            return Err(wrong(format!("{} bytes", bytes.len()), format!("{} bytes", asset.bytes)));
+        }
+        let digest = sha256_hex(bytes);
+        if digest != asset.sha256 {
+            return Err(wrong(format!("SHA-256 {digest}"), format!("SHA-256 {}", asset.sha256)));
+        }
+        if path.ends_with(".fws") {
+            let shard = shard::decode(bytes).map_err(|error| wrong(error.to_string(), "an FWS1 shard".into()))?;
+            self.shards.insert(path.to_string(), Rc::new(shard));
+        } else {
+            self.files.insert(path.to_string(), bytes.into());
+        }
+        Ok(())
+    }
+
+    /// A provided file that is not a shard.
+    ///
+    /// # Errors
+    /// `asset` when it was not provided.
+    pub fn file(&self, path: &str) -> Result<Rc<[u8]>, CoreError> {
+        self.files.get(path).cloned().ok_or_else(|| missing(path))
+    }
+
+    /// A set by id.
+    ///
+    /// # Errors
+    /// `unknown-id`, listing the sets there are.
+    pub fn set(&self, id: &str) -> Result<Rc<DataSet>, CoreError> {
+        self.sets.get(id).cloned().ok_or_else(|| {
+            let ids: Vec<&str> = self.sets.keys().map(String::as_str).collect();
+            CoreError::new(ErrorCode::UnknownId, "data.set", format!("\"{id}\""), ids.join(", "))
+        })
+    }
+
+    /// The files that hold the first `count` images of a split.
+    ///
+    /// # Errors
+    /// `unknown-id` when there is no such set or split.
+    pub fn assets(&self, set: &str, split: &str, count: u32) -> Result<Vec<AssetRef>, CoreError> {
+        let set = self.set(set)?;
+        let mut left = i64::from(count);
+        let mut assets = Vec::new();
+        for shard in &find_split(&set, split)?.shards {
+            if left <= 0 {
+                break;
+            }
+            left -= i64::from(shard.count);
+            assets.push(shard.asset.clone());
+        }
+        Ok(assets)
+    }
+
+    /// The first `count` images of a split.
+    ///
+    /// # Errors
+    /// `unknown-id`; `asset` when a shard was not provided; `checksum` when one is of another shape than its set.
+    pub fn images(&self, id: &str, split: &str, count: u32) -> Result<Images, CoreError> {
+        let set = self.set(id)?;
+        let mut shards = Vec::new();
+        for asset in self.assets(id, split, count)? {
+            let shard = self.shards.get(&asset.path).ok_or_else(|| missing(&asset.path))?;
+            if shard.shape != set.shape || shard.max != set.max || usize::from(shard.classes) != set.classes.len() {
+                return Err(CoreError::new(
+                    ErrorCode::Checksum,
+                    asset.path,
+                    format!("{:?}", shard.shape),
+                    format!("{:?}", set.shape),
+                ));
+            }
+            shards.push(Rc::clone(shard));
+        }
+        let held: usize = shards.iter().map(|shard| shard.labels.len()).sum();
+        Ok(Images::new(set, shards, held.min(count as usize)))
+    }
+}
+
+impl Library {
+    /// The pixels (planar, 0..=max) and the class of one image.
+    ///
+    /// # Errors
+    /// `unknown-id`; `range` past the end of the split; `asset` when its shard was not provided.
+    pub fn image(&self, id: &str, split: &str, index: u32) -> Result<(Vec<u8>, u8), CoreError> {
+        let set = self.set(id)?;
+        let mut first = 0;
+        for shard in &find_split(&set, split)?.shards {
+            if index < first + shard.count {
+                let asset = &shard.asset.path;
+                let shard = self.shards.get(asset).ok_or_else(|| missing(asset))?;
+                let (at, size) = ((index - first) as usize, set.shape.iter().product::<usize>());
+                return Ok((shard.pixels[at * size..(at + 1) * size].to_vec(), shard.labels[at]));
+            }
+            first += shard.count;
+        }
+        Err(CoreError::new(ErrorCode::Range, "index", index.to_string(), format!("below {first}")))
+    }
+}
+
+fn missing(path: &str) -> CoreError {
+    CoreError::new(ErrorCode::Asset, path, "a file that was not provided", "the file")
+}
+
+/// A split of a set by name.
+///
+/// # Errors
+/// `unknown-id`, listing the splits there are.
+pub fn find_split<'a>(set: &'a DataSet, split: &str) -> Result<&'a Split, CoreError> {
+    set.splits.get(split).ok_or_else(|| {
+        let ids: Vec<&str> = set.splits.keys().map(String::as_str).collect();
+        CoreError::new(ErrorCode::UnknownId, "data.split", format!("\"{split}\""), ids.join(", "))
+    })
+}
+
+/// Images of one split, in its order.
+#[derive(Clone, Debug)]
+pub struct Images {
+    set: Rc<DataSet>,
+    shards: Vec<Rc<Shard>>,
+    starts: Vec<usize>,
+    len: usize,
+    /// `value / max` for every byte.
+    unit: Rc<[f32]>,
+}
+
+impl Images {
+    fn new(set: Rc<DataSet>, shards: Vec<Rc<Shard>>, len: usize) -> Self {
+        let starts = shards
+            .iter()
+            .scan(0, |end, shard| {
+                let start = *end;
+                *end += shard.labels.len();
+                Some(start)
+            })
+            .collect();
+        let unit = unit_table(set.max);
+        Self { set, shards, starts, len, unit }
+    }
+
+    /// Channels, height and width of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.set.shape
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn locate(&self, index: usize) -> (&Shard, usize) {
+        let shard = self.starts.partition_point(|&start| start <= index) - 1;
+        (&self.shards[shard], index - self.starts[shard])
+    }
+
+    /// The class of an image. `index < len`.
+    pub fn label(&self, index: usize) -> u8 {
+        let (shard, at) = self.locate(index);
+        shard.labels[at]
+    }
+
+    /// The bytes of an image, planar, 0..=max. `index < len`.
+    pub fn pixels(&self, index: usize) -> &[u8] {
+        let (shard, at) = self.locate(index);
+        let size = self.set.shape.iter().product::<usize>();
+        &shard.pixels[at * size..(at + 1) * size]
+    }
+
+    /// Writes up to eight images into the lanes of a block as values from 0 to 1; unused lanes become 0.
+    pub fn fill(&self, indices: impl Iterator<Item = usize>, block: &mut [f32]) {
+        block.fill(0.0);
+        for (lane, index) in indices.take(LANES).enumerate() {
+            fill_lane(self.pixels(index), &self.unit, lane, block);
+        }
+    }
+}
+
+/// `value / max` for every byte.
+pub fn unit_table(max: u8) -> Rc<[f32]> {
+    (0..=255u8).map(|value| f32::from(value) / f32::from(max.max(1))).collect()
+}
+
+/// Writes one image into lane `lane` of a block.
+pub fn fill_lane(pixels: &[u8], unit: &[f32], lane: usize, block: &mut [f32]) {
+    for (feature, &pixel) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(pixels) {
+        feature[lane] = unit[usize::from(pixel)];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_manifest_is_consistent() {
+        let library = Library::new().unwrap();
+        for (id, set) in library.sets() {
+            for (name, split) in &set.splits {
+                let sum: u32 = split.shards.iter().map(|s| s.count).sum();
+                assert_eq!(sum, split.count, "{id} {name}");
+                assert!(SPLITS.contains(&name.as_str()));
+            }
+        }
+        assert_eq!(library.assets("fashion", "test", 1000).unwrap().len(), 1);
+        assert_eq!(library.assets("fashion", "test", 1001).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn only_the_recorded_bytes_are_taken() {
+        let mut library = Library::new().unwrap();
+        let path = library.assets("digits", "test", 1).unwrap()[0].path.clone();
+        let mut bytes = std::fs::read(&path).unwrap();
+        assert_eq!(library.provide(&path, &bytes[1..]).unwrap_err().code, ErrorCode::Checksum);
+        bytes[30] ^= 1;
+        assert_eq!(library.provide(&path, &bytes).unwrap_err().code, ErrorCode::Checksum);
+        assert!(library.images("digits", "test", 10).is_err());
+        bytes[30] ^= 1;
+        library.provide(&path, &bytes).unwrap();
+        assert_eq!(library.images("digits", "test", 10).unwrap().len(), 10);
+        assert_eq!(library.provide("../etc/passwd", &bytes).unwrap_err().code, ErrorCode::Asset);
+    }
+
+    #[test]
+    fn images_fill_lanes() {
+        let mut library = Library::new().unwrap();
+        for asset in library.assets("digits", "test", 500).unwrap() {
+            library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
+        }
+        let images = library.images("digits", "test", 500).unwrap();
+        let mut block = vec![9.0; 64 * LANES];
+        images.fill([3usize, 499].into_iter(), &mut block);
+        assert_eq!(block[20 * LANES], f32::from(images.pixels(3)[20]) / 16.0);
+        assert_eq!(block[20 * LANES + 1], f32::from(images.pixels(499)[20]) / 16.0);
+        assert_eq!(block[20 * LANES + 7], 0.0);
+    }
+}

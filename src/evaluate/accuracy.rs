@@ -1,0 +1,124 @@
+//! Right answers over images, with the uncertainty that their number leaves.
+
+use crate::data::{Images, hex};
+use crate::graph::Plan;
+use crate::math::canonical_nan;
+use crate::simd::LANES;
+use crate::task::{Context, Phase};
+use crate::train::softmax_cross_entropy;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// Right answers of a number of images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Accuracy {
+    /// Right answers.
+    pub correct: u32,
+    /// Images.
+    pub total: u32,
+    /// Their ratio.
+    pub top1: f64,
+    /// 95 % confidence interval of the ratio.
+    pub wilson95: [f64; 2],
+    /// Mean cross-entropy.
+    pub loss: f64,
+}
+
+/// The Wilson score interval at 95 % (Wilson 1927), z = 1.959964.
+pub fn wilson95(correct: u32, total: u32) -> [f64; 2] {
+    const Z: f64 = 1.959_963_984_540_054;
+    if total == 0 {
+        return [0.0, 1.0];
+    }
+    let (n, p) = (f64::from(total), f64::from(correct) / f64::from(total));
+    let center = p + Z * Z / (2.0 * n);
+    let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + Z * Z / n;
+    [((center - spread) / scale).max(0.0), ((center + spread) / scale).min(1.0)]
+}
+
+/// What running a network over images gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Counts and loss.
+    pub accuracy: Accuracy,
+    /// Predicted class of every image, in order.
+    pub predictions: Vec<u8>,
+    /// SHA-256 over all logits as little-endian f32 (image by image, class by class), NaN canonical.
+    pub digest: String,
+}
+
+/// Runs `plan` over all images. Losses are summed in f64 in image order.
+pub async fn evaluate(ctx: &Context, plan: &mut Plan, images: &Images) -> Evaluation {
+    ctx.enter(Phase::Evaluate);
+    let (mut predictions, mut loss, mut correct) = (Vec::with_capacity(images.len()), 0.0, 0);
+    let mut hash = Sha256::new();
+    for first in (0..images.len()).step_by(LANES) {
+        let count = LANES.min(images.len() - first);
+        images.fill(first..first + count, plan.input());
+        let labels: Vec<u8> = (first..first + count).map(|i| images.label(i)).collect();
+        let macs = plan.block_macs();
+        let logits = plan.run();
+        for (lane, (image, label)) in
+            softmax_cross_entropy(logits, &labels, count, None).iter().zip(&labels).enumerate()
+        {
+            for class in logits.as_chunks::<LANES>().0 {
+                hash.update(canonical_nan(class[lane]).to_le_bytes());
+            }
+            predictions.push(image.prediction);
+            correct += u32::from(image.prediction == *label);
+            loss += f64::from(image.loss);
+        }
+        ctx.report_partial(correct, predictions.len() as u32);
+        ctx.tick(macs).await;
+    }
+    let total = predictions.len() as u32;
+    let accuracy = Accuracy {
+        correct,
+        total,
+        top1: f64::from(correct) / f64::from(total.max(1)),
+        wilson95: wilson95(correct, total),
+        loss: loss / f64::from(total.max(1)),
+    };
+    Evaluation { accuracy, predictions, digest: hex(&hash.finalize()) }
+}
+
+/// Evaluations worth keeping: the baselines that every recipe of a sweep is compared with. The oldest goes first.
+#[derive(Debug, Default)]
+pub struct Evaluations(RefCell<VecDeque<(String, Rc<Evaluation>)>>);
+
+impl Evaluations {
+    const MOST: usize = 16;
+
+    /// The evaluation kept under `key`.
+    pub fn get(&self, key: &str) -> Option<Rc<Evaluation>> {
+        self.0.borrow().iter().find(|(k, _)| k == key).map(|(_, evaluation)| Rc::clone(evaluation))
+    }
+
+    /// Keeps an evaluation.
+    pub fn keep(&self, key: String, evaluation: Rc<Evaluation>) {
+        let mut kept = self.0.borrow_mut();
+        if kept.len() == Self::MOST {
+            kept.pop_front();
+        }
+        kept.push_back((key, evaluation));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_known_values() {
+        // Newcombe 1998, Statistics in Medicine 17, table I: 81/263 and 0/20.
+        let [low, high] = wilson95(81, 263);
+        assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5);
+        let [low, high] = wilson95(0, 20);
+        assert!(low == 0.0 && (high - 0.1611).abs() < 5e-5);
+    }
+}

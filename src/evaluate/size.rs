@@ -1,0 +1,133 @@
+//! Bytes: the length of the exported file less its header, and what they are spent on.
+
+use crate::error::CoreError;
+use crate::formats::{Part, PartKind};
+use crate::models::{Network, StoredAs};
+use crate::task::Context;
+use miniz_oxide::deflate::core::{
+    CompressorOxide, TDEFLFlush, TDEFLStatus, compress_to_output, create_comp_flags_from_zip_params,
+};
+use serde::Serialize;
+
+/// What the bytes are. They add up to [`Size::bytes`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Ledger {
+    /// Weights' codes.
+    pub values: u64,
+    /// Scales of weights and inputs.
+    pub scales: u64,
+    /// Zero-points of weights and inputs.
+    pub zero_points: u64,
+    /// Positions of what is not zero.
+    pub indices: u64,
+    /// Tables of values.
+    pub codebooks: u64,
+    /// Biases.
+    pub biases: u64,
+    /// Filling.
+    pub padding: u64,
+    /// Anything else.
+    pub other: u64,
+}
+
+impl Ledger {
+    /// The sum of all entries.
+    pub fn total(&self) -> u64 {
+        let Self { values, scales, zero_points, indices, codebooks, biases, padding, other } = self;
+        values + scales + zero_points + indices + codebooks + biases + padding + other
+    }
+}
+
+/// The same network stored in other ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Alternatives {
+    /// Every value stored.
+    pub dense: u64,
+    /// Dense, then DEFLATE (RFC 1951) at level 6.
+    pub deflate: u64,
+}
+
+/// How large a network is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Size {
+    /// Bytes of all tensors of the exported file.
+    pub bytes: u64,
+    /// 8 × bytes of weights with all that belongs to them / number of weights.
+    pub bits_per_weight: f64,
+    /// Other ways to store it.
+    pub alternatives: Alternatives,
+    /// What the bytes are.
+    pub ledger: Ledger,
+}
+
+/// Measures what [`Network::export`] writes.
+///
+/// # Errors
+/// `internal` when compression fails, which it cannot on a buffer that is large enough.
+pub async fn measure(ctx: &Context, network: &Network) -> Result<Size, CoreError> {
+    let parts = network.parts();
+    let mut ledger = Ledger::default();
+    let mut weight_bytes = 0;
+    for (_, role, part) in &parts {
+        let bytes = part.bytes.len() as u64;
+        let entry = match (role, part.kind) {
+            (StoredAs::Bias, _) => &mut ledger.biases,
+            (_, PartKind::Values) => &mut ledger.values,
+            (_, PartKind::Scales) => &mut ledger.scales,
+            (_, PartKind::ZeroPoints) => &mut ledger.zero_points,
+        };
+        *entry += bytes;
+        weight_bytes += if *role == StoredAs::Weight { bytes } else { 0 };
+    }
+    let weights: usize = network.parameters.iter().filter(|p| p.is_weight()).map(|p| p.latent.data().len()).sum();
+    let bytes = ledger.total();
+    Ok(Size {
+        bytes,
+        bits_per_weight: 8.0 * weight_bytes as f64 / weights.max(1) as f64,
+        alternatives: Alternatives {
+            dense: bytes,
+            deflate: deflated(ctx, parts.iter().map(|(_, _, part)| part)).await?,
+        },
+        ledger,
+    })
+}
+
+/// Bytes stored for each node, in graph order.
+pub fn layer_bytes(network: &Network) -> Vec<u64> {
+    let parts = network.parts();
+    let of = |name: &str| {
+        let own = parts.iter().filter(|(part, _, _)| part.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
+        own.map(|(_, _, part)| part.bytes.len() as u64).sum()
+    };
+    network.graph.nodes().iter().map(|node| of(&node.name)).collect()
+}
+
+/// Length of the parts after DEFLATE, giving way between chunks.
+async fn deflated(ctx: &Context, parts: impl Iterator<Item = &Part>) -> Result<u64, CoreError> {
+    const CHUNK: usize = 32 * 1024;
+    /// About what a byte costs, in multiply-adds.
+    const MACS_PER_BYTE: u64 = 400;
+    let mut compressor = CompressorOxide::new(create_comp_flags_from_zip_params(6, -15, 0));
+    let mut length = 0u64;
+    let mut write = |bytes: &[u8], flush| {
+        let (status, _) = compress_to_output(&mut compressor, bytes, flush, |out| {
+            length += out.len() as u64;
+            true
+        });
+        match status {
+            TDEFLStatus::Okay | TDEFLStatus::Done => Ok(()),
+            other => Err(CoreError::internal("deflate", format!("{other:?}"))),
+        }
+    };
+    for part in parts {
+        for chunk in part.bytes.chunks(CHUNK) {
+            write(chunk, TDEFLFlush::None)?;
+            ctx.tick(chunk.len() as u64 * MACS_PER_BYTE).await;
+        }
+    }
+    write(&[], TDEFLFlush::Finish)?;
+    Ok(length)
+}

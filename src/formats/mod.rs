@@ -1,0 +1,220 @@
+//! Number formats for weights and inputs: one file per format, one line per format in [`FORMATS`].
+//!
+//! A format turns the values of a *granule* (a tensor, or one output channel) into codes of a few bits and back. Codes
+//! are what is stored, packed without gaps; values are decoded on use.
+
+mod binary;
+mod float;
+mod int;
+mod packed;
+mod ternary;
+
+pub use packed::{PackedTensor, Part, PartKind};
+
+use crate::ops::InputGrid;
+
+/// Kinds of formats, by what their codes mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Sign, exponent and mantissa; no scale.
+    Float,
+    /// A whole number times a scale.
+    Integer,
+    /// −1, 0 or 1 times a scale.
+    Ternary,
+    /// −1 or 1 times a scale.
+    Binary,
+}
+
+/// What the codes of one granule mean: value = (code − zero_point) × scale for integers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Granule {
+    /// Distance between neighbouring values; positive and finite.
+    pub scale: f32,
+    /// The code of zero on an asymmetric grid; `None` on a symmetric one.
+    pub zero_point: Option<i32>,
+    /// Magnitudes up to here become zero (ternary only; needed to encode, not stored).
+    pub threshold: f32,
+}
+
+impl Granule {
+    /// A granule that says nothing: scale 1.
+    pub const UNIT: Self = Self { scale: 1.0, zero_point: None, threshold: 0.0 };
+}
+
+/// A number format.
+pub trait Format: Sync {
+    /// The id in recipes, such as `int4`.
+    fn id(&self) -> &'static str;
+    /// The permanent short code in links.
+    fn code(&self) -> &'static str;
+    /// Bits per value, scales aside; 1.6 for ternary, five of which share a byte.
+    fn bits(&self) -> f64;
+    /// Distinct values of a granule; `None` for floats.
+    fn levels(&self) -> Option<u32>;
+    /// The kind of format.
+    fn family(&self) -> Family;
+    /// The paper or standard it comes from.
+    fn source(&self) -> &'static str;
+    /// Whether it can be asymmetric (have a zero-point).
+    fn asymmetric(&self) -> bool {
+        self.family() == Family::Integer
+    }
+    /// Whether the choice of range (min-max or error-minimising) changes anything.
+    fn ranged(&self) -> bool {
+        matches!(self.family(), Family::Integer | Family::Ternary)
+    }
+    /// Whether values are scaled, so that granularity matters.
+    fn scaled(&self) -> bool {
+        self.family() != Family::Float
+    }
+    /// The granule by the format's own plain rule (min-max for integers).
+    fn fit(&self, values: &[f32], symmetric: bool) -> Granule;
+    /// The granule whose range is `fraction` (in 0..=1) of the plain rule's.
+    fn shrink(&self, values: &[f32], symmetric: bool, fraction: f32) -> Granule;
+    /// The code of a value.
+    fn encode(&self, value: f32, granule: &Granule) -> u32;
+    /// The value of a code.
+    fn decode(&self, code: u32, granule: &Granule) -> f32;
+    /// The whole number that a code stands for (zero-point taken off), where value = whole number × scale.
+    fn level(&self, code: u32, granule: &Granule) -> Option<i32>;
+    /// Codes packed into bytes without gaps.
+    fn pack(&self, codes: &[u32]) -> Vec<u8>;
+    /// The first `count` codes of packed bytes; missing bytes read as zero.
+    fn unpack(&self, bytes: &[u8], count: usize) -> Vec<u32>;
+    /// The grid for inputs in `low..=high`, for formats that inputs may have.
+    fn input_grid(&self, low: f32, high: f32, symmetric: bool) -> Option<InputGrid> {
+        let _ = (low, high, symmetric);
+        None
+    }
+}
+
+/// Every format. To add one: write its file, add a line here.
+pub static FORMATS: &[&dyn Format] = &[
+    &float::Fp32,
+    &float::Fp16,
+    &float::Bf16,
+    &int::Int { bits: 16, id: "int16", code: "i16" },
+    &int::Int { bits: 8, id: "int8", code: "8" },
+    &int::Int { bits: 7, id: "int7", code: "7" },
+    &int::Int { bits: 6, id: "int6", code: "6" },
+    &int::Int { bits: 5, id: "int5", code: "5" },
+    &int::Int { bits: 4, id: "int4", code: "4" },
+    &int::Int { bits: 3, id: "int3", code: "3" },
+    &int::Int { bits: 2, id: "int2", code: "2" },
+    &ternary::Ternary,
+    &binary::Binary,
+];
+
+/// The format with this id.
+pub fn find(id: &str) -> Option<&'static dyn Format> {
+    FORMATS.iter().copied().find(|format| format.id() == id)
+}
+
+/// Packs the low `bits` of each code, first code in the low bits of the first byte.
+fn pack_bits(codes: &[u32], bits: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity((codes.len() * bits as usize).div_ceil(8));
+    let (mut buffer, mut filled) = (0u64, 0);
+    for &code in codes {
+        buffer |= u64::from(code & low_mask(bits)) << filled;
+        filled += bits;
+        while filled >= 8 {
+            out.push(buffer as u8);
+            buffer >>= 8;
+            filled -= 8;
+        }
+    }
+    if filled > 0 {
+        out.push(buffer as u8);
+    }
+    out
+}
+
+/// The reverse of [`pack_bits`].
+fn unpack_bits(bytes: &[u8], bits: u32, count: usize) -> Vec<u32> {
+    let mut bytes = bytes.iter();
+    let (mut buffer, mut filled) = (0u64, 0);
+    let mut next = || {
+        while filled < bits {
+            buffer |= u64::from(bytes.next().copied().unwrap_or(0)) << filled;
+            filled += 8;
+        }
+        let code = buffer as u32 & low_mask(bits);
+        buffer >>= bits;
+        filled -= bits;
+        code
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn low_mask(bits: u32) -> u32 {
+    u32::MAX >> (32 - bits)
+}
+
+/// The largest magnitude; NaN is passed over.
+fn largest_magnitude(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |most: f32, value| most.max(value.abs()))
+}
+
+/// `scale` where it can divide, otherwise 1: a granule of zeros needs some scale.
+fn usable(scale: f32) -> f32 {
+    if scale.is_normal() && scale > 0.0 { scale } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    #[test]
+    fn ids_and_codes_are_unique() {
+        for (i, a) in FORMATS.iter().enumerate() {
+            for b in &FORMATS[i + 1..] {
+                assert_ne!(a.id(), b.id());
+                assert_ne!(a.code(), b.code());
+            }
+        }
+    }
+
+    #[test]
+    fn every_code_survives_packing_and_takes_the_bits_it_says() {
+        for format in FORMATS {
+            let levels = format.levels().unwrap_or(1 << 16);
+            let count = 40 * 8 + 3;
+            let codes: Vec<u32> = (0..count).map(|i| (i * 7919) % levels).collect();
+            let bytes = format.pack(&codes);
+            assert_eq!(format.unpack(&bytes, codes.len()), codes, "{}", format.id());
+            assert_eq!(bytes.len(), (f64::from(count) * format.bits() / 8.0).ceil() as usize, "{}", format.id());
+        }
+    }
+
+    #[test]
+    fn the_nearest_representable_value_is_chosen() {
+        let mut rng = Rng::stream(5, "formats", 0);
+        let values: Vec<f32> = (0..200).map(|_| rng.uniform(-1.0, 1.5)).collect();
+        for format in FORMATS.iter().filter(|f| matches!(f.levels(), Some(n) if n <= 256)) {
+            for symmetric in [true, false] {
+                let granule = format.fit(&values, symmetric || !format.asymmetric());
+                let levels = format.levels().unwrap();
+                let grid: Vec<f32> = (0..levels).map(|code| format.decode(code, &granule)).collect();
+                for &value in &values {
+                    let chosen = format.decode(format.encode(value, &granule), &granule);
+                    assert!(grid.contains(&chosen), "{}: {chosen} is not on the grid", format.id());
+                    if format.family() == Family::Integer {
+                        let low = -(granule.scale * 1e-3);
+                        let best = grid.iter().map(|g| (g - value).abs()).fold(f32::MAX, f32::min);
+                        // The grid's own -2^(b-1) is not used by symmetric ranges.
+                        let inside = value >= grid_floor(*format, &granule, symmetric) + low;
+                        assert!(!inside || (chosen - value).abs() <= best + granule.scale * 1e-3);
+                    }
+                }
+            }
+        }
+    }
+
+    fn grid_floor(format: &dyn Format, granule: &Granule, symmetric: bool) -> f32 {
+        if symmetric { -(granule.scale * ((format.levels().unwrap() / 2 - 1) as f32)) } else { f32::MIN }
+    }
+}

@@ -1,0 +1,228 @@
+//! Direct two-dimensional convolution over one block, without im2col.
+
+use super::pack::{Packed, Tile};
+use super::{Epilogue, accumulate};
+use crate::simd::{ACCUMULATORS, LANES, Lane};
+use crate::tensor::{Shape, TensorError};
+
+/// Most output channels of one tile.
+pub const TILE_ROWS: usize = 4;
+/// Output positions computed side by side, so that the accumulators fill the registers.
+const POSITIONS: usize = ACCUMULATORS / TILE_ROWS;
+
+/// Everything about a convolution but its weights: `[in, h, w] -> [out, h', w']`, zero padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvShape {
+    /// Input channels, height and width.
+    pub input: [usize; 3],
+    /// Output channels.
+    pub out_channels: usize,
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Step between outputs, both ways.
+    pub stride: usize,
+    /// Zeros added on each side.
+    pub padding: usize,
+    /// Groups; each output channel reads `input channels / groups`.
+    pub groups: usize,
+}
+
+impl ConvShape {
+    /// Checks that the parts fit together.
+    ///
+    /// # Errors
+    /// [`TensorError::Mismatch`] when groups do not divide the channels, the padding reaches past the kernel, or the
+    /// kernel is larger than the padded input.
+    pub fn check(&self) -> Result<(), TensorError> {
+        let [channels, height, width] = self.input;
+        let divides =
+            self.groups > 0 && channels.is_multiple_of(self.groups) && self.out_channels.is_multiple_of(self.groups);
+        let fits = self.kernel.iter().all(|&k| k > self.padding)
+            && height + 2 * self.padding >= self.kernel[0]
+            && width + 2 * self.padding >= self.kernel[1];
+        if divides && fits && self.stride > 0 {
+            return Ok(());
+        }
+        Err(TensorError::Mismatch {
+            op: "conv2d",
+            lhs: Shape::new(&self.input)?,
+            rhs: Shape::new(&[self.out_channels, channels / self.groups.max(1), self.kernel[0], self.kernel[1]])?,
+        })
+    }
+
+    /// Output channels, height and width.
+    pub fn output(&self) -> [usize; 3] {
+        let side = |i: usize| (self.input[i + 1] + 2 * self.padding - self.kernel[i]) / self.stride + 1;
+        [self.out_channels, side(0), side(1)]
+    }
+
+    /// Terms of one output's sum.
+    pub fn taps(&self) -> usize {
+        self.input[0] / self.groups * self.kernel[0] * self.kernel[1]
+    }
+
+    /// The convolution that carries output gradients back to inputs: stride 1 over the dilated and padded
+    /// gradient, channels swapped.
+    fn transposed(&self) -> Self {
+        let [_, height, width] = self.input;
+        Self {
+            input: [self.out_channels, height + self.kernel[0] - 1, width + self.kernel[1] - 1],
+            out_channels: self.input[0],
+            stride: 1,
+            padding: 0,
+            ..*self
+        }
+    }
+}
+
+/// A convolution ready to run: geometry and packed weights.
+#[derive(Clone, Debug)]
+pub struct Conv<S> {
+    /// The geometry.
+    pub shape: ConvShape,
+    packed: Packed<S>,
+}
+
+impl<S: Copy + Default> Conv<S> {
+    /// Packs row-major weights `[out][in / groups][ky][kx]`.
+    pub fn new(shape: ConvShape, weights: &[S]) -> Self {
+        let packed = Packed::new(weights, shape.taps(), shape.out_channels / shape.groups, TILE_ROWS);
+        Self { shape, packed }
+    }
+
+    /// The convolution of output gradients with flipped weights, from the forward weights. Its input must be
+    /// placed by [`embed_gradient`].
+    pub fn transposed(shape: ConvShape, weights: &[S]) -> Self {
+        let [kh, kw] = shape.kernel;
+        let (ins, outs) = (shape.input[0] / shape.groups, shape.out_channels / shape.groups);
+        let mut flipped = Vec::with_capacity(weights.len());
+        for group in 0..shape.groups {
+            for c in 0..ins {
+                for o in 0..outs {
+                    let kernel = ((group * outs + o) * ins + c) * kh * kw;
+                    flipped.extend(weights[kernel..kernel + kh * kw].iter().rev());
+                }
+            }
+        }
+        Self::new(shape.transposed(), &flipped)
+    }
+}
+
+/// Copies `[c][h][w][lane]` into a zeroed `[c][height][width][lane]` at `offset`, values `step` apart.
+fn embed<S: Copy + Default>(
+    x: &[S],
+    [channels, height, width]: [usize; 3],
+    [padded_height, padded_width]: [usize; 2],
+    offset: [usize; 2],
+    step: usize,
+    out: &mut Vec<S>,
+) {
+    out.clear();
+    out.resize(channels * padded_height * padded_width * LANES, S::default());
+    for c in 0..channels {
+        for y in 0..height {
+            let from = &x[(c * height + y) * width * LANES..][..width * LANES];
+            let at = (c * padded_height + offset[0] + y * step) * padded_width + offset[1];
+            if step == 1 {
+                out[at * LANES..][..from.len()].copy_from_slice(from);
+            } else {
+                for (column, value) in from.chunks_exact(LANES).enumerate() {
+                    out[(at + column * step) * LANES..][..LANES].copy_from_slice(value);
+                }
+            }
+        }
+    }
+}
+
+/// Places an output gradient `[out][h'][w'][lane]` where [`Conv::transposed`] reads it.
+pub fn embed_gradient(shape: &ConvShape, gradient: &[f32], out: &mut Vec<f32>) {
+    let [_, height, width] = shape.transposed().input;
+    let offset = shape.kernel.map(|k| k - 1 - shape.padding);
+    embed(gradient, shape.output(), [height, width], offset, shape.stride, out);
+}
+
+/// `out[o][y][x][lane] = epilogue(Σ w[o][c][ky][kx] · x[c][y·stride + ky − padding][…][lane])` over one block.
+///
+/// Terms in ascending (channel, ky, kx) order, one accumulator per output; padded terms are products with zero.
+/// `padded` is scratch. Error ≤ taps·ε·Σ|w||x|.
+pub fn conv2d<V: Lane>(
+    conv: &Conv<V::Scalar>,
+    x: &[V::Scalar],
+    padded: &mut Vec<V::Scalar>,
+    epilogue: &impl Epilogue<V>,
+    out: &mut [f32],
+) {
+    let ConvShape { input, padding, .. } = conv.shape;
+    if padding == 0 {
+        return direct(conv, x, [input[1], input[2]], epilogue, out);
+    }
+    let size = [input[1] + 2 * padding, input[2] + 2 * padding];
+    embed(x, input, size, [padding, padding], 1, padded);
+    direct(conv, padded, size, epilogue, out);
+}
+
+/// The convolution over an input that already holds its padding.
+fn direct<V: Lane>(
+    conv: &Conv<V::Scalar>,
+    x: &[V::Scalar],
+    size: [usize; 2],
+    epilogue: &impl Epilogue<V>,
+    out: &mut [f32],
+) {
+    const { assert!(TILE_ROWS == 4, "the match below covers tiles of up to four rows") };
+    for tile in &conv.packed.tiles {
+        let weights = conv.packed.weights(tile);
+        match tile.rows {
+            1 => channels::<V, 1>(&conv.shape, tile, weights, x, size, epilogue, out),
+            2 => channels::<V, 2>(&conv.shape, tile, weights, x, size, epilogue, out),
+            3 => channels::<V, 3>(&conv.shape, tile, weights, x, size, epilogue, out),
+            _ => channels::<V, 4>(&conv.shape, tile, weights, x, size, epilogue, out),
+        }
+    }
+}
+
+#[inline(never)]
+fn channels<V: Lane, const ROWS: usize>(
+    shape: &ConvShape,
+    tile: &Tile,
+    weights: &[V::Scalar],
+    x: &[V::Scalar],
+    [height, width]: [usize; 2],
+    epilogue: &impl Epilogue<V>,
+    out: &mut [f32],
+) {
+    let [_, out_height, out_width] = shape.output();
+    let group_channels = shape.input[0] / shape.groups;
+    let first_channel = tile.first / (shape.out_channels / shape.groups) * group_channels;
+    let [kernel_height, kernel_width] = shape.kernel;
+    let row_weights = kernel_width * ROWS;
+    let mut position = |oy: usize, ox: usize, count: usize| {
+        let mut sums = [[V::splat(V::Scalar::default()); POSITIONS]; ROWS];
+        let mut weights = weights;
+        for c in first_channel..first_channel + group_channels {
+            for ky in 0..kernel_height {
+                let row = (c * height + oy * shape.stride + ky) * width;
+                let (here, rest) = weights.split_at(row_weights);
+                weights = rest;
+                // A position past the last one repeats it; its sum is not written.
+                let columns = std::array::from_fn(|j| {
+                    let ox = ox + j.min(count - 1);
+                    &x[(row + ox * shape.stride) * LANES..][..kernel_width * LANES]
+                });
+                accumulate::<V, ROWS, POSITIONS>(&mut sums, here, columns);
+            }
+        }
+        for (i, sums) in sums.into_iter().enumerate() {
+            let at = ((tile.first + i) * out_height + oy) * out_width + ox;
+            let out = &mut out.as_chunks_mut::<LANES>().0[at..at + count];
+            for (sum, out) in sums.into_iter().zip(out) {
+                epilogue.write(tile.first + i, sum, out);
+            }
+        }
+    };
+    for oy in 0..out_height {
+        for ox in (0..out_width).step_by(POSITIONS) {
+            position(oy, ox, POSITIONS.min(out_width - ox));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The arithmetic: one file per family, each generic over the vector type, with `reference` beside them.
+//!
+//! Layout: a *block* is eight images; its values stand as `[feature][lane]`, features in NCHW order, so one
+//! vector holds the same feature of eight images. Sums have one accumulator per output, terms in ascending
+//! (channel, ky, kx) or k order, multiply then add, bias last (docs/numerics.md).
+
+pub mod conv;
+pub mod gradient;
+pub mod linear;
+pub mod pack;
+pub mod pool;
+pub mod reference;
+
+use crate::simd::{F32x8, I32x8, LANES, Lane};
+
+/// What happens to a finished sum of output `row` on its way to memory. Output is always f32.
+pub trait Epilogue<V: Lane>: Sync {
+    /// Writes the eight lanes of `sum`.
+    fn write(&self, row: usize, sum: V, out: &mut [f32; LANES]);
+}
+
+/// Float sum plus bias. An empty bias means none.
+#[derive(Clone, Copy, Debug)]
+pub struct AddBias<'a>(pub &'a [f32]);
+
+impl Epilogue<F32x8> for AddBias<'_> {
+    #[inline(always)]
+    fn write(&self, row: usize, sum: F32x8, out: &mut [f32; LANES]) {
+        match self.0.get(row) {
+            Some(&bias) => sum.add(F32x8::splat(bias)).store(out),
+            None => sum.store(out),
+        }
+    }
+}
+
+/// Integer sum plus int32 bias, times one f32 (input scale × weight scale of the row).
+#[derive(Clone, Copy, Debug)]
+pub struct Rescale<'a> {
+    /// One bias per row, in units of the row's scale. An empty slice means none.
+    pub bias: &'a [i32],
+    /// One scale per row.
+    pub scale: &'a [f32],
+}
+
+impl Epilogue<I32x8> for Rescale<'_> {
+    #[inline(always)]
+    fn write(&self, row: usize, sum: I32x8, out: &mut [f32; LANES]) {
+        let sum = match self.bias.get(row) {
+            Some(&bias) => sum.add(I32x8::splat(bias)),
+            None => sum,
+        };
+        *out = sum.to_array().map(|v| v as f32 * self.scale[row]);
+    }
+}
+
+/// Adds `weights[t][i] · x[j][t]` to `sums[i][j]` for every tap `t` in order.
+///
+/// `weights` is `[taps][ROWS]`, each `x[j]` is `[taps][lane]` (longer is fine).
+#[inline(always)]
+fn accumulate<V: Lane, const ROWS: usize, const COLUMNS: usize>(
+    sums: &mut [[V; COLUMNS]; ROWS],
+    weights: &[V::Scalar],
+    x: [&[V::Scalar]; COLUMNS],
+) {
+    let weights = weights.as_chunks::<ROWS>().0;
+    let x = x.map(|column| &column.as_chunks::<LANES>().0[..weights.len()]);
+    for (tap, row_weights) in weights.iter().enumerate() {
+        let values: [V; COLUMNS] = std::array::from_fn(|j| V::load(&x[j][tap]));
+        for (row_sums, &weight) in sums.iter_mut().zip(row_weights) {
+            let weight = V::splat(weight);
+            for (sum, value) in row_sums.iter_mut().zip(values) {
+                *sum = sum.add(weight.mul(value));
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Weights laid out for the kernels: tiles of a few output rows, their weights interleaved tap by tap.
+
+/// Rows `first..first + rows`, whose weights stand at `offset` as `[taps][rows]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// First output row.
+    pub first: usize,
+    /// Number of rows.
+    pub rows: usize,
+    /// Where the tile's weights begin.
+    pub offset: usize,
+}
+
+/// A matrix of `rows × taps` in tiles.
+#[derive(Clone, Debug)]
+pub struct Packed<S> {
+    /// Terms of each output's sum.
+    pub taps: usize,
+    /// Tiles in row order.
+    pub tiles: Vec<Tile>,
+    /// All weights, tile after tile.
+    pub data: Vec<S>,
+}
+
+/// Splits `rows` into the fewest tiles of at most `most` rows, as equal as can be.
+pub fn tile_rows(rows: usize, most: usize) -> Vec<(usize, usize)> {
+    let count = rows.div_ceil(most);
+    let mut first = 0;
+    (0..count)
+        .map(|i| {
+            let size = (rows - first).div_ceil(count - i);
+            let tile = (first, size);
+            first += size;
+            tile
+        })
+        .collect()
+}
+
+impl<S: Copy> Packed<S> {
+    /// Packs a row-major `[rows][taps]` matrix. Tiles never cross a multiple of `group_rows`, so that the rows
+    /// of one tile read the same inputs in a grouped convolution.
+    pub fn new(matrix: &[S], taps: usize, group_rows: usize, most_rows: usize) -> Self {
+        let rows = matrix.len().checked_div(taps).unwrap_or(0);
+        let (mut tiles, mut data) = (Vec::new(), Vec::with_capacity(matrix.len()));
+        for group in (0..rows).step_by(group_rows.max(1)) {
+            for (first, count) in tile_rows(group_rows.min(rows - group), most_rows) {
+                let first = group + first;
+                tiles.push(Tile { first, rows: count, offset: data.len() });
+                for tap in 0..taps {
+                    data.extend((first..first + count).map(|row| matrix[row * taps + tap]));
+                }
+            }
+        }
+        Self { taps, tiles, data }
+    }
+
+    /// The weights of one tile, `[taps][rows]`.
+    pub fn weights(&self, tile: &Tile) -> &[S] {
+        &self.data[tile.offset..tile.offset + self.taps * tile.rows]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_are_even_and_cover_every_row() {
+        assert_eq!(tile_rows(6, 4), [(0, 3), (3, 3)]);
+        assert_eq!(tile_rows(10, 4), [(0, 4), (4, 3), (7, 3)]);
+        assert_eq!(tile_rows(4, 4), [(0, 4)]);
+        assert_eq!(tile_rows(0, 4), []);
+    }
+
+    #[test]
+    fn packing_moves_every_weight_to_its_tile() {
+        let matrix: Vec<u32> = (0..6 * 5).collect();
+        let packed = Packed::new(&matrix, 5, 3, 4);
+        assert_eq!(packed.tiles.len(), 2);
+        for tile in &packed.tiles {
+            for (tap, weights) in packed.weights(tile).chunks_exact(tile.rows).enumerate() {
+                for (i, &weight) in weights.iter().enumerate() {
+                    assert_eq!(weight as usize, (tile.first + i) * 5 + tap);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Max and average pooling over one block.
+
+use crate::simd::LANES;
+use crate::tensor::{Shape, TensorError};
+
+/// Geometry of a pooling window without padding: windows that do not fit are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolShape {
+    /// Input channels, height and width.
+    pub input: [usize; 3],
+    /// Window side.
+    pub kernel: usize,
+    /// Step between windows.
+    pub stride: usize,
+}
+
+impl PoolShape {
+    /// The geometry of `op` over an image-shaped input.
+    ///
+    /// # Errors
+    /// [`TensorError::Unsupported`] when the input has no image shape or is smaller than the window.
+    pub fn new(op: &'static str, input: &Shape, kernel: usize, stride: usize) -> Result<Self, TensorError> {
+        let shape = Self { input: input.chw(op)?, kernel, stride };
+        if kernel > 0 && stride > 0 && shape.input[1] >= kernel && shape.input[2] >= kernel {
+            return Ok(shape);
+        }
+        Err(TensorError::Unsupported { op, shape: input.clone(), wanted: "an image no smaller than the window" })
+    }
+
+    /// Output channels, height and width.
+    pub fn output(&self) -> [usize; 3] {
+        let side = |n: usize| (n - self.kernel) / self.stride + 1;
+        [self.input[0], side(self.input[1]), side(self.input[2])]
+    }
+
+    /// Calls `visit(output index, index of the window's upper left corner)`.
+    #[inline(always)]
+    fn windows(&self, mut visit: impl FnMut(usize, usize)) {
+        let [channels, height, width] = self.input;
+        let [_, out_height, out_width] = self.output();
+        for c in 0..channels {
+            for oy in 0..out_height {
+                for ox in 0..out_width {
+                    let corner = (c * height + oy * self.stride) * width + ox * self.stride;
+                    visit((c * out_height + oy) * out_width + ox, corner);
+                }
+            }
+        }
+    }
+
+    /// Calls `visit(input index)` for a window in row-major order.
+    #[inline(always)]
+    fn window(&self, corner: usize, mut visit: impl FnMut(usize)) {
+        for y in 0..self.kernel {
+            for x in 0..self.kernel {
+                visit(corner + y * self.input[2] + x);
+            }
+        }
+    }
+}
+
+/// The largest value of each window; a later value wins only when it is greater, so the first of equals stays.
+pub fn max_pool(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
+    let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
+    shape.windows(|at, corner| {
+        let mut best = [f32::NEG_INFINITY; LANES];
+        shape.window(corner, |i| {
+            for (best, &value) in best.iter_mut().zip(&x[i]) {
+                *best = if value > *best { value } else { *best };
+            }
+        });
+        out[at] = best;
+    });
+}
+
+/// Adds each output gradient to the first largest input of its window.
+pub fn max_pool_backward(shape: &PoolShape, x: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
+    let (x, gradient) = (x.as_chunks::<LANES>().0, gradient.as_chunks::<LANES>().0);
+    let grad_input = grad_input.as_chunks_mut::<LANES>().0;
+    shape.windows(|at, corner| {
+        let (mut best, mut winner) = ([f32::NEG_INFINITY; LANES], [None; LANES]);
+        shape.window(corner, |i| {
+            for lane in 0..LANES {
+                if x[i][lane] > best[lane] {
+                    best[lane] = x[i][lane];
+                    winner[lane] = Some(i);
+                }
+            }
+        });
+        for (lane, winner) in winner.into_iter().enumerate() {
+            if let Some(i) = winner {
+                grad_input[i][lane] += gradient[at][lane];
+            }
+        }
+    });
+}
+
+/// The mean of each window: terms in row-major order, divided by their number.
+pub fn average_pool(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
+    let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
+    let count = (shape.kernel * shape.kernel) as f32;
+    shape.windows(|at, corner| {
+        let mut sum = [0.0; LANES];
+        shape.window(corner, |i| {
+            for (sum, value) in sum.iter_mut().zip(&x[i]) {
+                *sum += value;
+            }
+        });
+        out[at] = sum.map(|sum| sum / count);
+    });
+}
+
+/// Spreads each output gradient evenly over its window.
+pub fn average_pool_backward(shape: &PoolShape, gradient: &[f32], grad_input: &mut [f32]) {
+    let gradient = gradient.as_chunks::<LANES>().0;
+    let grad_input = grad_input.as_chunks_mut::<LANES>().0;
+    let count = (shape.kernel * shape.kernel) as f32;
+    shape.windows(|at, corner| {
+        shape.window(corner, |i| {
+            for (grad, value) in grad_input[i].iter_mut().zip(&gradient[at]) {
+                *grad += value / count;
+            }
+        });
+    });
+}

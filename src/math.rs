@@ -1,0 +1,73 @@
+//! Transcendental functions with the same bits on every machine, and rounding.
+//!
+//! Everything goes through the `libm` crate (Rust translations of musl's functions, errors below one
+//! unit in the last place); the standard library calls the platform's own, which differ.
+
+/// `e^x`.
+pub fn exp(x: f32) -> f32 {
+    libm::expf(x)
+}
+
+/// Natural logarithm.
+pub fn ln(x: f32) -> f32 {
+    libm::logf(x)
+}
+
+/// Decimal logarithm, for decibels.
+pub fn log10(x: f64) -> f64 {
+    libm::log10(x)
+}
+
+/// Binary logarithm, for bits per symbol.
+pub fn log2(x: f64) -> f64 {
+    libm::log2(x)
+}
+
+/// Cosine, for learning-rate schedules.
+pub fn cos(x: f64) -> f64 {
+    libm::cos(x)
+}
+
+/// `x` to the power `y`.
+pub fn pow(x: f64, y: f64) -> f64 {
+    libm::pow(x, y)
+}
+
+/// Rounds to the nearest integer, halves to even (IEEE 754 roundTiesToEven), for |x| below 2^22.
+///
+/// Adding and subtracting 1.5·2^23 rounds in the FPU's own mode, which is to nearest even in Rust and in
+/// WebAssembly; SSE2 alone has no rounding instruction. Half to even, because half up would shift the
+/// mean of codes that sit on midpoints, which powers-of-two scales make common.
+#[inline(always)]
+pub fn round_ties_even(x: f32) -> f32 {
+    const MAGIC: f32 = 12_582_912.0;
+    (x + MAGIC) - MAGIC
+}
+
+/// Replaces every NaN by the one quiet NaN 0x7fc00000: engines may choose any sign and payload.
+pub fn canonical_nan(x: f32) -> f32 {
+    if x.is_nan() { f32::from_bits(0x7fc0_0000) } else { x }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_agrees_with_the_standard_library() {
+        for i in -4000..4000 {
+            let x = i as f32 * 0.125;
+            assert_eq!(round_ties_even(x), x.round_ties_even(), "{x}");
+        }
+        assert_eq!(round_ties_even(2.5), 2.0);
+        assert_eq!(round_ties_even(-3.5), -4.0);
+    }
+
+    #[test]
+    fn known_values() {
+        assert_eq!(exp(0.0), 1.0);
+        assert_eq!(ln(1.0), 0.0);
+        assert!((exp(1.0) - std::f32::consts::E).abs() < 3e-7);
+        assert!((log10(1000.0) - 3.0).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,107 @@
+//! The steps of a recipe: one file or folder per kind, one line per kind in [`METHODS`].
+
+mod quantize;
+mod train;
+
+pub use quantize::{
+    ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, QuantizeStep, RANGES, Range, WeightSpec,
+};
+pub use train::TrainStep;
+
+pub(crate) use quantize::for_inputs;
+
+use crate::data::{AssetRef, Library};
+use crate::error::CoreError;
+use crate::fields::Fields;
+use crate::models::{Model, Network};
+use crate::task::Context;
+use crate::train::Checkpoint;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+/// A choice in the page's catalog: id, permanent link code, source.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<T> {
+    /// The value.
+    pub value: T,
+    /// The id in recipes.
+    pub id: &'static str,
+    /// The permanent short code in links.
+    pub code: &'static str,
+    /// The paper or standard.
+    pub source: &'static str,
+}
+
+/// The ids of a list of choices.
+fn ids<T>(choices: &[Choice<T>]) -> Vec<&'static str> {
+    choices.iter().map(|choice| choice.id).collect()
+}
+
+/// The value of the choice with this id.
+fn choose<T: Copy>(choices: &[Choice<T>], id: &str) -> Option<T> {
+    choices.iter().find(|choice| choice.id == id).map(|choice| choice.value)
+}
+
+/// The id of the choice with this value.
+fn id_of<T: PartialEq>(choices: &[Choice<T>], value: &T) -> &'static str {
+    choices.iter().find(|choice| choice.value == *value).map_or("", |choice| choice.id)
+}
+
+/// What a step works with.
+pub struct StepContext<'a> {
+    /// Budget and progress.
+    pub ctx: &'a Context,
+    /// Data.
+    pub library: &'a RefCell<Library>,
+    /// The network to change.
+    pub network: &'a mut Network,
+    /// The recipe's seed.
+    pub seed: u64,
+    /// Position of the step; random streams differ by it.
+    pub index: u64,
+    /// Names this step of this recipe in checkpoints.
+    pub key: String,
+    /// A checkpoint to go on from, if one was given.
+    pub resume: Option<&'a Checkpoint>,
+    /// Mean loss of each epoch, for the report.
+    pub epoch_loss: Vec<f64>,
+}
+
+/// The future of [`Step::apply`].
+pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), CoreError>> + 'a>>;
+
+/// One step of a recipe, parsed and checked.
+pub trait Step {
+    /// The key in the recipe, such as `quantize`.
+    fn name(&self) -> &'static str;
+    /// The step with every default written out.
+    fn canonical(&self) -> Value;
+    /// Checks the step against the steps before it.
+    ///
+    /// # Errors
+    /// `combination` when it cannot follow them.
+    fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError>;
+    /// Data files it reads, beyond those of the evaluation.
+    ///
+    /// # Errors
+    /// `unknown-id` when it names a set that is not there.
+    fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError>;
+    /// Multiply-adds it will take, about.
+    fn macs(&self, network: &Network, library: &Library) -> u64;
+    /// Does it.
+    fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a>;
+}
+
+/// A kind of step.
+pub struct Method {
+    /// The key in the recipe.
+    pub name: &'static str,
+    /// Reads a step; `model` names the layers it may speak of.
+    pub parse: fn(Fields, &Network) -> Result<Rc<dyn Step>, CoreError>,
+}
+
+/// Every kind of step. To add one: write its file, add a line here.
+pub static METHODS: &[&Method] = &[&train::METHOD, &quantize::METHOD];

@@ -1,0 +1,201 @@
+//! What a recipe says about one tensor's quantization.
+
+use crate::error::{CoreError, ErrorCode};
+use crate::fields::Fields;
+use crate::formats::{FORMATS, Format};
+use crate::methods::{Choice, choose, id_of, ids};
+use serde_json::{Value, json};
+
+/// How many values share a scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Granularity {
+    /// The whole tensor.
+    Tensor,
+    /// Each output channel.
+    Channel,
+}
+
+/// How the range of a grid is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The format's own plain rule: the whole range for integers.
+    Minmax,
+    /// The range with the least squared error, of a hundred.
+    Mse,
+}
+
+/// How the range of an input is chosen from what calibration saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calibration {
+    /// Everything that was seen.
+    Minmax,
+    /// All but the outermost share.
+    Percentile,
+    /// The range with the least squared error, of a hundred.
+    Mse,
+}
+
+/// Every granularity.
+pub static GRANULARITIES: &[Choice<Granularity>] = &[
+    Choice { value: Granularity::Tensor, id: "tensor", code: "t", source: "Jacob et al. 2018, arXiv 1712.05877" },
+    Choice { value: Granularity::Channel, id: "channel", code: "c", source: "Krishnamoorthi 2018, arXiv 1806.08342" },
+];
+
+/// Every choice of weight range.
+pub static RANGES: &[Choice<Range>] = &[
+    Choice { value: Range::Minmax, id: "minmax", code: "x", source: "Jacob et al. 2018, arXiv 1712.05877" },
+    Choice { value: Range::Mse, id: "mse", code: "m", source: "Nagel et al. 2021, arXiv 2106.08295" },
+];
+
+/// Every calibration.
+pub static CALIBRATIONS: &[Choice<Calibration>] = &[
+    Choice { value: Calibration::Minmax, id: "minmax", code: "x", source: "Jacob et al. 2018, arXiv 1712.05877" },
+    Choice { value: Calibration::Percentile, id: "percentile", code: "p", source: "Wu et al. 2020, arXiv 2004.09602" },
+    Choice { value: Calibration::Mse, id: "mse", code: "m", source: "Nagel et al. 2021, arXiv 2106.08295" },
+];
+
+/// How weights are quantized.
+#[derive(Clone, Copy)]
+pub struct WeightSpec {
+    /// The format.
+    pub format: &'static dyn Format,
+    /// What shares a scale.
+    pub granularity: Granularity,
+    /// Whether the grid is symmetric around 0.
+    pub symmetric: bool,
+    /// How the range is chosen.
+    pub range: Range,
+}
+
+/// How a layer's input is quantized: one grid per tensor.
+#[derive(Clone, Copy)]
+pub struct ActivationSpec {
+    /// The format.
+    pub format: &'static dyn Format,
+    /// Whether the grid is symmetric around 0.
+    pub symmetric: bool,
+    /// How the range is chosen.
+    pub calibration: Calibration,
+    /// Share of the values inside the range, in percent.
+    pub percentile: f64,
+    /// Training images watched.
+    pub images: u32,
+}
+
+impl std::fmt::Debug for WeightSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.canonical())
+    }
+}
+
+impl std::fmt::Debug for ActivationSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.canonical())
+    }
+}
+
+/// Images watched when the recipe does not say.
+const DEFAULT_IMAGES: u32 = 256;
+/// The percentile when the recipe does not say (Wu et al. 2020 try 99.9 to 99.9999).
+const DEFAULT_PERCENTILE: f64 = 99.9;
+
+impl WeightSpec {
+    /// With every default written out, and without what the format does not use.
+    pub fn canonical(&self) -> Value {
+        let mut value = json!({"format": self.format.id()});
+        if self.format.scaled() {
+            value["granularity"] = json!(id_of(GRANULARITIES, &self.granularity));
+        }
+        if self.format.asymmetric() {
+            value["symmetric"] = json!(self.symmetric);
+        }
+        if self.format.ranged() {
+            value["range"] = json!(id_of(RANGES, &self.range));
+        }
+        value
+    }
+}
+
+impl ActivationSpec {
+    /// With every default written out.
+    pub fn canonical(&self) -> Value {
+        let mut value = json!({
+            "format": self.format.id(), "granularity": "tensor", "symmetric": self.symmetric,
+            "calibration": id_of(CALIBRATIONS, &self.calibration), "images": self.images,
+        });
+        if self.calibration == Calibration::Percentile {
+            value["percentile"] = json!(self.percentile);
+        }
+        value
+    }
+}
+
+/// Takes a format that `suits`.
+fn take_format(
+    fields: &mut Fields,
+    inherited: Option<&'static dyn Format>,
+    suits: impl Fn(&dyn Format) -> bool,
+) -> Result<&'static dyn Format, CoreError> {
+    let suited: Vec<&'static dyn Format> = FORMATS.iter().copied().filter(|f| suits(*f)).collect();
+    let ids: Vec<&str> = suited.iter().map(|f| f.id()).collect();
+    let found = fields.id("format", &ids, |id| suited.iter().copied().find(|f| f.id() == id))?;
+    found
+        .or(inherited)
+        .ok_or_else(|| CoreError::new(ErrorCode::MissingField, fields.at("format"), "nothing", ids.join(", ")))
+}
+
+/// Whether a format may be used for inputs: it has an input grid.
+pub(crate) fn for_inputs(format: &dyn Format) -> bool {
+    format.bits() <= 8.0 && format.input_grid(0.0, 1.0, true).is_some()
+}
+
+/// Reads `weights`; `base` gives the defaults of a layer's override.
+pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Result<WeightSpec, CoreError> {
+    let format = take_format(&mut fields, base.map(|b| b.format), |_| true)?;
+    let granularity = fields.id("granularity", &ids(GRANULARITIES), |id| choose(GRANULARITIES, id))?;
+    let symmetric_path = fields.at("symmetric");
+    let symmetric = fields.boolean("symmetric")?;
+    let range = fields.id("range", &ids(RANGES), |id| choose(RANGES, id))?;
+    fields.finish()?;
+    if symmetric == Some(false) && format.scaled() && !format.asymmetric() {
+        return Err(CoreError::new(
+            ErrorCode::Combination,
+            symmetric_path,
+            format!("false with {}", format.id()),
+            "true, or an integer format",
+        ));
+    }
+    Ok(WeightSpec {
+        format,
+        granularity: granularity.or(base.map(|b| b.granularity)).unwrap_or(Granularity::Channel),
+        symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric(),
+        range: range.or(base.map(|b| b.range)).unwrap_or(Range::Minmax),
+    })
+}
+
+/// Reads `activations`; `base` gives the defaults of a layer's override.
+pub(super) fn parse_activations(
+    mut fields: Fields,
+    base: Option<&ActivationSpec>,
+) -> Result<ActivationSpec, CoreError> {
+    let format = take_format(&mut fields, base.map(|b| b.format), for_inputs)?;
+    fields.id("granularity", &["tensor"], |id| (id == "tensor").then_some(()))?;
+    let symmetric = fields.boolean("symmetric")?;
+    let calibration = fields.id("calibration", &ids(CALIBRATIONS), |id| choose(CALIBRATIONS, id))?;
+    let calibration = calibration.or(base.map(|b| b.calibration)).unwrap_or(Calibration::Minmax);
+    let percentile_path = fields.at("percentile");
+    let percentile = fields.number("percentile", 50.0..=100.0)?;
+    let images = fields.integer("images", 1..=2000)?.map(|n| n as u32);
+    fields.finish()?;
+    if percentile.is_some() && calibration != Calibration::Percentile {
+        let found = format!("a percentile with {}", id_of(CALIBRATIONS, &calibration));
+        return Err(CoreError::new(ErrorCode::Combination, percentile_path, found, "only with percentile"));
+    }
+    Ok(ActivationSpec {
+        format,
+        symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true),
+        calibration,
+        percentile: percentile.or(base.map(|b| b.percentile)).unwrap_or(DEFAULT_PERCENTILE),
+        images: images.or(base.map(|b| b.images)).unwrap_or(DEFAULT_IMAGES),
+    })
+}

@@ -1,0 +1,140 @@
+//! Training as a step.
+
+use super::{Applied, Method, Step, StepContext};
+use crate::data::{AssetRef, Library, find_split};
+use crate::error::{CoreError, ErrorCode};
+use crate::fields::Fields;
+use crate::models::{Model, Network};
+use crate::tensor::Tensor;
+use crate::train::{Optimizer, Schedule, TrainOptions, train};
+use serde_json::{Value, json};
+use std::rc::Rc;
+
+pub(super) static METHOD: Method = Method { name: "train", parse };
+
+/// Trains all parameters on the train split of a set.
+#[derive(Clone, Debug)]
+pub struct TrainStep {
+    options: TrainOptions,
+    /// Another set than the model's own, of the same shape.
+    set: Option<String>,
+    path: String,
+}
+
+const OPTIMIZERS: [&str; 2] = ["adam", "sgd"];
+const SCHEDULES: [(&str, Schedule); 2] = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
+
+fn parse(mut fields: Fields, _: &Network) -> Result<Rc<dyn Step>, CoreError> {
+    let adam = fields.id("optimizer", &OPTIMIZERS, |id| OPTIMIZERS.contains(&id).then_some(id == "adam"))?;
+    let momentum_path = fields.at("momentum");
+    let momentum = fields.number("momentum", 0.0..=0.999)?;
+    let optimizer = match (adam.unwrap_or(true), momentum) {
+        (true, None) => Optimizer::Adam,
+        (true, Some(found)) => {
+            return Err(CoreError::new(
+                ErrorCode::Combination,
+                momentum_path,
+                format!("{found} with adam"),
+                "only with sgd",
+            ));
+        }
+        (false, momentum) => Optimizer::Sgd { momentum: momentum.unwrap_or(0.9) },
+    };
+    let default_lr = if optimizer == Optimizer::Adam { 0.001 } else { 0.01 };
+    let schedule = fields.id("schedule", &SCHEDULES.map(|s| s.0), |id| {
+        SCHEDULES.iter().find(|(name, _)| *name == id).map(|(_, schedule)| *schedule)
+    })?;
+    let options = TrainOptions {
+        epochs: fields.integer("epochs", 1..=200)?.unwrap_or(1) as u32,
+        batch: fields.integer("batch", 1..=512)?.unwrap_or(64) as u32,
+        optimizer,
+        lr: fields.number("lr", 1e-8..=10.0)?.unwrap_or(default_lr),
+        schedule: schedule.unwrap_or(Schedule::Constant),
+        weight_decay: fields.number("weight_decay", 0.0..=1.0)?.unwrap_or(0.0),
+        flip: fields.boolean("flip")?.unwrap_or(false),
+    };
+    let set = match fields.take("set") {
+        None => None,
+        Some(Value::String(set)) => Some(set),
+        Some(_) => return Err(CoreError::new(ErrorCode::Type, fields.at("set"), "no text", "the id of a data set")),
+    };
+    let path = fields.path().to_string();
+    fields.finish()?;
+    Ok(Rc::new(TrainStep { options, set, path }))
+}
+
+impl TrainStep {
+    fn count(&self, model: &Model, library: &Library) -> Result<(String, u32), CoreError> {
+        let id = self.set.clone().unwrap_or_else(|| model.data.to_string());
+        let at = |mut error: CoreError| {
+            error.path = format!("{}.set", self.path);
+            error
+        };
+        let set = library.set(&id).map_err(at)?;
+        let own = library.set(model.data)?;
+        if set.shape != own.shape || set.classes.len() != own.classes.len() || set.max != own.max {
+            let found = format!("\"{id}\" with images of {:?}", set.shape);
+            return Err(at(CoreError::new(ErrorCode::Combination, "", found, format!("images of {:?}", own.shape))));
+        }
+        let count = find_split(&set, "train").map_err(at)?.count;
+        Ok((id, count))
+    }
+}
+
+impl Step for TrainStep {
+    fn name(&self) -> &'static str {
+        METHOD.name
+    }
+
+    fn canonical(&self) -> Value {
+        let TrainOptions { epochs, batch, optimizer, lr, schedule, weight_decay, flip } = &self.options;
+        let mut value = json!({
+            "epochs": epochs, "batch": batch, "lr": lr, "schedule": schedule, "weight_decay": weight_decay,
+            "flip": flip, "optimizer": OPTIMIZERS[usize::from(*optimizer != Optimizer::Adam)],
+        });
+        if let Optimizer::Sgd { momentum } = optimizer {
+            value["momentum"] = json!(momentum);
+        }
+        if let Some(set) = &self.set {
+            value["set"] = json!(set);
+        }
+        value
+    }
+
+    fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {
+        match earlier.iter().find(|step| step.name() == "quantize") {
+            None => Ok(()),
+            Some(_) => {
+                Err(CoreError::new(ErrorCode::Combination, path, "train after quantize", "train before quantize"))
+            }
+        }
+    }
+
+    fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
+        let (set, count) = self.count(model, library)?;
+        library.assets(&set, "train", count)
+    }
+
+    fn macs(&self, network: &Network, library: &Library) -> u64 {
+        let count = self.count(network.model, library).map_or(0, |(_, count)| count);
+        self.options.macs(&network.graph, count as usize)
+    }
+
+    fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
+        Box::pin(async move {
+            let (set, count) = self.count(cx.network.model, &cx.library.borrow())?;
+            let images = cx.library.borrow().images(&set, "train", count)?;
+            let mut parameters: Vec<Tensor> = cx.network.parameters.iter().map(|p| p.latent.clone()).collect();
+            let graph = Rc::clone(&cx.network.graph);
+            let seed = cx.seed.wrapping_add(cx.index << 32);
+            let epoch_loss = &mut cx.epoch_loss;
+            let log = |epoch: crate::train::EpochLoss| epoch_loss.push(epoch.loss);
+            let resume = cx.resume;
+            train(cx.ctx, &graph, &mut parameters, &images, &self.options, seed, &cx.key, resume, log).await?;
+            for (parameter, trained) in cx.network.parameters.iter_mut().zip(parameters) {
+                parameter.latent = trained;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The model zoo: one file per model, one line per model in [`MODELS`]; and networks with their parameters.
+
+mod lenet300;
+mod lenet5;
+mod mlp_digits;
+mod network;
+
+pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
+
+use crate::data::{AssetRef, Library};
+use crate::error::CoreError;
+use crate::graph::{Graph, GraphError};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A model of the zoo.
+#[derive(Debug)]
+pub struct Model {
+    /// The id in recipes.
+    pub id: &'static str,
+    /// The permanent short code in links.
+    pub code: &'static str,
+    /// Name for people.
+    pub name: &'static str,
+    /// Id of its data set.
+    pub data: &'static str,
+    /// The paper it comes from.
+    pub source: &'static str,
+    /// Builds its graph.
+    pub build: fn() -> Result<Graph, GraphError>,
+}
+
+/// Every model. To add one: write its file, add a line here, train it (docs/adding.md).
+pub static MODELS: &[&Model] = &[&mlp_digits::MODEL, &lenet300::MODEL, &lenet5::MODEL];
+
+/// The model with this id.
+pub fn find(id: &str) -> Option<&'static Model> {
+    MODELS.iter().copied().find(|model| model.id == id)
+}
+
+/// What training recorded about a model's weights.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ZooEntry {
+    /// The weights' file.
+    #[serde(flatten)]
+    pub asset: AssetRef,
+    /// Right answers on the whole test split.
+    pub correct: u32,
+    /// Images of the whole test split.
+    pub total: u32,
+}
+
+/// The recorded weights of every trained model, by id.
+///
+/// # Errors
+/// `internal` when the built-in manifest is not readable, which a test rules out.
+pub fn zoo() -> Result<BTreeMap<String, ZooEntry>, CoreError> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        models: BTreeMap<String, ZooEntry>,
+    }
+    let manifest: Manifest = serde_json::from_str(include_str!("../../models/manifest.json"))
+        .map_err(|error| CoreError::internal("models/manifest.json", error))?;
+    Ok(manifest.models)
+}
+
+/// A library that knows data and weights.
+///
+/// # Errors
+/// `internal` when a built-in manifest is not readable, which a test rules out.
+pub fn library() -> Result<Library, CoreError> {
+    let mut library = Library::new()?;
+    for entry in zoo()?.into_values() {
+        library.register(entry.asset);
+    }
+    Ok(library)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_builds_with_unique_names() {
+        let library = library().unwrap();
+        for (i, model) in MODELS.iter().enumerate() {
+            let graph = (model.build)().unwrap();
+            let set = library.set(model.data).unwrap();
+            assert_eq!(graph.shapes()[0].len(), set.shape.iter().product::<usize>());
+            assert_eq!(graph.output().dims(), [set.classes.len()]);
+            assert!(MODELS[i + 1..].iter().all(|other| other.id != model.id && other.code != model.code));
+            let mut names: Vec<String> = graph.params().map(|(name, _)| name).collect();
+            names.sort();
+            names.dedup();
+            assert_eq!(names.len(), graph.params().count());
+        }
+    }
+
+    #[test]
+    fn known_sizes() {
+        let size = |id: &str| {
+            let graph = (find(id).unwrap().build)().unwrap();
+            (graph.params().map(|(_, spec)| spec.shape.len()).sum::<usize>(), graph.macs())
+        };
+        assert_eq!(size("mlp-digits"), (6570, 6464));
+        assert_eq!(size("lenet300-fashion"), (266_610, 266_200));
+        assert_eq!(size("lenet5-fashion"), (61_706, 416_520));
+    }
+}

@@ -1,0 +1,245 @@
+//! A model with its parameters: latent values, what they are stored as, and how its inputs are rounded.
+
+use super::Model;
+use crate::data::hex;
+use crate::error::{CoreError, ErrorCode};
+use crate::formats::{Format, PackedTensor, Part, PartKind};
+use crate::graph::{Graph, LayerArithmetic, Plan};
+use crate::math::canonical_nan;
+use crate::ops::{Init, InputGrid};
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+use sha2::{Digest, Sha256};
+use std::rc::Rc;
+
+/// How quantized layers compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[serde(rename_all = "lowercase")]
+pub enum Execution {
+    /// Integer sums where weights and inputs are both whole numbers times scales.
+    Integer,
+    /// f32 arithmetic on rounded values.
+    Fake,
+}
+
+/// A parameter: the f32 values it was trained to, and the packed form once quantized.
+#[derive(Clone)]
+pub struct Parameter {
+    /// Its name, such as `conv1.weight`.
+    pub name: String,
+    /// Values before quantization; training changes these.
+    pub latent: Tensor,
+    /// The stored form, if it is not plain f32.
+    pub packed: Option<PackedTensor>,
+}
+
+impl Parameter {
+    /// Whether this is a weight matrix or kernel (biases stay f32).
+    pub fn is_weight(&self) -> bool {
+        self.name.ends_with(".weight")
+    }
+
+    /// The values that inference uses.
+    ///
+    /// # Errors
+    /// `internal` when the packed form is not decodable, which its construction rules out.
+    pub fn effective(&self) -> Result<Tensor, CoreError> {
+        match &self.packed {
+            None => Ok(self.latent.clone()),
+            Some(packed) => packed.decode().map_err(|error| CoreError::internal(&self.name, error)),
+        }
+    }
+}
+
+/// The format and grid that a node rounds its input to.
+#[derive(Clone, Copy)]
+pub struct InputQuantizer {
+    /// The format.
+    pub format: &'static dyn Format,
+    /// Its grid, from calibration.
+    pub grid: InputGrid,
+}
+
+/// A model with parameters.
+#[derive(Clone)]
+pub struct Network {
+    /// The model.
+    pub model: &'static Model,
+    /// Its graph.
+    pub graph: Rc<Graph>,
+    /// All parameters, in graph order.
+    pub parameters: Vec<Parameter>,
+    /// One entry per node: how it rounds its input.
+    pub inputs: Vec<Option<InputQuantizer>>,
+}
+
+impl Network {
+    /// A network with fresh parameters.
+    ///
+    /// # Errors
+    /// `internal` when the model's graph does not build, which a test rules out.
+    pub fn random(model: &'static Model, seed: u64) -> Result<Self, CoreError> {
+        let graph = (model.build)().map_err(|error| CoreError::internal(model.id, error))?;
+        let parameters = graph
+            .params()
+            .enumerate()
+            .map(|(i, (name, spec))| {
+                let mut latent = Tensor::zeros(spec.shape.clone());
+                if let Init::HeUniform { fan_in } = spec.init {
+                    let bound = (6.0 / fan_in as f32).sqrt();
+                    let mut rng = Rng::stream(seed, "init", i as u64);
+                    latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
+                }
+                Parameter { name, latent, packed: None }
+            })
+            .collect();
+        let inputs = vec![None; graph.nodes().len()];
+        Ok(Self { model, graph: Rc::new(graph), parameters, inputs })
+    }
+
+    /// A network with the parameters of a safetensors file of f32 tensors.
+    ///
+    /// # Errors
+    /// `checksum` when the file does not hold exactly the model's parameters.
+    pub fn from_safetensors(model: &'static Model, path: &str, bytes: &[u8]) -> Result<Self, CoreError> {
+        let mut network = Self::random(model, 0)?;
+        let wrong = |found: String, allowed: String| CoreError::new(ErrorCode::Checksum, path, found, allowed);
+        let file = safetensors::SafeTensors::deserialize(bytes)
+            .map_err(|error| wrong(error.to_string(), "a safetensors file".into()))?;
+        for parameter in &mut network.parameters {
+            let name = &parameter.name;
+            let view = file.tensor(name).map_err(|error| wrong(error.to_string(), format!("a tensor {name}")))?;
+            if view.dtype() != safetensors::Dtype::F32 || view.shape() != parameter.latent.shape().dims() {
+                return Err(wrong(
+                    format!("{name}: {:?} {:?}", view.dtype(), view.shape()),
+                    format!("F32 {}", parameter.latent.shape()),
+                ));
+            }
+            for (value, bytes) in parameter.latent.data_mut().iter_mut().zip(view.data().as_chunks::<4>().0) {
+                *value = f32::from_le_bytes(*bytes);
+            }
+        }
+        Ok(network)
+    }
+
+    /// Parameters as inference uses them.
+    ///
+    /// # Errors
+    /// See [`Parameter::effective`].
+    pub fn effective(&self) -> Result<Vec<Tensor>, CoreError> {
+        self.parameters.iter().map(Parameter::effective).collect()
+    }
+
+    /// Index of the weight parameter of a node that has one.
+    pub fn weight_of(&self, node: usize) -> Option<usize> {
+        let node = &self.graph.nodes()[node];
+        node.params.first().filter(|spec| spec.name == "weight").map(|_| node.first_param)
+    }
+
+    fn arithmetic(&self, node: usize, execution: Execution) -> LayerArithmetic {
+        let Some(InputQuantizer { grid, .. }) = self.inputs[node] else { return LayerArithmetic::Float };
+        let packed = self.weight_of(node).and_then(|weight| self.parameters[weight].packed.as_ref());
+        match packed.filter(|_| execution == Execution::Integer).and_then(PackedTensor::levels) {
+            Some((weights, scales)) => LayerArithmetic::Integer { grid, weights, scales },
+            None => LayerArithmetic::RoundedInputs(grid),
+        }
+    }
+
+    /// The network ready for inference.
+    ///
+    /// # Errors
+    /// `combination` naming the layer whose sums would not fit 32 bits.
+    pub fn plan(&self, execution: Execution) -> Result<Plan, CoreError> {
+        let tensors = self.effective()?;
+        let arithmetic: Vec<LayerArithmetic> =
+            (0..self.graph.nodes().len()).map(|node| self.arithmetic(node, execution)).collect();
+        Plan::new(&self.graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic)
+            .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
+    }
+
+    /// SHA-256 over the effective parameters as little-endian f32, in graph order, NaN canonical.
+    ///
+    /// # Errors
+    /// See [`Parameter::effective`].
+    pub fn digest(&self) -> Result<String, CoreError> {
+        let mut hash = Sha256::new();
+        for tensor in self.effective()? {
+            for &value in tensor.data() {
+                hash.update(canonical_nan(value).to_le_bytes());
+            }
+        }
+        Ok(hex(&hash.finalize()))
+    }
+
+    /// Everything that is stored: name and part, in graph order; input scales last of each node.
+    pub fn parts(&self) -> Vec<(String, StoredAs, Part)> {
+        let mut parts = Vec::new();
+        for (i, node) in self.graph.nodes().iter().enumerate() {
+            for parameter in &self.parameters[node.first_param..node.first_param + node.params.len()] {
+                let role = if parameter.is_weight() { StoredAs::Weight } else { StoredAs::Bias };
+                let stored = match &parameter.packed {
+                    Some(packed) => packed.parts(),
+                    None => vec![plain(&parameter.latent)],
+                };
+                parts.extend(stored.into_iter().map(|part| (format!("{}{}", parameter.name, part.suffix), role, part)));
+            }
+            if let Some(InputQuantizer { grid, .. }) = &self.inputs[i] {
+                let part = |suffix, kind, dtype, bytes: &[u8]| Part {
+                    suffix,
+                    kind,
+                    dtype,
+                    dims: vec![1],
+                    bytes: bytes.to_vec(),
+                };
+                let scale = part(".input.scale", PartKind::Scales, safetensors::Dtype::F32, &grid.scale.to_le_bytes());
+                parts.push((format!("{}.input.scale", node.name), StoredAs::Input, scale));
+                if grid.zero_point != 0 || grid.low == 0 {
+                    let zero = grid.zero_point.to_le_bytes();
+                    let zero = part(".input.zero_point", PartKind::ZeroPoints, safetensors::Dtype::I32, &zero);
+                    parts.push((format!("{}.input.zero_point", node.name), StoredAs::Input, zero));
+                }
+            }
+        }
+        parts
+    }
+
+    /// The network as a safetensors file. Its one metadata entry, `featherweight`, holds `metadata`.
+    ///
+    /// # Errors
+    /// `internal` when the parts do not serialize, which their construction rules out.
+    pub fn export(&self, metadata: &str) -> Result<Vec<u8>, CoreError> {
+        let parts = self.parts();
+        let views: Result<Vec<_>, _> = parts
+            .iter()
+            .map(|(name, _, part)| {
+                safetensors::tensor::TensorView::new(part.dtype, part.dims.clone(), &part.bytes)
+                    .map(|view| (name.as_str(), view))
+            })
+            .collect();
+        let views = views.map_err(|error| CoreError::internal("export", error))?;
+        let metadata = std::iter::once(("featherweight".to_string(), metadata.to_string())).collect();
+        safetensors::serialize(views, Some(metadata)).map_err(|error| CoreError::internal("export", error))
+    }
+}
+
+/// To what a stored part belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredAs {
+    /// A weight.
+    Weight,
+    /// A bias.
+    Bias,
+    /// The rounding of a node's input.
+    Input,
+}
+
+fn plain(tensor: &Tensor) -> Part {
+    Part {
+        suffix: "",
+        kind: PartKind::Values,
+        dtype: safetensors::Dtype::F32,
+        dims: tensor.shape().dims().to_vec(),
+        bytes: tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect(),
+    }
+}

@@ -1,0 +1,130 @@
+//! Two-dimensional convolution with stride, zero padding and groups.
+
+use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
+use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use crate::kernels::conv::{Conv, ConvShape, conv2d, embed_gradient};
+use crate::kernels::pack::tile_rows;
+use crate::kernels::{AddBias, gradient};
+use crate::simd::{F32x8, I32x8};
+use crate::tensor::{Shape, TensorError};
+
+/// `[in×h×w] -> [out×h'×w']`, weight `[out×in/groups×kernel×kernel]`, bias `[out]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2d {
+    /// Output channels.
+    pub out_channels: usize,
+    /// Kernel side.
+    pub kernel: usize,
+    /// Step between outputs.
+    pub stride: usize,
+    /// Zeros added on each side.
+    pub padding: usize,
+    /// Groups of channels.
+    pub groups: usize,
+}
+
+struct Prepared {
+    shape: ConvShape,
+    weighted: Weighted<Conv<f32>, Conv<i32>>,
+    transposed: Option<Conv<f32>>,
+}
+
+impl Conv2d {
+    /// Stride 1, no padding, one group.
+    pub fn new(out_channels: usize, kernel: usize) -> Self {
+        Self { out_channels, kernel, stride: 1, padding: 0, groups: 1 }
+    }
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<ConvShape, TensorError> {
+        let shape = ConvShape {
+            input: only(self.kind(), inputs)?.chw(self.kind())?,
+            out_channels: self.out_channels,
+            kernel: [self.kernel; 2],
+            stride: self.stride,
+            padding: self.padding,
+            groups: self.groups,
+        };
+        shape.check().map(|()| shape)
+    }
+
+    fn weight_shape(&self, shape: &ConvShape) -> Result<Shape, TensorError> {
+        Shape::new(&[shape.out_channels, shape.input[0] / shape.groups, self.kernel, self.kernel])
+    }
+}
+
+impl Op for Conv2d {
+    fn kind(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
+        Shape::new(&self.shape(inputs)?.output())
+    }
+
+    fn params(&self, inputs: &[&Shape]) -> Result<Vec<ParamSpec>, TensorError> {
+        let shape = self.shape(inputs)?;
+        Ok(vec![
+            ParamSpec {
+                name: "weight",
+                shape: self.weight_shape(&shape)?,
+                init: Init::HeUniform { fan_in: shape.taps() },
+            },
+            ParamSpec { name: "bias", shape: Shape::new(&[self.out_channels])?, init: Init::Zeros },
+        ])
+    }
+
+    fn macs(&self, inputs: &[&Shape]) -> Result<u64, TensorError> {
+        let shape = self.shape(inputs)?;
+        Ok(shape.output().iter().product::<usize>() as u64 * shape.taps() as u64)
+    }
+
+    fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
+        let shape = self.shape(inputs)?;
+        let weight = self.weight_shape(&shape)?;
+        check_params(self.kind(), params, &weight)?;
+        check_accumulator(self.kind(), &weight, params, shape.taps())?;
+        let transposed = params.training.then(|| Conv::transposed(shape, params.tensors[0].data()));
+        let weighted = Weighted::new(params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
+        Ok(Box::new(Prepared { shape, weighted, transposed }))
+    }
+}
+
+impl Layer for Prepared {
+    fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) {
+        self.weighted.forward(
+            inputs[0],
+            scratch,
+            out,
+            |conv, x, padded, bias, out| conv2d::<F32x8>(conv, x, padded, &bias, out),
+            |conv, x, padded, rescale, out| conv2d::<I32x8>(conv, x, padded, &rescale, out),
+        );
+    }
+
+    fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {
+        if let Some(transposed) = &self.transposed {
+            embed_gradient(&self.shape, block.gradient, &mut scratch.padded);
+            let features = self.shape.input.iter().product();
+            let grad = zeroed(&mut scratch.values, features);
+            conv2d::<F32x8>(transposed, &scratch.padded, &mut Vec::new(), &AddBias(&[]), grad);
+            add_into(grads[0], grad);
+        }
+    }
+
+    fn gradient_tiles(&self) -> Vec<(usize, usize)> {
+        let rows = self.shape.out_channels / self.shape.groups;
+        (0..self.shape.groups)
+            .flat_map(|group| {
+                tile_rows(rows, gradient::TILE_ROWS).into_iter().map(move |(first, n)| (group * rows + first, n))
+            })
+            .collect()
+    }
+
+    fn backward_rows(&self, inputs: &[&[f32]], gradients: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
+        let [weight, bias] = grads else { return };
+        gradient::conv_rows(&self.shape, inputs, gradients, first, weight);
+        let [_, height, width] = self.shape.output();
+        for (i, bias) in bias.iter_mut().enumerate() {
+            *bias = gradient::bias_row(gradients, first + i, height * width);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The grid that a quantized input is rounded to.
+
+use crate::math::round_ties_even;
+
+/// An affine integer grid: code = clamp(round(x / scale) + zero_point), kept here with the zero-point taken off.
+///
+/// Source: Jacob et al. 2018 (arXiv 1712.05877), §2.1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InputGrid {
+    /// Distance between neighbouring values; positive and finite.
+    pub scale: f32,
+    /// The code of zero; 0 for symmetric grids.
+    pub zero_point: i32,
+    /// Least code less zero-point.
+    pub low: i32,
+    /// Greatest code less zero-point.
+    pub high: i32,
+}
+
+impl InputGrid {
+    /// The code of `x` less the zero-point, as a whole number. Halves go to even; NaN stays NaN.
+    #[inline(always)]
+    fn level(&self, x: f32) -> f32 {
+        round_ties_even((x / self.scale).clamp(self.low as f32, self.high as f32))
+    }
+
+    /// The codes of `x` less the zero-point. NaN becomes 0.
+    pub fn codes(&self, x: &[f32], out: &mut Vec<i32>) {
+        out.clear();
+        out.extend(x.iter().map(|&x| self.level(x) as i32));
+    }
+
+    /// `x` rounded to the grid.
+    pub fn round(&self, x: &[f32], out: &mut Vec<f32>) {
+        out.clear();
+        out.extend(x.iter().map(|&x| self.level(x) * self.scale));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_half_to_even_and_clamps() {
+        let grid = InputGrid { scale: 0.5, zero_point: 0, low: -7, high: 7 };
+        let mut codes = Vec::new();
+        grid.codes(&[0.25, 0.75, -0.25, 100.0, -100.0, 1.1, f32::NAN], &mut codes);
+        assert_eq!(codes, [0, 2, 0, 7, -7, 2, 0]);
+        let mut values = Vec::new();
+        grid.round(&[0.75, 100.0], &mut values);
+        assert_eq!(values, [1.0, 3.5]);
+    }
+}

@@ -1,0 +1,100 @@
+//! Fully connected layer: `y = W·x + b`.
+
+use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
+use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use crate::kernels::linear::{TILE_ROWS, linear};
+use crate::kernels::pack::{Packed, tile_rows};
+use crate::kernels::{AddBias, gradient};
+use crate::simd::{F32x8, I32x8};
+use crate::tensor::{Shape, TensorError};
+
+/// `[inputs] -> [outputs]`, weight `[outputs×inputs]`, bias `[outputs]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    /// Number of outputs.
+    pub outputs: usize,
+}
+
+struct Prepared {
+    weighted: Weighted<Packed<f32>, Packed<i32>>,
+    transposed: Option<Packed<f32>>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Op for Linear {
+    fn kind(&self) -> &'static str {
+        "linear"
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
+        let input = only(self.kind(), inputs)?;
+        if input.dims().len() == 1 {
+            return Shape::new(&[self.outputs]);
+        }
+        Err(TensorError::Unsupported { op: self.kind(), shape: input.clone(), wanted: "[features]" })
+    }
+
+    fn params(&self, inputs: &[&Shape]) -> Result<Vec<ParamSpec>, TensorError> {
+        let fan_in = only(self.kind(), inputs)?.len();
+        Ok(vec![
+            ParamSpec { name: "weight", shape: Shape::new(&[self.outputs, fan_in])?, init: Init::HeUniform { fan_in } },
+            ParamSpec { name: "bias", shape: Shape::new(&[self.outputs])?, init: Init::Zeros },
+        ])
+    }
+
+    fn macs(&self, inputs: &[&Shape]) -> Result<u64, TensorError> {
+        Ok(only(self.kind(), inputs)?.len() as u64 * self.outputs as u64)
+    }
+
+    fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
+        let (inputs, outputs) = (only(self.kind(), inputs)?.len(), self.outputs);
+        let shape = Shape::new(&[outputs, inputs])?;
+        check_params(self.kind(), params, &shape)?;
+        check_accumulator(self.kind(), &shape, params, inputs)?;
+        let transposed = params.training.then(|| {
+            let weights = params.tensors[0].data();
+            let columns: Vec<f32> =
+                (0..inputs).flat_map(|k| (0..outputs).map(move |row| weights[row * inputs + k])).collect();
+            Packed::new(&columns, outputs, inputs, TILE_ROWS)
+        });
+        let weighted = Weighted::new(
+            params,
+            |w| Packed::new(w, inputs, outputs, TILE_ROWS),
+            |w| Packed::new(w, inputs, outputs, TILE_ROWS),
+        );
+        Ok(Box::new(Prepared { weighted, transposed, inputs, outputs }))
+    }
+}
+
+impl Layer for Prepared {
+    fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) {
+        self.weighted.forward(
+            inputs[0],
+            scratch,
+            out,
+            |w, x, _, bias, out| linear::<F32x8>(w, x, &bias, out),
+            |w, x, _, rescale, out| linear::<I32x8>(w, x, &rescale, out),
+        );
+    }
+
+    fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {
+        if let Some(transposed) = &self.transposed {
+            let grad = zeroed(&mut scratch.values, self.inputs);
+            linear::<F32x8>(transposed, block.gradient, &AddBias(&[]), grad);
+            add_into(grads[0], grad);
+        }
+    }
+
+    fn gradient_tiles(&self) -> Vec<(usize, usize)> {
+        tile_rows(self.outputs, gradient::TILE_ROWS)
+    }
+
+    fn backward_rows(&self, inputs: &[&[f32]], gradients: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
+        let [weight, bias] = grads else { return };
+        gradient::linear_rows(inputs, gradients, self.inputs, first, weight);
+        for (i, bias) in bias.iter_mut().enumerate() {
+            *bias = gradient::bias_row(gradients, first + i, 1);
+        }
+    }
+}

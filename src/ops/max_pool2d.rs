@@ -1,0 +1,46 @@
+//! The largest value of each window, without padding; windows that do not fit are left out.
+
+use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use crate::kernels::pool::{PoolShape, max_pool, max_pool_backward};
+use crate::tensor::{Shape, TensorError};
+
+/// `[c×h×w] -> [c×h'×w']`.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxPool2d {
+    /// Window side.
+    pub kernel: usize,
+    /// Step between windows.
+    pub stride: usize,
+}
+
+struct Prepared(PoolShape);
+
+impl MaxPool2d {
+    fn shape(&self, inputs: &[&Shape]) -> Result<PoolShape, TensorError> {
+        PoolShape::new(self.kind(), only(self.kind(), inputs)?, self.kernel, self.stride)
+    }
+}
+
+impl Op for MaxPool2d {
+    fn kind(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
+        Shape::new(&self.shape(inputs)?.output())
+    }
+
+    fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
+        Ok(Box::new(Prepared(self.shape(inputs)?)))
+    }
+}
+
+impl Layer for Prepared {
+    fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
+        max_pool(&self.0, inputs[0], out);
+    }
+
+    fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {
+        max_pool_backward(&self.0, block.inputs[0], block.gradient, grads[0]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Operations: one file per op with shape, parameters, cost, forward and backward.
+//!
+//! An [`Op`] describes; [`Op::prepare`] makes a [`Layer`] that runs, with its weights packed. To add an op, write its
+//! file and name it in a model.
+
+mod avg_pool2d;
+mod conv2d;
+mod flatten;
+mod input_grid;
+mod linear;
+mod max_pool2d;
+mod relu;
+mod weighted;
+
+pub use avg_pool2d::AvgPool2d;
+pub use conv2d::Conv2d;
+pub use flatten::Flatten;
+pub use input_grid::InputGrid;
+pub use linear::Linear;
+pub use max_pool2d::MaxPool2d;
+pub use relu::Relu;
+
+use crate::tensor::{Shape, Tensor, TensorError};
+
+/// How a fresh parameter is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// Uniform in ±√(6 / fan_in) (He et al. 2015, for ReLU networks).
+    HeUniform {
+        /// Inputs of one output.
+        fan_in: usize,
+    },
+    /// All zero.
+    Zeros,
+}
+
+/// A parameter that an op wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParamSpec {
+    /// `weight` or `bias`.
+    pub name: &'static str,
+    /// Its shape, output channel first.
+    pub shape: Shape,
+    /// How it starts.
+    pub init: Init,
+}
+
+/// With what numbers a layer computes.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Arithmetic<'a> {
+    /// f32 inputs and weights.
+    #[default]
+    Float,
+    /// Inputs rounded to a grid, then f32 arithmetic.
+    RoundedInputs(InputGrid),
+    /// Integer inputs times integer weights, summed exactly in 32 bits.
+    Integer {
+        /// The grid of the inputs.
+        grid: InputGrid,
+        /// Integer weights (zero-point taken off), row-major, as the weight tensor.
+        weights: &'a [i32],
+        /// One weight scale per output channel.
+        scales: &'a [f32],
+    },
+}
+
+/// Parameters and arithmetic a layer is prepared with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LayerParams<'a> {
+    /// f32 parameters, in the order of [`Op::params`].
+    pub tensors: &'a [&'a Tensor],
+    /// With what numbers to compute.
+    pub arithmetic: Arithmetic<'a>,
+    /// Whether [`Layer::backward_inputs`] will be called.
+    pub training: bool,
+}
+
+/// What a layer may overwrite while it runs; one per thread.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// A padded f32 input.
+    pub padded: Vec<f32>,
+    /// A padded integer input.
+    pub padded_codes: Vec<i32>,
+    /// A rounded input.
+    pub values: Vec<f32>,
+    /// An integer input.
+    pub codes: Vec<i32>,
+}
+
+/// What backward needs of one block: the forward inputs and output, and the output's gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockGradient<'a> {
+    /// Forward inputs.
+    pub inputs: &'a [&'a [f32]],
+    /// Gradient of the loss by the output.
+    pub gradient: &'a [f32],
+}
+
+/// A description of an operation on one image (shapes have no batch dimension).
+pub trait Op: std::fmt::Debug + Send + Sync {
+    /// The op's name, such as `conv2d`.
+    fn kind(&self) -> &'static str;
+
+    /// The output's shape.
+    ///
+    /// # Errors
+    /// A [`TensorError`] when the op does not take these inputs.
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError>;
+
+    /// The parameters it wants; empty for most. A `weight` comes first.
+    ///
+    /// # Errors
+    /// A [`TensorError`] when the op does not take these inputs.
+    fn params(&self, inputs: &[&Shape]) -> Result<Vec<ParamSpec>, TensorError> {
+        let _ = inputs;
+        Ok(Vec::new())
+    }
+
+    /// Multiply-adds for one image. Ops without products count 0.
+    ///
+    /// # Errors
+    /// A [`TensorError`] when the op does not take these inputs.
+    fn macs(&self, inputs: &[&Shape]) -> Result<u64, TensorError> {
+        let _ = inputs;
+        Ok(0)
+    }
+
+    /// A layer ready to run.
+    ///
+    /// # Errors
+    /// A [`TensorError`] when inputs or parameters do not fit.
+    fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError>;
+}
+
+/// An operation ready to run on blocks of eight images (`[feature][lane]`).
+pub trait Layer: Send + Sync {
+    /// Computes `out` from `inputs`; every element of `out` is written.
+    fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch);
+
+    /// Adds the gradients by the inputs to `grads` (one per input).
+    fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch);
+
+    /// Output rows whose parameter gradients are computed together, `(first, count)`; empty without parameters.
+    fn gradient_tiles(&self) -> Vec<(usize, usize)> {
+        Vec::new()
+    }
+
+    /// Writes the gradients of the parameters of rows `first..`, over all blocks of a batch. `grads[p]` holds just those
+    /// rows of parameter `p`.
+    fn backward_rows(&self, inputs: &[&[f32]], gradients: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
+        let _ = (inputs, gradients, first, grads);
+    }
+}
+
+/// The one input of an op that takes one.
+///
+/// # Errors
+/// [`TensorError::Unsupported`] for any other number of inputs.
+fn only<'a>(op: &'static str, inputs: &[&'a Shape]) -> Result<&'a Shape, TensorError> {
+    match inputs {
+        [input] => Ok(input),
+        _ => Err(TensorError::Unsupported { op, shape: Shape::new(&[inputs.len()])?, wanted: "one input" }),
+    }
+}

@@ -1,0 +1,36 @@
+//! Rectified linear unit: `max(x, 0)`; NaN stays NaN.
+
+use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use crate::tensor::{Shape, TensorError};
+
+/// `max(x, 0)`, element by element. Its gradient at 0 is 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Relu;
+
+impl Op for Relu {
+    fn kind(&self) -> &'static str {
+        "relu"
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
+        only(self.kind(), inputs).cloned()
+    }
+
+    fn prepare(&self, _: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl Layer for Relu {
+    fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
+        for (out, &x) in out.iter_mut().zip(inputs[0]) {
+            *out = if x < 0.0 { 0.0 } else { x };
+        }
+    }
+
+    fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {
+        for ((grad, &x), &gradient) in grads[0].iter_mut().zip(block.inputs[0]).zip(block.gradient) {
+            *grad += if x > 0.0 { gradient } else { 0.0 };
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What linear and convolution share: the three ways a layer with weights computes.
+
+use super::{Arithmetic, InputGrid, LayerParams, Scratch};
+use crate::kernels::{AddBias, Rescale};
+use crate::math::round_ties_even;
+use crate::simd::LANES;
+use crate::tensor::{Shape, TensorError};
+
+/// A kernel with packed float weights `F` or packed integer weights `I`.
+pub(super) enum Weighted<F, I> {
+    Float { kernel: F, bias: Vec<f32>, grid: Option<InputGrid> },
+    Integer { kernel: I, bias: Vec<i32>, scale: Vec<f32>, grid: InputGrid },
+}
+
+impl<F, I> Weighted<F, I> {
+    /// Packs what `params` hold: `float` and `integer` pack a row-major weight matrix.
+    ///
+    /// The bias of an integer layer is rounded to the product of input and weight scale, half to even, and clamped to
+    /// 32 bits.
+    pub(super) fn new(
+        params: &LayerParams<'_>,
+        float: impl FnOnce(&[f32]) -> F,
+        integer: impl FnOnce(&[i32]) -> I,
+    ) -> Self {
+        let weight = params.tensors.first().map_or(&[][..], |t| t.data());
+        let bias = params.tensors.get(1).map_or(&[][..], |t| t.data());
+        match params.arithmetic {
+            Arithmetic::Float => Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: None },
+            Arithmetic::RoundedInputs(grid) => {
+                Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: Some(grid) }
+            }
+            Arithmetic::Integer { grid, weights, scales } => {
+                let scale: Vec<f32> = scales.iter().map(|s| s * grid.scale).collect();
+                let bias = bias.iter().zip(&scale).map(|(b, s)| integer_bias(*b, *s)).collect();
+                Self::Integer { kernel: integer(weights), bias, scale, grid }
+            }
+        }
+    }
+
+    /// Runs one block through `float` or `integer`.
+    pub(super) fn forward(
+        &self,
+        x: &[f32],
+        scratch: &mut Scratch,
+        out: &mut [f32],
+        float: impl FnOnce(&F, &[f32], &mut Vec<f32>, AddBias<'_>, &mut [f32]),
+        integer: impl FnOnce(&I, &[i32], &mut Vec<i32>, Rescale<'_>, &mut [f32]),
+    ) {
+        match self {
+            Self::Float { kernel, bias, grid: None } => float(kernel, x, &mut scratch.padded, AddBias(bias), out),
+            Self::Float { kernel, bias, grid: Some(grid) } => {
+                grid.round(x, &mut scratch.values);
+                float(kernel, &scratch.values, &mut scratch.padded, AddBias(bias), out);
+            }
+            Self::Integer { kernel, bias, scale, grid } => {
+                grid.codes(x, &mut scratch.codes);
+                integer(kernel, &scratch.codes, &mut scratch.padded_codes, Rescale { bias, scale }, out);
+            }
+        }
+    }
+}
+
+/// `bias / scale`, rounded half to even and clamped to 32 bits. Values past 2^22 are whole numbers of halves at
+/// most, so they are rounded by conversion.
+fn integer_bias(bias: f32, scale: f32) -> i32 {
+    let steps = bias / scale;
+    if steps.abs() < 4_194_304.0 { round_ties_even(steps) as i32 } else { steps.round_ties_even() as i32 }
+}
+
+/// The largest sum that integer inputs on `grid` and the weights of any row can reach, refused when a 32-bit
+/// accumulator could not hold it.
+pub(super) fn check_accumulator(
+    op: &'static str,
+    shape: &Shape,
+    params: &LayerParams<'_>,
+    taps: usize,
+) -> Result<(), TensorError> {
+    let Arithmetic::Integer { grid, weights, .. } = params.arithmetic else { return Ok(()) };
+    let reach = u64::from(grid.low.unsigned_abs().max(grid.high.unsigned_abs()));
+    let most = weights
+        .chunks(taps.max(1))
+        .map(|row| row.iter().map(|w| u64::from(w.unsigned_abs()) * reach).sum::<u64>())
+        .max()
+        .unwrap_or(0);
+    if most <= i32::MAX as u64 / 2 {
+        Ok(())
+    } else {
+        Err(TensorError::Unsupported { op, shape: shape.clone(), wanted: "sums that fit 32 bits" })
+    }
+}
+
+/// Adds `from` to `to`, element by element.
+pub(super) fn add_into(to: &mut [f32], from: &[f32]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from;
+    }
+}
+
+/// Checks that weight and bias have `rows × taps` and `rows` elements.
+pub(super) fn check_params(op: &'static str, params: &LayerParams<'_>, wanted: &Shape) -> Result<(), TensorError> {
+    match params.tensors {
+        [weight, bias] if weight.shape() == wanted && bias.data().len() == wanted.dims()[0] => Ok(()),
+        [weight, ..] => Err(TensorError::Mismatch { op, lhs: weight.shape().clone(), rhs: wanted.clone() }),
+        [] => Err(TensorError::Unsupported { op, shape: wanted.clone(), wanted: "a weight and a bias" }),
+    }
+}
+
+/// Resizes scratch to one block of `features`, zeroed.
+pub(super) fn zeroed(scratch: &mut Vec<f32>, features: usize) -> &mut [f32] {
+    scratch.clear();
+    scratch.resize(features * LANES, 0.0);
+    scratch
+}

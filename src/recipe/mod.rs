@@ -1,0 +1,215 @@
+//! Recipes: JSON in, checked and written out with every default; then run to a report.
+
+mod run;
+mod sweep;
+
+pub use run::{Outcome, layers, prepare, run};
+pub use sweep::{Cell, expand};
+
+use crate::data::{AssetRef, Library};
+use crate::error::{CoreError, ErrorCode};
+use crate::fields::Fields;
+use crate::methods::{METHODS, Step};
+use crate::models::{self, Execution, MODELS, Model, Network};
+use serde_json::{Value, json};
+use std::rc::Rc;
+
+/// Version of the recipe's schema.
+pub const VERSION: u64 = 1;
+/// Most steps of a recipe.
+pub const MOST_STEPS: usize = 16;
+/// Greatest seed: every whole number that JSON carries exactly.
+pub const MOST_SEED: u64 = (1 << 53) - 1;
+
+/// With which parameters a network starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The trained weights of the zoo.
+    Zoo,
+    /// Fresh ones, from the seed.
+    Random,
+}
+
+/// Images a network is judged on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSpec {
+    /// The set.
+    pub set: String,
+    /// Its split.
+    pub split: String,
+    /// The first so many images, in the split's fixed shuffled order.
+    pub count: u32,
+}
+
+/// A recipe, parsed and checked.
+#[derive(Clone)]
+pub struct Recipe {
+    /// The model.
+    pub model: &'static Model,
+    /// Images for the report.
+    pub data: DataSpec,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Starting parameters.
+    pub init: Start,
+    /// How quantized layers compute.
+    pub execution: Execution,
+    /// What is done, in order.
+    pub steps: Vec<Rc<dyn Step>>,
+}
+
+const STARTS: [(&str, Start); 2] = [("zoo", Start::Zoo), ("random", Start::Random)];
+const EXECUTIONS: [(&str, Execution); 2] = [("integer", Execution::Integer), ("fake", Execution::Fake)];
+const STORAGES: [&str; 2] = ["auto", "dense"];
+
+fn pick<T: Copy>(choices: &[(&str, T)], id: &str) -> Option<T> {
+    choices.iter().find(|(name, _)| *name == id).map(|(_, value)| *value)
+}
+
+impl Recipe {
+    /// Reads a recipe.
+    ///
+    /// # Errors
+    /// A [`CoreError`] naming the first field that is wrong.
+    pub fn parse(value: Value, library: &Library) -> Result<Self, CoreError> {
+        let mut fields = Fields::new(value, "")?;
+        let version = fields.require("version", "1")?;
+        if version.as_u64() != Some(VERSION) {
+            return Err(CoreError::new(ErrorCode::Version, "version", version.to_string(), VERSION.to_string()));
+        }
+        let ids: Vec<&str> = MODELS.iter().map(|model| model.id).collect();
+        let model = fields.id("model", &ids, models::find)?;
+        let model = model.ok_or_else(|| CoreError::new(ErrorCode::MissingField, "model", "nothing", ids.join(", ")))?;
+        let seed = fields.integer("seed", 0..=MOST_SEED)?.ok_or_else(|| {
+            CoreError::new(ErrorCode::MissingField, "seed", "nothing", format!("a whole number up to {MOST_SEED}"))
+        })?;
+        let data = parse_data(fields.object("data")?, model, library)?;
+        let init = fields.id("init", &STARTS.map(|s| s.0), |id| pick(&STARTS, id))?.unwrap_or(Start::Zoo);
+        let execution = fields.id("execution", &EXECUTIONS.map(|s| s.0), |id| pick(&EXECUTIONS, id))?;
+        fields.id("storage", &STORAGES, |id| STORAGES.contains(&id).then_some(()))?;
+        let steps = fields.list("steps", MOST_STEPS)?.ok_or_else(|| {
+            CoreError::new(ErrorCode::MissingField, "steps", "nothing", "a list of steps, which may be empty")
+        })?;
+        fields.finish()?;
+        if init == Start::Zoo && !models::zoo()?.contains_key(model.id) {
+            let found = format!("zoo, but {} has no trained weights", model.id);
+            return Err(CoreError::new(ErrorCode::Combination, "init", found, "random"));
+        }
+        let network = Network::random(model, 0)?;
+        let mut parsed: Vec<Rc<dyn Step>> = Vec::new();
+        for (i, step) in steps.into_iter().enumerate() {
+            let step = parse_step(step, &format!("steps.{i}"), &network, &parsed)?;
+            parsed.push(step);
+        }
+        let recipe =
+            Self { model, data, seed, init, execution: execution.unwrap_or(Execution::Integer), steps: parsed };
+        recipe.needs(library)?;
+        Ok(recipe)
+    }
+
+    /// The recipe with every default written out.
+    pub fn canonical(&self) -> Value {
+        let name = |found: bool, names: [&'static str; 2]| names[usize::from(!found)];
+        let steps: Vec<Value> = self.steps.iter().map(|step| json!({step.name(): step.canonical()})).collect();
+        json!({
+            "version": VERSION, "model": self.model.id, "seed": self.seed,
+            "data": {"set": self.data.set, "split": self.data.split, "count": self.data.count},
+            "init": name(self.init == Start::Zoo, STARTS.map(|s| s.0)),
+            "execution": name(self.execution == Execution::Integer, EXECUTIONS.map(|s| s.0)),
+            "storage": "auto", "steps": steps,
+        })
+    }
+
+    /// Every file the recipe reads, in the order it needs them.
+    ///
+    /// # Errors
+    /// `unknown-id` when a step names a set that is not there.
+    pub fn needs(&self, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
+        let mut assets = Vec::new();
+        if self.init == Start::Zoo {
+            assets.extend(models::zoo()?.remove(self.model.id).map(|entry| entry.asset));
+        }
+        for step in &self.steps {
+            assets.extend(step.assets(self.model, library)?);
+        }
+        assets.extend(library.assets(&self.data.set, &self.data.split, self.data.count)?);
+        let mut seen = std::collections::BTreeSet::new();
+        assets.retain(|asset| seen.insert(asset.path.clone()));
+        Ok(assets)
+    }
+}
+
+fn parse_data(fields: Option<Fields>, model: &Model, library: &Library) -> Result<DataSpec, CoreError> {
+    let sets: Vec<&str> = library.sets().keys().map(String::as_str).collect();
+    let Some(mut fields) = fields else {
+        let set = library.set(model.data)?;
+        let count = set.splits.get("test").map_or(0, |split| split.count);
+        return Ok(DataSpec { set: model.data.into(), split: "test".into(), count });
+    };
+    let found = fields.id("set", &sets, |id| library.sets().get(id).map(|set| (id.to_string(), Rc::clone(set))))?;
+    let (id, set) = match found {
+        Some(found) => found,
+        None => (model.data.to_string(), library.set(model.data)?),
+    };
+    let own = library.set(model.data)?;
+    if set.shape != own.shape || set.classes.len() != own.classes.len() || set.max != own.max {
+        let allowed = format!("a set like {} ({:?}, {} classes)", model.data, own.shape, own.classes.len());
+        let found = format!("\"{id}\" ({:?}, {} classes)", set.shape, set.classes.len());
+        return Err(CoreError::new(ErrorCode::Combination, "data.set", found, allowed));
+    }
+    let splits: Vec<&str> = set.splits.keys().map(String::as_str).collect();
+    let split = fields.id("split", &splits, |id| set.splits.get(id).map(|split| (id.to_string(), split.count)))?;
+    let short = splits.iter().find_map(|name| {
+        let name = crate::data::SPLITS.iter().find(|known| *known == name)?;
+        let most = u64::from(set.splits[*name].count);
+        Some((*name, fields.integer(name, 1..=most)))
+            .filter(|(_, found)| !matches!(found, Ok(None)))
+            .map(|(name, found)| found.map(|count| (name, count.unwrap_or(most) as u32)))
+    });
+    let short = short.transpose()?;
+    let (split, count) = match (split, short) {
+        (Some(_), Some((name, _))) => {
+            let found = format!("both split and {name}");
+            return Err(CoreError::new(
+                ErrorCode::Combination,
+                fields.at(name),
+                found,
+                "split and count, or one split with its count",
+            ));
+        }
+        (None, Some((name, count))) => (name.to_string(), count),
+        (split, None) => {
+            let (split, most) = match split {
+                Some(split) => split,
+                None => ("test".to_string(), crate::data::find_split(&set, "test")?.count),
+            };
+            (split, fields.integer("count", 1..=u64::from(most))?.map_or(most, |count| count as u32))
+        }
+    };
+    fields.finish()?;
+    Ok(DataSpec { set: id, split, count })
+}
+
+fn parse_step(
+    value: Value,
+    path: &str,
+    network: &Network,
+    earlier: &[Rc<dyn Step>],
+) -> Result<Rc<dyn Step>, CoreError> {
+    let names: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
+    let allowed = || format!("one of {}", names.join(", "));
+    let mut step = Fields::new(value, path)?;
+    let mut found = None;
+    for method in METHODS {
+        if let Some(fields) = step.object(method.name)? {
+            if found.is_some() {
+                return Err(CoreError::new(ErrorCode::Combination, path, "two kinds in one step", allowed()));
+            }
+            found = Some((method.parse)(fields, network)?);
+        }
+    }
+    step.finish()?;
+    let step = found.ok_or_else(|| CoreError::new(ErrorCode::MissingField, path, "an empty step", allowed()))?;
+    step.check(path, earlier)?;
+    Ok(step)
+}

@@ -1,0 +1,234 @@
+//! Running a recipe.
+
+use super::{Recipe, Start};
+use crate::data::{Images, Library};
+use crate::error::CoreError;
+use crate::evaluate::{Evaluation, Evaluations, cost, evaluate, layer_bytes, measure};
+use crate::graph::Plan;
+use crate::math::log10;
+use crate::methods::StepContext;
+use crate::models::{self, Network};
+use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
+use crate::task::{Context, Phase};
+use crate::train::Checkpoint;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// What a run leaves.
+pub struct Outcome {
+    /// The report; `None` when only the network was asked for.
+    pub report: Option<Report>,
+    /// Predicted class of every image, in data order; empty without a report.
+    pub predictions: Vec<u8>,
+    /// The network after all steps.
+    pub network: Network,
+    /// It, ready to run.
+    pub plan: Plan,
+    /// The recipe in canonical form.
+    pub recipe: Value,
+}
+
+/// The network a recipe starts from.
+fn start(recipe: &Recipe, library: &RefCell<Library>) -> Result<Network, CoreError> {
+    match recipe.init {
+        Start::Random => Network::random(recipe.model, recipe.seed),
+        Start::Zoo => {
+            let entry = models::zoo()?.remove(recipe.model.id);
+            let entry = entry.ok_or_else(|| CoreError::internal(recipe.model.id, "no trained weights"))?;
+            let bytes = library.borrow().file(&entry.asset.path)?;
+            Network::from_safetensors(recipe.model, &entry.asset.path, &bytes)
+        }
+    }
+}
+
+/// Names step `index` of a recipe in checkpoints: all that its result depends on.
+fn step_key(recipe: &Value, index: usize) -> String {
+    let mut prefix = recipe.clone();
+    if let Some(steps) = prefix["steps"].as_array_mut() {
+        steps.truncate(index + 1);
+    }
+    if let Some(object) = prefix.as_object_mut() {
+        object.remove("data");
+        object.remove("storage");
+    }
+    format!("{index}:{}", crate::data::sha256_hex(prefix.to_string().as_bytes()))
+}
+
+/// Applies step `index`.
+async fn apply(
+    ctx: &Context,
+    recipe: &Recipe,
+    canonical: &Value,
+    index: usize,
+    library: &RefCell<Library>,
+    network: &mut Network,
+    resume: Option<&Checkpoint>,
+) -> Result<Vec<f64>, CoreError> {
+    let key = step_key(canonical, index);
+    let resume = match resume {
+        Some(checkpoint) if checkpoint.key()? == key => Some(checkpoint),
+        _ => None,
+    };
+    let mut cx = StepContext {
+        ctx,
+        library,
+        network,
+        seed: recipe.seed,
+        index: index as u64,
+        key,
+        resume,
+        epoch_loss: Vec::new(),
+    };
+    recipe.steps[index].apply(&mut cx).await?;
+    Ok(cx.epoch_loss)
+}
+
+/// Multiply-adds of a recipe's steps, about.
+fn step_macs(recipe: &Recipe, library: &RefCell<Library>, network: &Network) -> u64 {
+    recipe.steps.iter().map(|step| step.macs(network, &library.borrow())).sum()
+}
+
+/// Applies all steps without judging the result.
+///
+/// # Errors
+/// `asset` when a file was not provided; see the steps for more.
+pub async fn prepare(
+    ctx: Rc<Context>,
+    recipe: Recipe,
+    library: Rc<RefCell<Library>>,
+    resume: Option<Checkpoint>,
+) -> Result<Outcome, CoreError> {
+    let canonical = recipe.canonical();
+    let mut network = start(&recipe, &library)?;
+    ctx.expect(step_macs(&recipe, &library, &network));
+    for index in 0..recipe.steps.len() {
+        apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
+    }
+    let plan = network.plan(recipe.execution)?;
+    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical })
+}
+
+/// Applies all steps and judges the network before, between and after them.
+///
+/// # Errors
+/// `asset` when a file was not provided; see the steps for more.
+pub async fn run(
+    ctx: Rc<Context>,
+    recipe: Recipe,
+    library: Rc<RefCell<Library>>,
+    evaluations: Rc<Evaluations>,
+    resume: Option<Checkpoint>,
+) -> Result<Outcome, CoreError> {
+    let canonical = recipe.canonical();
+    let images = library.borrow().images(&recipe.data.set, &recipe.data.split, recipe.data.count)?;
+    let mut network = start(&recipe, &library)?;
+    let evaluation_macs = network.graph.macs() * images.len() as u64;
+    let known = evaluations.get(&baseline_key(&recipe, &canonical)).is_some();
+    let rounds = recipe.steps.len() as u64 + u64::from(!known || recipe.steps.is_empty());
+    ctx.expect(step_macs(&recipe, &library, &network) + rounds * evaluation_macs);
+
+    let before = baseline(&ctx, &recipe, &canonical, &network, &images, &evaluations).await?;
+    let baseline = Baseline { accuracy: before.accuracy, size: measure(&ctx, &network).await? };
+    let original = network.effective()?;
+    let mut plan = network.plan(recipe.execution)?;
+    let mut evaluation = before;
+    let mut size = baseline.size;
+    let mut steps = Vec::with_capacity(recipe.steps.len());
+    for (index, step) in recipe.steps.iter().enumerate() {
+        let epoch_loss = apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
+        plan = network.plan(recipe.execution)?;
+        evaluation = Rc::new(evaluate(&ctx, &mut plan, &images).await);
+        size = measure(&ctx, &network).await?;
+        steps.push(StepReport {
+            step: step.name().to_string(),
+            accuracy: evaluation.accuracy,
+            bytes: size.bytes,
+            macs: network.graph.macs(),
+            epoch_loss,
+        });
+    }
+    let report = Report {
+        version: 1,
+        engine: ENGINE.to_string(),
+        numerics: NUMERICS,
+        recipe: canonical.clone(),
+        accuracy: evaluation.accuracy,
+        baseline,
+        size,
+        cost: cost(&network)?,
+        steps,
+        layers: layers(&network, &original)?,
+        digests: Digests { weights: network.digest()?, outputs: evaluation.digest.clone() },
+    };
+    Ok(Outcome { report: Some(report), predictions: evaluation.predictions.clone(), network, plan, recipe: canonical })
+}
+
+/// What a baseline's evaluation depends on.
+fn baseline_key(recipe: &Recipe, canonical: &Value) -> String {
+    let seed = if recipe.init == Start::Random { canonical["seed"].clone() } else { Value::Null };
+    format!("{} {} {seed} {}", canonical["model"], canonical["init"], canonical["data"])
+}
+
+/// The starting network on the same images; kept for the next recipe of a sweep.
+async fn baseline(
+    ctx: &Context,
+    recipe: &Recipe,
+    canonical: &Value,
+    network: &Network,
+    images: &Images,
+    evaluations: &Evaluations,
+) -> Result<Rc<Evaluation>, CoreError> {
+    let key = baseline_key(recipe, canonical);
+    if let Some(kept) = evaluations.get(&key) {
+        return Ok(kept);
+    }
+    let mut plan = network.plan(recipe.execution)?;
+    let evaluation = Rc::new(evaluate(ctx, &mut plan, images).await);
+    evaluations.keep(key, Rc::clone(&evaluation));
+    if !recipe.steps.is_empty() {
+        // These counts are the baseline's, not the recipe's.
+        ctx.clear_partial();
+        ctx.enter(Phase::Load);
+    }
+    Ok(evaluation)
+}
+
+/// Every layer with parameters; `original` holds the parameters before any step.
+///
+/// # Errors
+/// See [`crate::models::Parameter::effective`].
+pub fn layers(network: &Network, original: &[crate::tensor::Tensor]) -> Result<Vec<LayerReport>, CoreError> {
+    let bytes = layer_bytes(network);
+    let mut layers = Vec::new();
+    for (i, node) in network.graph.nodes().iter().enumerate() {
+        let Some(weight) = network.weight_of(i) else { continue };
+        let (mut parameters, mut nonzero) = (0, 0);
+        for parameter in &network.parameters[node.first_param..node.first_param + node.params.len()] {
+            let values = parameter.effective()?;
+            parameters += values.data().len() as u64;
+            nonzero += values.data().iter().filter(|&&v| v != 0.0).count() as u64;
+        }
+        let packed = network.parameters[weight].packed.as_ref();
+        layers.push(LayerReport {
+            name: node.name.clone(),
+            op: node.op.kind().to_string(),
+            weight_format: packed.map_or("fp32", |p| p.format().id()).to_string(),
+            activation_format: network.inputs[i].map_or("fp32", |input| input.format.id()).to_string(),
+            parameters,
+            nonzero,
+            macs: node.macs,
+            bytes: bytes[i],
+            sqnr_db: sqnr_db(original[weight].data(), network.parameters[weight].effective()?.data()),
+        });
+    }
+    Ok(layers)
+}
+
+fn sqnr_db(original: &[f32], now: &[f32]) -> Option<f64> {
+    let (signal, noise) = original.iter().zip(now).fold((0.0, 0.0), |(signal, noise), (&a, &b)| {
+        let (a, difference) = (f64::from(a), f64::from(a) - f64::from(b));
+        (signal + a * a, noise + difference * difference)
+    });
+    (noise > 0.0).then(|| 10.0 * log10(signal / noise))
+}

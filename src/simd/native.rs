@@ -1,0 +1,111 @@
+//! x86-64: one AVX register where the build enables it, otherwise two SSE2 registers (always there).
+//! Integers are left to the compiler, which turns the array form into the same instructions.
+
+pub use super::portable::I32x8;
+use super::{LANES, Lane};
+
+#[cfg(target_feature = "avx")]
+mod registers {
+    use std::arch::x86_64::{__m256, _mm256_add_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps};
+    pub type Register = __m256;
+    pub const WIDTH: usize = 8;
+    #[inline(always)]
+    pub fn splat(value: f32) -> Register {
+        // SAFETY: AVX is enabled for the whole build.
+        unsafe { _mm256_set1_ps(value) }
+    }
+    /// # Safety
+    /// `p` must point to eight readable f32.
+    #[inline(always)]
+    pub unsafe fn load(p: *const f32) -> Register {
+        // SAFETY: the caller's promise; loadu needs no alignment.
+        unsafe { _mm256_loadu_ps(p) }
+    }
+    /// # Safety
+    /// `p` must point to eight writable f32.
+    #[inline(always)]
+    pub unsafe fn store(p: *mut f32, v: Register) {
+        // SAFETY: the caller's promise; storeu needs no alignment.
+        unsafe { _mm256_storeu_ps(p, v) }
+    }
+    #[inline(always)]
+    pub fn add(a: Register, b: Register) -> Register {
+        // SAFETY: AVX is enabled for the whole build.
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    pub fn mul(a: Register, b: Register) -> Register {
+        // SAFETY: AVX is enabled for the whole build.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+}
+
+#[cfg(not(target_feature = "avx"))]
+mod registers {
+    use std::arch::x86_64::{__m128, _mm_add_ps, _mm_loadu_ps, _mm_mul_ps, _mm_set1_ps, _mm_storeu_ps};
+    pub type Register = __m128;
+    pub const WIDTH: usize = 4;
+    #[inline(always)]
+    pub fn splat(value: f32) -> Register {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_set1_ps(value) }
+    }
+    /// # Safety
+    /// `p` must point to four readable f32.
+    #[inline(always)]
+    pub unsafe fn load(p: *const f32) -> Register {
+        // SAFETY: the caller's promise; loadu needs no alignment.
+        unsafe { _mm_loadu_ps(p) }
+    }
+    /// # Safety
+    /// `p` must point to four writable f32.
+    #[inline(always)]
+    pub unsafe fn store(p: *mut f32, v: Register) {
+        // SAFETY: the caller's promise; storeu needs no alignment.
+        unsafe { _mm_storeu_ps(p, v) }
+    }
+    #[inline(always)]
+    pub fn add(a: Register, b: Register) -> Register {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_add_ps(a, b) }
+    }
+    #[inline(always)]
+    pub fn mul(a: Register, b: Register) -> Register {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_mul_ps(a, b) }
+    }
+}
+
+const REGISTERS: usize = LANES / registers::WIDTH;
+
+/// Eight f32 lanes.
+#[derive(Clone, Copy, Debug)]
+pub struct F32x8([registers::Register; REGISTERS]);
+
+impl Lane for F32x8 {
+    type Scalar = f32;
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Self([registers::splat(value); REGISTERS])
+    }
+    #[inline(always)]
+    fn load(from: &[f32; LANES]) -> Self {
+        // SAFETY: register `i` covers lanes i*WIDTH .. (i+1)*WIDTH of the eight.
+        Self(std::array::from_fn(|i| unsafe { registers::load(from.as_ptr().add(i * registers::WIDTH)) }))
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32; LANES]) {
+        for (i, register) in self.0.into_iter().enumerate() {
+            // SAFETY: register `i` covers lanes i*WIDTH .. (i+1)*WIDTH of the eight.
+            unsafe { registers::store(to.as_mut_ptr().add(i * registers::WIDTH), register) }
+        }
+    }
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| registers::add(self.0[i], rhs.0[i])))
+    }
+    #[inline(always)]
+    fn mul(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| registers::mul(self.0[i], rhs.0[i])))
+    }
+}

@@ -1,0 +1,59 @@
+//! The plain leaf: arrays. What the other leaves are tested against.
+
+use super::{LANES, Lane};
+
+/// Eight f32 lanes.
+#[derive(Clone, Copy, Debug)]
+pub struct F32x8([f32; LANES]);
+
+/// Eight i32 lanes.
+#[derive(Clone, Copy, Debug)]
+pub struct I32x8([i32; LANES]);
+
+impl Lane for F32x8 {
+    type Scalar = f32;
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        Self([value; LANES])
+    }
+    #[inline(always)]
+    fn load(from: &[f32; LANES]) -> Self {
+        Self(*from)
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32; LANES]) {
+        *to = self.0;
+    }
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + rhs.0[i]))
+    }
+    #[inline(always)]
+    fn mul(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * rhs.0[i]))
+    }
+}
+
+impl Lane for I32x8 {
+    type Scalar = i32;
+    #[inline(always)]
+    fn splat(value: i32) -> Self {
+        Self([value; LANES])
+    }
+    #[inline(always)]
+    fn load(from: &[i32; LANES]) -> Self {
+        Self(*from)
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [i32; LANES]) {
+        *to = self.0;
+    }
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].wrapping_add(rhs.0[i])))
+    }
+    #[inline(always)]
+    fn mul(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].wrapping_mul(rhs.0[i])))
+    }
+}

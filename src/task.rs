@@ -1,0 +1,202 @@
+//! Long work without a clock: futures that count multiply-adds and give way when their budget is spent.
+//!
+//! Anything that may take more than a few milliseconds is an `async fn` that awaits [`Context::tick`]. The
+//! owner polls it with a budget through [`Task::advance`]; progress, cancelling (dropping the task), pausing and
+//! checkpoints all come from this one mechanism. Results never depend on the budget.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as PollContext, Poll, Waker};
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Reading weights and data.
+    Load,
+    /// Training.
+    Train,
+    /// Watching activations to choose their ranges.
+    Calibrate,
+    /// Encoding weights.
+    Quantize,
+    /// Counting right answers.
+    Evaluate,
+    /// Finished.
+    Done,
+}
+
+/// Shared between a task and its owner: budget, progress, partial results, the newest checkpoint.
+#[derive(Debug)]
+pub struct Context {
+    budget: Cell<u64>,
+    done: Cell<u64>,
+    total: Cell<u64>,
+    phase: Cell<Phase>,
+    partial: Cell<Option<(u32, u32)>>,
+    checkpoint: RefCell<Option<Vec<u8>>>,
+    /// Threads that may work at once; always 1 in WebAssembly. Results do not depend on it.
+    pub threads: usize,
+}
+
+impl Context {
+    /// A context with no budget yet.
+    pub fn new(threads: usize) -> Self {
+        Self {
+            budget: Cell::new(0),
+            done: Cell::new(0),
+            total: Cell::new(0),
+            phase: Cell::new(Phase::Load),
+            partial: Cell::new(None),
+            checkpoint: RefCell::new(None),
+            threads: threads.max(1),
+        }
+    }
+
+    /// Spends `macs` multiply-adds of the budget, giving way once when it is gone.
+    pub fn tick(&self, macs: u64) -> Tick<'_> {
+        self.done.set(self.done.get() + macs);
+        self.budget.set(self.budget.get().saturating_sub(macs));
+        Tick { context: self, yielded: false }
+    }
+
+    /// Says how many multiply-adds the whole task is expected to take.
+    pub fn expect(&self, macs: u64) {
+        self.total.set(macs);
+    }
+
+    /// Says what the task does now.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+    }
+
+    /// What the task does now.
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Multiply-adds done and expected. The expectation is an estimate, never below what is done.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.done.get(), self.total.get().max(self.done.get()))
+    }
+
+    /// Reports `correct` right answers of `total` so far.
+    pub fn report_partial(&self, correct: u32, total: u32) {
+        self.partial.set(Some((correct, total)));
+    }
+
+    /// Forgets the counts of an evaluation that is not the task's own.
+    pub fn clear_partial(&self) {
+        self.partial.set(None);
+    }
+
+    /// Right answers and images so far in the last evaluation.
+    pub fn partial(&self) -> Option<(u32, u32)> {
+        self.partial.get()
+    }
+
+    /// Keeps `bytes` as the newest checkpoint.
+    pub fn save_checkpoint(&self, bytes: Vec<u8>) {
+        self.checkpoint.replace(Some(bytes));
+    }
+
+    /// Takes the newest checkpoint, if there is one that was not taken.
+    pub fn take_checkpoint(&self) -> Option<Vec<u8>> {
+        self.checkpoint.take()
+    }
+}
+
+/// The future of [`Context::tick`].
+#[derive(Debug)]
+#[must_use = "a tick that is not awaited never gives way"]
+pub struct Tick<'a> {
+    context: &'a Context,
+    yielded: bool,
+}
+
+impl Future for Tick<'_> {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, _: &mut PollContext<'_>) -> Poll<()> {
+        if self.context.budget.get() > 0 || self.yielded {
+            Poll::Ready(())
+        } else {
+            self.yielded = true;
+            Poll::Pending
+        }
+    }
+}
+
+/// A running piece of work with its context. Dropping it cancels it.
+pub struct Task<T> {
+    context: Rc<Context>,
+    future: Pin<Box<dyn Future<Output = T>>>,
+}
+
+impl<T> Task<T> {
+    /// A task from a function of its context.
+    pub fn new<F>(context: Rc<Context>, start: impl FnOnce(Rc<Context>) -> F) -> Self
+    where
+        F: Future<Output = T> + 'static,
+    {
+        let future = Box::pin(start(Rc::clone(&context)));
+        Self { context, future }
+    }
+
+    /// The context shared with the work.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Runs until the budget is spent (`None`) or the work is done. Not to be called again after that.
+    pub fn advance(&mut self, budget_macs: u64) -> Option<T> {
+        self.context.budget.set(budget_macs.max(1));
+        let mut poll_context = PollContext::from_waker(Waker::noop());
+        match self.future.as_mut().poll(&mut poll_context) {
+            Poll::Ready(value) => {
+                self.context.enter(Phase::Done);
+                Some(value)
+            }
+            Poll::Pending => None,
+        }
+    }
+
+    /// Runs to the end.
+    pub fn finish(mut self) -> T {
+        loop {
+            if let Some(value) = self.advance(u64::MAX) {
+                return value;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_way_when_the_budget_is_spent_and_the_result_is_the_same() {
+        let count = |budget: u64| {
+            let mut task = Task::new(Rc::new(Context::new(1)), |context| async move {
+                let mut sum = 0u64;
+                for i in 0..100 {
+                    sum += i;
+                    context.tick(10).await;
+                }
+                sum
+            });
+            for calls in 1.. {
+                if let Some(sum) = task.advance(budget) {
+                    return (sum, calls, task.context().progress().0);
+                }
+            }
+            unreachable!()
+        };
+        assert_eq!(count(u64::MAX), (4950, 1, 1000));
+        assert_eq!(count(100), (4950, 11, 1000));
+        assert_eq!(count(1), (4950, 101, 1000));
+    }
+}

@@ -1,0 +1,145 @@
+//! Loss and gradients of one batch.
+
+use super::loss::softmax_cross_entropy;
+use super::parallel::for_each;
+use crate::error::CoreError;
+use crate::graph::plan::prepare;
+use crate::graph::{Graph, ValueId};
+use crate::ops::BlockGradient;
+use crate::simd::LANES;
+use crate::task::Context;
+use crate::tensor::Tensor;
+
+/// Images in lanes with their labels.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Blocks of eight images, `[feature][lane]`; unused lanes of the last hold 0.
+    pub blocks: Vec<Vec<f32>>,
+    /// One label per image.
+    pub labels: Vec<u8>,
+}
+
+/// What a batch gives.
+#[derive(Clone, Debug)]
+pub struct Gradients {
+    /// Sum of the images' losses.
+    pub loss: f64,
+    /// Gradient of the mean loss by every parameter.
+    pub parameters: Vec<Tensor>,
+}
+
+/// Values or gradients of one graph value, one vector per block; empty where there is none.
+type Blocks = Vec<Vec<f32>>;
+
+fn slices(blocks: &Blocks) -> Vec<&[f32]> {
+    blocks.iter().map(Vec::as_slice).collect()
+}
+
+/// Forward and backward through `graph`.
+///
+/// # Errors
+/// `internal` when the parameters do not fit the graph.
+pub async fn backprop(
+    ctx: &Context,
+    graph: &Graph,
+    parameters: &[Tensor],
+    batch: Batch,
+) -> Result<Gradients, CoreError> {
+    let layers = prepare(graph, &parameters.iter().collect::<Vec<_>>(), &[], true)
+        .map_err(|error| CoreError::internal("train", error))?;
+    let count = batch.blocks.len();
+    let mut values: Vec<Blocks> = vec![batch.blocks];
+    for (node, layer) in graph.nodes().iter().zip(&layers) {
+        let size = graph.shapes()[values.len()].len() * LANES;
+        let inputs = |block: usize| node.inputs.iter().map(|id| values[id.index()][block].as_slice()).collect();
+        let items: Vec<Vec<&[f32]>> = (0..count).map(inputs).collect();
+        let macs = node.macs * LANES as u64 + size as u64;
+        let outputs = for_each(ctx, macs, items, |inputs, scratch| {
+            let mut out = vec![0.0; size];
+            layer.forward(&inputs, &mut out, scratch);
+            out
+        })
+        .await;
+        values.push(outputs);
+    }
+
+    let mut grads: Vec<Blocks> = vec![Vec::new(); values.len()];
+    let (mut loss, mut output_grads) = (0.0, Vec::with_capacity(count));
+    for (block, labels) in values[values.len() - 1].iter().zip(batch.labels.chunks(LANES)) {
+        let mut gradient = vec![0.0; block.len()];
+        for image in softmax_cross_entropy(block, labels, batch.labels.len(), Some(&mut gradient)) {
+            loss += f64::from(image.loss);
+        }
+        output_grads.push(gradient);
+    }
+    if let Some(last) = grads.last_mut() {
+        *last = output_grads;
+    }
+
+    let mut parameter_grads: Vec<Tensor> = parameters.iter().map(|p| Tensor::zeros(p.shape().clone())).collect();
+    for (i, (node, layer)) in graph.nodes().iter().zip(&layers).enumerate().rev() {
+        let gradient = std::mem::take(&mut grads[i + 1]);
+        if gradient.is_empty() {
+            continue;
+        }
+        let macs = node.macs * LANES as u64;
+        if node.inputs.iter().any(|&id| id != ValueId::INPUT) {
+            let items: Vec<(Vec<&[f32]>, &[f32])> = (0..count)
+                .map(|b| (node.inputs.iter().map(|id| values[id.index()][b].as_slice()).collect(), &gradient[b][..]))
+                .collect();
+            let input_grads = for_each(ctx, macs, items, |(inputs, gradient), scratch| {
+                let mut grads: Blocks = inputs.iter().map(|input| vec![0.0; input.len()]).collect();
+                let mut targets: Vec<&mut [f32]> = grads.iter_mut().map(Vec::as_mut_slice).collect();
+                layer.backward_inputs(&BlockGradient { inputs: &inputs, gradient }, &mut targets, scratch);
+                grads
+            })
+            .await;
+            for (block, block_grads) in input_grads.into_iter().enumerate() {
+                for (id, grad) in node.inputs.iter().zip(block_grads) {
+                    collect(&mut grads[id.index()], block, grad);
+                }
+            }
+        }
+        let tiles = layer.gradient_tiles();
+        if !tiles.is_empty() {
+            let inputs = slices(&values[node.inputs[0].index()]);
+            let gradient = slices(&gradient);
+            let own = &mut parameter_grads[node.first_param..node.first_param + node.params.len()];
+            let rows = tiles.iter().map(|tile| tile.1).sum::<usize>().max(1);
+            let tile_macs = macs * count as u64 / tiles.len() as u64;
+            let items = split_rows(own, rows, &tiles);
+            for_each(ctx, tile_macs, items, |(first, mut targets), _| {
+                layer.backward_rows(&inputs, &gradient, first, &mut targets);
+            })
+            .await;
+        }
+    }
+    Ok(Gradients { loss, parameters: parameter_grads })
+}
+
+/// Adds a block's gradient to those a value already has.
+fn collect(blocks: &mut Blocks, block: usize, grad: Vec<f32>) {
+    match blocks.get_mut(block) {
+        None => blocks.push(grad),
+        Some(sum) => sum.iter_mut().zip(&grad).for_each(|(sum, grad)| *sum += grad),
+    }
+}
+
+/// Cuts each parameter's gradient into the rows of every tile.
+fn split_rows<'a>(
+    parameters: &'a mut [Tensor],
+    rows: usize,
+    tiles: &[(usize, usize)],
+) -> Vec<(usize, Vec<&'a mut [f32]>)> {
+    let mut items: Vec<(usize, Vec<&mut [f32]>)> = tiles.iter().map(|&(first, _)| (first, Vec::new())).collect();
+    for parameter in parameters {
+        let row = parameter.data().len() / rows;
+        let mut rest = parameter.data_mut();
+        for (item, &(_, count)) in items.iter_mut().zip(tiles) {
+            let (tile, after) = rest.split_at_mut(row * count);
+            item.1.push(tile);
+            rest = after;
+        }
+    }
+    items
+}

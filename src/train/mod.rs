@@ -1,0 +1,173 @@
+//! Training: loss, optimizers, the loop, checkpoints. The same bits whatever the number of threads or the budget.
+
+mod backprop;
+mod checkpoint;
+mod loss;
+mod optimizer;
+mod parallel;
+
+pub use backprop::{Batch, Gradients, backprop};
+pub use checkpoint::Checkpoint;
+pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
+pub use optimizer::{Optimizer, OptimizerState};
+
+use crate::data::Images;
+use crate::error::CoreError;
+use crate::graph::Graph;
+use crate::math::cos;
+use crate::rng::Rng;
+use crate::simd::LANES;
+use crate::task::{Context, Phase};
+use crate::tensor::Tensor;
+
+/// How the learning rate runs over the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// The same at every step.
+    Constant,
+    /// Half a cosine from the rate to 0 (Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts).
+    Cosine,
+}
+
+/// What a training step is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainOptions {
+    /// Passes over the training images.
+    pub epochs: u32,
+    /// Images of one step.
+    pub batch: u32,
+    /// How parameters follow gradients.
+    pub optimizer: Optimizer,
+    /// Learning rate at the start.
+    pub lr: f64,
+    /// How it runs.
+    pub schedule: Schedule,
+    /// Added to each gradient, times the parameter (L2).
+    pub weight_decay: f64,
+    /// Whether images are mirrored left to right at random.
+    pub flip: bool,
+}
+
+/// A checkpoint is kept about every this many multiply-adds: two seconds or so at 5 G/s.
+const CHECKPOINT_MACS: u64 = 10_000_000_000;
+
+impl TrainOptions {
+    /// Steps of one epoch over `images`; the last may be smaller.
+    pub fn steps_per_epoch(&self, images: usize) -> u64 {
+        (images as u64).div_ceil(u64::from(self.batch))
+    }
+
+    /// Multiply-adds the training will take, about: forward once, backward twice.
+    pub fn macs(&self, graph: &Graph, images: usize) -> u64 {
+        3 * graph.macs() * images as u64 * u64::from(self.epochs)
+    }
+
+    fn rate(&self, step: u64, steps: u64) -> f32 {
+        match self.schedule {
+            Schedule::Constant => self.lr as f32,
+            Schedule::Cosine => {
+                let angle = std::f64::consts::PI * step as f64 / steps.max(1) as f64;
+                (self.lr * 0.5 * (1.0 + cos(angle))) as f32
+            }
+        }
+    }
+}
+
+/// Loss of one epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochLoss {
+    /// 1 for the first.
+    pub epoch: u32,
+    /// Mean loss over the epoch's images, each before the step that used it.
+    pub loss: f64,
+}
+
+/// Trains `parameters` in place. `key` names the training in its checkpoints; `resume` continues one with the same key
+/// and gives the bits of a run that was never interrupted.
+///
+/// # Errors
+/// `checksum` when the checkpoint does not fit; `internal` when parameters do not fit the graph.
+#[allow(clippy::too_many_arguments)]
+pub async fn train(
+    ctx: &Context,
+    graph: &Graph,
+    parameters: &mut Vec<Tensor>,
+    images: &Images,
+    options: &TrainOptions,
+    seed: u64,
+    key: &str,
+    resume: Option<&Checkpoint>,
+    mut on_epoch: impl FnMut(EpochLoss),
+) -> Result<(), CoreError> {
+    ctx.enter(Phase::Train);
+    let mut state = OptimizerState::new(options.optimizer, parameters);
+    let steps_per_epoch = options.steps_per_epoch(images.len());
+    let steps = steps_per_epoch * u64::from(options.epochs);
+    let (mut step, mut epoch_loss) = (0, 0.0);
+    if let Some(checkpoint) = resume {
+        (step, epoch_loss) = checkpoint.restore(key, parameters, &mut state)?;
+        ctx.tick(step * 3 * graph.macs() * u64::from(options.batch)).await;
+    }
+    let mut last_checkpoint = ctx.progress().0;
+    let mut order = (u64::MAX, Vec::new());
+    while step < steps {
+        let epoch = step / steps_per_epoch;
+        if order.0 != epoch {
+            order = (epoch, Rng::stream(seed, "shuffle", epoch).permutation(images.len()));
+        }
+        let first = (step % steps_per_epoch) as usize * options.batch as usize;
+        let chosen = &order.1[first..images.len().min(first + options.batch as usize)];
+        let batch = make_batch(images, chosen, options.flip.then(|| Rng::stream(seed, "flip", step)));
+        let mut gradients = backprop(ctx, graph, parameters, batch).await?;
+        epoch_loss += gradients.loss;
+        if options.weight_decay > 0.0 {
+            for (gradient, parameter) in gradients.parameters.iter_mut().zip(parameters.iter()) {
+                for (g, p) in gradient.data_mut().iter_mut().zip(parameter.data()) {
+                    *g += options.weight_decay as f32 * p;
+                }
+            }
+        }
+        state.update(parameters, &gradients.parameters, options.rate(step, steps));
+        step += 1;
+        if step % steps_per_epoch == 0 {
+            on_epoch(EpochLoss { epoch: epoch as u32 + 1, loss: epoch_loss / images.len() as f64 });
+            epoch_loss = 0.0;
+        }
+        if ctx.progress().0 - last_checkpoint >= CHECKPOINT_MACS {
+            last_checkpoint = ctx.progress().0;
+            ctx.save_checkpoint(Checkpoint::save(key, step, epoch_loss, parameters, &state)?);
+        }
+    }
+    Ok(())
+}
+
+fn make_batch(images: &Images, chosen: &[u32], mut flip: Option<Rng>) -> Batch {
+    let features: usize = images.shape().iter().product();
+    let width = images.shape()[2];
+    let blocks = chosen
+        .chunks(LANES)
+        .map(|chunk| {
+            let mut block = vec![0.0; features * LANES];
+            images.fill(chunk.iter().map(|&i| i as usize), &mut block);
+            if let Some(rng) = &mut flip {
+                for lane in (0..chunk.len()).filter(|_| rng.next_u64() & 1 == 1) {
+                    mirror_lane(&mut block, lane, width);
+                }
+            }
+            block
+        })
+        .collect();
+    Batch { blocks, labels: chosen.iter().map(|&i| images.label(i as usize)).collect() }
+}
+
+/// Mirrors every row of one image left to right.
+fn mirror_lane(block: &mut [f32], lane: usize, width: usize) {
+    for row in block.as_chunks_mut::<LANES>().0.chunks_exact_mut(width) {
+        for x in 0..width / 2 {
+            let (left, right) = (row[x][lane], row[width - 1 - x][lane]);
+            (row[x][lane], row[width - 1 - x][lane]) = (right, left);
+        }
+    }
+}

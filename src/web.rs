@@ -1,0 +1,365 @@
+//! The border to JavaScript: the only file that knows wasm-bindgen, js-sys and web-sys.
+
+use crate::catalog::{self, Catalog};
+use crate::data::{AssetRef, Library, fill_lane, unit_table};
+use crate::error::CoreError;
+use crate::evaluate::{Evaluations, wilson95};
+use crate::models;
+use crate::recipe::{Outcome, Recipe, expand, prepare, run};
+use crate::report::{ENGINE, NUMERICS};
+use crate::simd::LANES;
+use crate::task::{Context, Phase, Task};
+use crate::train::{Checkpoint, softmax};
+use serde::Serialize;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(typescript_custom_section)]
+const RECIPE_TYPES: &str = r#"
+/** How weights are quantized. */
+export interface WeightSpec { format: string; granularity?: string; symmetric?: boolean; range?: string }
+/** How inputs are quantized. */
+export interface ActivationSpec {
+  format: string; granularity?: string; symmetric?: boolean; calibration?: string; images?: number; percentile?: number;
+}
+/** A quantize step. */
+export interface QuantizeStep {
+  weights?: WeightSpec; activations?: ActivationSpec;
+  layers?: Record<string, { weights?: Partial<WeightSpec>; activations?: Partial<ActivationSpec> }>;
+}
+/** A train step. */
+export interface TrainStep {
+  epochs?: number; batch?: number; optimizer?: string; lr?: number; momentum?: number; schedule?: string;
+  weight_decay?: number; flip?: boolean; set?: string;
+}
+/** A recipe, version 1; canonical recipes have every default written out. */
+export interface Recipe {
+  version: 1; model: string; seed: number; steps: ({ quantize: QuantizeStep } | { train: TrainStep })[];
+  data?: { set?: string; split?: string; count?: number }; init?: string; execution?: string; storage?: string;
+}
+/** One recipe of a sweep, or why it is none. */
+export interface SweepCell { axes: Record<string, unknown>; recipe: Recipe | null; error: CoreError | null }
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// A canonical recipe.
+    #[wasm_bindgen(typescript_type = "Recipe")]
+    pub type JsRecipe;
+    /// The cells of a sweep.
+    #[wasm_bindgen(typescript_type = "SweepCell[]")]
+    pub type JsCells;
+    /// A list of files.
+    #[wasm_bindgen(typescript_type = "AssetRef[]")]
+    pub type JsAssets;
+    /// See [`Identity`].
+    #[wasm_bindgen(typescript_type = "Identity")]
+    pub type JsIdentity;
+    /// See [`Catalog`].
+    #[wasm_bindgen(typescript_type = "Catalog")]
+    pub type JsCatalog;
+    /// See [`Progress`].
+    #[wasm_bindgen(typescript_type = "Progress")]
+    pub type JsProgress;
+    /// See [`crate::report::Report`].
+    #[wasm_bindgen(typescript_type = "Report")]
+    pub type JsReport;
+}
+
+/// Which engine this is.
+#[derive(Serialize, tsify::Tsify)]
+pub struct Identity {
+    engine: &'static str,
+    numerics: u32,
+}
+
+/// Right answers so far.
+#[derive(Serialize, tsify::Tsify)]
+pub struct Partial {
+    correct: u32,
+    total: u32,
+    top1: f64,
+    wilson95: [f64; 2],
+}
+
+/// How far a job is.
+#[derive(Serialize, tsify::Tsify)]
+pub struct Progress {
+    done: bool,
+    phase: Phase,
+    done_macs: u64,
+    total_macs: u64,
+    partial: Option<Partial>,
+}
+
+fn to_js<T: Serialize + ?Sized>(value: &T) -> JsValue {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    value.serialize(&serializer).unwrap_or_else(|error| JsValue::from_str(&error.to_string()))
+}
+
+fn thrown(error: CoreError) -> JsValue {
+    to_js(&error)
+}
+
+fn from_js(value: JsValue) -> Result<Value, JsValue> {
+    serde_wasm_bindgen::from_value(value).map_err(|error| {
+        thrown(CoreError::new(crate::error::ErrorCode::Json, "", error.to_string(), "plain JSON data"))
+    })
+}
+
+/// Shows panics in the console before the instance traps.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// The engine's version and numerics.
+#[wasm_bindgen]
+pub fn identity() -> JsIdentity {
+    to_js(&Identity { engine: ENGINE, numerics: NUMERICS }).unchecked_into()
+}
+
+/// Data, weights and kept results of one worker.
+#[wasm_bindgen]
+pub struct Engine {
+    library: Rc<RefCell<Library>>,
+    evaluations: Rc<Evaluations>,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// An engine without files.
+    ///
+    /// # Errors
+    /// A `CoreError` when a built-in manifest is not readable.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Result<Engine, JsValue> {
+        let library = models::library().map_err(thrown)?;
+        Ok(Self { library: Rc::new(RefCell::new(library)), evaluations: Rc::default() })
+    }
+
+    /// Adds the data sets of a manifest (those packed on this machine).
+    ///
+    /// # Errors
+    /// A `CoreError` when it is not one.
+    #[wasm_bindgen(js_name = addManifest)]
+    pub fn add_manifest(&self, path: &str, text: &str) -> Result<(), JsValue> {
+        self.library.borrow_mut().add_manifest(path, text).map_err(thrown)
+    }
+
+    /// Everything there is to choose from.
+    ///
+    /// # Errors
+    /// A `CoreError` when a built-in model is not readable.
+    pub fn catalog(&self) -> Result<JsCatalog, JsValue> {
+        let catalog: Catalog = catalog::catalog(&self.library.borrow()).map_err(thrown)?;
+        Ok(to_js(&catalog).unchecked_into())
+    }
+
+    fn parse(&self, recipe: JsValue) -> Result<Recipe, JsValue> {
+        Recipe::parse(from_js(recipe)?, &self.library.borrow()).map_err(thrown)
+    }
+
+    /// The recipe with every default written out.
+    ///
+    /// # Errors
+    /// A `CoreError` naming the first field that is wrong.
+    pub fn canonical(&self, recipe: JsValue) -> Result<JsRecipe, JsValue> {
+        Ok(to_js(&self.parse(recipe)?.canonical()).unchecked_into())
+    }
+
+    /// The recipes of a sweep; a recipe without `sweep` gives one.
+    ///
+    /// # Errors
+    /// A `CoreError` when the axes cannot be read.
+    pub fn expand(&self, sweep: JsValue) -> Result<JsCells, JsValue> {
+        #[derive(Serialize)]
+        struct Cell {
+            axes: Value,
+            recipe: Option<Value>,
+            error: Option<CoreError>,
+        }
+        let cells = expand(from_js(sweep)?, &self.library.borrow()).map_err(thrown)?;
+        let cells: Vec<Cell> = cells
+            .into_iter()
+            .map(|cell| Cell {
+                axes: Value::Object(cell.axes),
+                recipe: cell.recipe.as_ref().ok().map(Recipe::canonical),
+                error: cell.recipe.err(),
+            })
+            .collect();
+        Ok(to_js(&cells).unchecked_into())
+    }
+
+    /// Every file a recipe reads, in the order it needs them.
+    ///
+    /// # Errors
+    /// A `CoreError` when the recipe is not legal.
+    pub fn needs(&self, recipe: JsValue) -> Result<JsAssets, JsValue> {
+        let assets = self.parse(recipe)?.needs(&self.library.borrow()).map_err(thrown)?;
+        Ok(to_js(&assets).unchecked_into())
+    }
+
+    /// The file that holds image `index` of a split.
+    ///
+    /// # Errors
+    /// A `CoreError` when there is no such image.
+    #[wasm_bindgen(js_name = imageAsset)]
+    pub fn image_asset(&self, set: &str, split: &str, index: u32) -> Result<JsAssets, JsValue> {
+        let assets = self.library.borrow().assets(set, split, index.saturating_add(1)).map_err(thrown)?;
+        let last: Vec<&AssetRef> = assets.last().into_iter().collect();
+        Ok(to_js(&last).unchecked_into())
+    }
+
+    /// Whether a file was provided.
+    pub fn has(&self, path: &str) -> bool {
+        self.library.borrow().has(path)
+    }
+
+    /// Takes a file after checking its length and SHA-256.
+    ///
+    /// # Errors
+    /// A `CoreError` when it is not the recorded file.
+    pub fn provide(&self, path: &str, bytes: &[u8]) -> Result<(), JsValue> {
+        self.library.borrow_mut().provide(path, bytes).map_err(thrown)
+    }
+
+    /// A run of a recipe: its steps, then its report. All files it needs must have been provided. `checkpoint` is one that
+    /// a run of the same recipe left.
+    ///
+    /// # Errors
+    /// A `CoreError` when the recipe is not legal.
+    pub fn start(&self, recipe: JsValue, checkpoint: Option<Vec<u8>>) -> Result<Job, JsValue> {
+        let recipe = self.parse(recipe)?;
+        let (library, evaluations) = (Rc::clone(&self.library), Rc::clone(&self.evaluations));
+        let resume = checkpoint.map(Checkpoint);
+        Ok(Job::new(|ctx| Task::new(ctx, |ctx| run(ctx, recipe, library, evaluations, resume))))
+    }
+
+    /// A run of a recipe's steps alone, to ask the network about single images.
+    ///
+    /// # Errors
+    /// A `CoreError` when the recipe is not legal.
+    pub fn prepare(&self, recipe: JsValue) -> Result<Job, JsValue> {
+        let recipe = self.parse(recipe)?;
+        let library = Rc::clone(&self.library);
+        Ok(Job::new(|ctx| Task::new(ctx, |ctx| prepare(ctx, recipe, library, None))))
+    }
+
+    /// The pixels of an image, planar, 0 to 255.
+    ///
+    /// # Errors
+    /// A `CoreError` when its file was not provided.
+    pub fn image(&self, set: &str, split: &str, index: u32) -> Result<Vec<u8>, JsValue> {
+        let library = self.library.borrow();
+        let max = u32::from(library.set(set).map_err(thrown)?.max.max(1));
+        let shard = library.image(set, split, index).map_err(thrown)?;
+        Ok(shard.0.iter().map(|&v| ((u32::from(v) * 255 + max / 2) / max) as u8).collect())
+    }
+
+    /// The class of an image.
+    ///
+    /// # Errors
+    /// A `CoreError` when its file was not provided.
+    pub fn label(&self, set: &str, split: &str, index: u32) -> Result<u8, JsValue> {
+        Ok(self.library.borrow().image(set, split, index).map_err(thrown)?.1)
+    }
+}
+
+/// A run, advanced slice by slice.
+#[wasm_bindgen]
+pub struct Job {
+    context: Rc<Context>,
+    task: Option<Task<Result<Outcome, CoreError>>>,
+    outcome: Option<Outcome>,
+}
+
+impl Job {
+    fn new(task: impl FnOnce(Rc<Context>) -> Task<Result<Outcome, CoreError>>) -> Self {
+        let context = Rc::new(Context::new(1));
+        let task = task(Rc::clone(&context));
+        Self { context, task: Some(task), outcome: None }
+    }
+
+    fn outcome(&self) -> Result<&Outcome, JsValue> {
+        self.outcome.as_ref().ok_or_else(|| thrown(CoreError::internal("job", "not finished")))
+    }
+}
+
+#[wasm_bindgen]
+impl Job {
+    /// Works for about `budget_macs` multiply-adds.
+    ///
+    /// # Errors
+    /// A `CoreError` when the run fails.
+    pub fn advance(&mut self, budget_macs: f64) -> Result<JsProgress, JsValue> {
+        if let Some(task) = &mut self.task
+            && let Some(result) = task.advance(budget_macs as u64)
+        {
+            self.task = None;
+            self.outcome = Some(result.map_err(thrown)?);
+        }
+        let (done_macs, total_macs) = self.context.progress();
+        let partial = self.context.partial().map(|(correct, total)| Partial {
+            correct,
+            total,
+            top1: f64::from(correct) / f64::from(total.max(1)),
+            wilson95: wilson95(correct, total),
+        });
+        let done = self.outcome.is_some();
+        let progress = Progress { done, phase: self.context.phase(), done_macs, total_macs, partial };
+        Ok(to_js(&progress).unchecked_into())
+    }
+
+    /// The report of a finished run.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end, and for a job that makes none.
+    pub fn report(&self) -> Result<JsReport, JsValue> {
+        let report = self.outcome()?.report.as_ref();
+        let report = report.ok_or_else(|| thrown(CoreError::internal("job", "prepared without a report")))?;
+        Ok(to_js(report).unchecked_into())
+    }
+
+    /// The predicted class of every image, in data order.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end.
+    pub fn predictions(&self) -> Result<Vec<u8>, JsValue> {
+        Ok(self.outcome()?.predictions.clone())
+    }
+
+    /// The probability of each class for one image of planar pixels, 0 to 255.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end, and when the image has another size.
+    pub fn probabilities(&mut self, pixels: &[u8]) -> Result<Vec<f32>, JsValue> {
+        self.outcome()?;
+        let Some(Outcome { plan, network, .. }) = &mut self.outcome else { return Ok(Vec::new()) };
+        let features = network.graph.shapes()[0].len();
+        if pixels.len() != features {
+            let found = format!("{} values", pixels.len());
+            return Err(thrown(CoreError::new(crate::error::ErrorCode::Range, "pixels", found, features.to_string())));
+        }
+        plan.input().fill(0.0);
+        fill_lane(pixels, &unit_table(255), 0, plan.input());
+        let logits: Vec<f32> = plan.run().as_chunks::<LANES>().0.iter().map(|class| class[0]).collect();
+        Ok(softmax(&logits))
+    }
+
+    /// The network as a safetensors file.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end.
+    pub fn exported(&self) -> Result<Vec<u8>, JsValue> {
+        let outcome = self.outcome()?;
+        outcome.network.export(&outcome.recipe.to_string()).map_err(thrown)
+    }
+
+    /// The newest training checkpoint since the last call, if there is one.
+    pub fn checkpoint(&self) -> Option<Vec<u8>> {
+        self.context.take_checkpoint()
+    }
+}
