@@ -71,10 +71,9 @@ export function ensureBindgen() {
     console.log(`  wasm-bindgen ${version}: building its command line, once; this takes a minute or two`);
     const names = ["--bin", "wasm-bindgen", "--bin", "wasm-bindgen-test-runner"];
     const where = ["--root", tools, "--target-dir", join(tools, "build"), "--no-default-features", "--force"];
-    const result = await run("cargo", ["install", "wasm-bindgen-cli", "--version", version, ...where, ...names], {
-      // Built once and run for a second at a time: what counts is how fast it compiles.
-      env: { CARGO_PROFILE_RELEASE_OPT_LEVEL: "1", CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16" },
-    });
+    // Unoptimised: it is built once and runs for a second at a time, so what counts is how fast it compiles.
+    const args = ["install", "wasm-bindgen-cli", "--version", version, "--debug", ...where, ...names];
+    const result = await run("cargo", args, { env: { CARGO_PROFILE_DEV_DEBUG: "0" } });
     if (result.code !== 0)
       refuse("wasm-bindgen's source", `\`cargo install wasm-bindgen-cli\` ${version} failed.`, result.output);
   });
