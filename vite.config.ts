@@ -14,7 +14,7 @@ export default defineConfig({
   // One classic script: a module worker cannot be started from a foreign page.
   worker: { format: "iife" },
   test: {
-    include: ["www/**/*.test.ts"],
+    include: ["www/**/*.test.ts", "tools/**/*.test.mjs", "tests/scripts/**/*.test.mjs"],
     environment: "node",
   },
 });
