@@ -125,13 +125,20 @@ export async function step(name, work) {
   console.log(`  ${name}: ${worked === false ? "up to date" : `done in ${seconds(from)}`}`);
 }
 
+/** The end of a program's output: the first lines of a long one are seldom the reason. */
+function tail(output) {
+  const lines = output.trimEnd().split("\n");
+  return lines.length > 60 ? ["…", ...lines.slice(-60)].join("\n") : lines.join("\n");
+}
+
 /** Runs a script's body; an expected failure ends in its one line and exit code 1. */
 export async function main(body) {
   try {
     await body();
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
-    if (error.output !== "") console.error(error.output.trimEnd());
+    for (const child of running) child.kill();
+    if (error.output !== "") console.error(tail(error.output));
     console.error(`featherweight: ${error.message}`);
     process.exit(1);
   }
