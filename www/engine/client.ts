@@ -1,0 +1,153 @@
+/** All that panels know of the engine: typed calls. Small questions are answered here, long work goes to the pool. */
+
+import { Assets } from "./assets";
+import { localPort } from "./local";
+import { Pool, type Wishes } from "./pool";
+import type { Port } from "./protocol";
+import {
+  type Bindings,
+  type Catalog,
+  type Cell,
+  EngineError,
+  type Identity,
+  isCoreError,
+  type Picture,
+  type Progress,
+  type Recipe,
+  type RunResult,
+  type Split,
+  type Sweep,
+} from "./types";
+import init, * as wasm from "./wasm/featherweight.js";
+import wasmUrl from "./wasm/featherweight_bg.wasm?url";
+import EngineWorker from "./worker?worker";
+
+export type { Wishes } from "./pool";
+export * from "./types";
+
+/** More workers than this cost memory and gain little: runs share the memory bus. */
+const MOST_WORKERS = 8;
+
+/** What became of one cell of a sweep. */
+export interface SweepResult {
+  readonly cell: Cell;
+  readonly result: RunResult | null;
+  readonly error: EngineError | null;
+}
+
+export interface SweepWishes extends Omit<Wishes, "onProgress"> {
+  /** Called as each cell ends, in whatever order they end. */
+  readonly onResult?: ((result: SweepResult, index: number) => void) | undefined;
+  readonly onProgress?: ((progress: Progress, index: number) => void) | undefined;
+}
+
+export interface Client {
+  readonly identity: Identity;
+  readonly catalog: Catalog;
+  /** The recipe with every default written out. Throws EngineError on bad input. */
+  canonical(recipe: unknown): Recipe;
+  /** The cells of a sweep, illegal ones with their error. Throws EngineError on bad input. */
+  expand(sweep: unknown): Cell[];
+  /** Runs a recipe in a worker. Rejects with EngineError, or with the signal's reason. */
+  run(recipe: Recipe, wishes?: Wishes): Promise<RunResult>;
+  /** Runs every cell of a sweep, spread over the workers. Rejects only when cancelled. */
+  sweep(sweep: Sweep, wishes?: SweepWishes): Promise<SweepResult[]>;
+  /** How sure the recipe's model is of each class, for one picture (planar bytes, 0 to 255). */
+  probabilities(recipe: Recipe, pixels: Uint8Array, wishes?: Wishes): Promise<Float32Array>;
+  image(set: string, split: Split, index: number, wishes?: Wishes): Promise<Picture>;
+  /** The compressed model as a safetensors file. */
+  exported(recipe: Recipe, wishes?: Wishes): Promise<Uint8Array>;
+  /** Workers there are, runs under way and runs waiting. */
+  readonly state: Pool["state"];
+  dispose(): void;
+}
+
+/** Compiles the engine and starts the first worker. Rejects when the browser cannot run it. */
+export async function createClient(base: string = document.baseURI): Promise<Client> {
+  const module = await compile();
+  await init({ module_or_path: module });
+  const assets = new Assets(base);
+  const pool = new Pool({
+    spawn: () => {
+      const worker = new EngineWorker() as Port;
+      worker.postMessage({ type: "init", module });
+      return worker;
+    },
+    fallback: () => localPort(wasm as unknown as Bindings),
+    size: Math.max(1, Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS)),
+    asset: (path, fresh) => assets.get(path, fresh),
+  });
+  return clientOf(pool);
+}
+
+async function compile(): Promise<WebAssembly.Module> {
+  const response = await fetch(wasmUrl);
+  if (!response.ok) {
+    throw new EngineError({ code: "asset", path: wasmUrl, found: `HTTP ${response.status}`, allowed: "" });
+  }
+  // Some hosts send wasm under another type, which streaming refuses.
+  if (response.headers.get("content-type") !== "application/wasm") {
+    return WebAssembly.compile(await response.arrayBuffer());
+  }
+  return WebAssembly.compileStreaming(response);
+}
+
+/** Throws the core's plain error objects as EngineError. */
+function asked<T>(question: () => T): T {
+  try {
+    return question();
+  } catch (error) {
+    throw isCoreError(error) ? new EngineError(error) : error;
+  }
+}
+
+/** Names the compressed model of a recipe: what is evaluated does not change it. */
+function keyOf(canonical: Recipe): string {
+  return JSON.stringify({ ...canonical, data: canonical.data?.set });
+}
+
+function clientOf(pool: Pool): Client {
+  const canonical = (recipe: unknown) => asked(() => wasm.canonical(recipe) as unknown as Recipe);
+  const expand = (sweep: unknown) => asked(() => wasm.expand(sweep) as unknown as Cell[]);
+  const withKey = (recipe: Recipe) => {
+    const whole = canonical(recipe);
+    return { recipe: whole, key: keyOf(whole) };
+  };
+  const run = async (recipe: Recipe, wishes?: Wishes) => pool.submit({ type: "run", ...withKey(recipe) }, wishes);
+
+  const cellRun = async (cell: Cell, index: number, wishes: SweepWishes): Promise<SweepResult> => {
+    const { signal, priority, onProgress, onResult } = wishes;
+    const failed = (error: EngineError) => ({ cell, result: null, error });
+    let result: SweepResult;
+    if (cell.recipe === null) {
+      result = failed(new EngineError(cell.error ?? { code: "internal", path: "", found: "", allowed: "" }));
+    } else {
+      try {
+        const done = await run(cell.recipe, { signal, priority, onProgress: (now) => onProgress?.(now, index) });
+        result = { cell, result: done, error: null };
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
+        result = failed(error);
+      }
+    }
+    onResult?.(result, index);
+    return result;
+  };
+
+  return {
+    identity: wasm.identity() as unknown as Identity,
+    catalog: wasm.catalog() as unknown as Catalog,
+    canonical,
+    expand,
+    run,
+    sweep: async (sweep, wishes = {}) => Promise.all(expand(sweep).map((cell, index) => cellRun(cell, index, wishes))),
+    probabilities: async (recipe, pixels, wishes) =>
+      pool.submit({ type: "probabilities", ...withKey(recipe), pixels }, wishes),
+    image: (set, split, index, wishes) => pool.submit({ type: "image", set, split, index }, wishes),
+    exported: async (recipe, wishes) => pool.submit({ type: "exported", ...withKey(recipe) }, wishes),
+    get state() {
+      return pool.state;
+    },
+    dispose: () => pool.dispose(),
+  };
+}

@@ -1,0 +1,44 @@
+/** The messages between the pool and a worker. Every task has an id of its own; answers carry it. */
+
+import type { CoreError, Picture, Progress, Recipe, RunResult, Split } from "./types";
+
+/** What can be asked of a worker. `key` names the compressed model, so that it is prepared once. */
+export type Work =
+  | { readonly type: "run"; readonly key: string; readonly recipe: Recipe; readonly checkpoint?: Uint8Array }
+  | { readonly type: "probabilities"; readonly key: string; readonly recipe: Recipe; readonly pixels: Uint8Array }
+  | { readonly type: "exported"; readonly key: string; readonly recipe: Recipe }
+  | { readonly type: "image"; readonly set: string; readonly split: Split; readonly index: number };
+
+/** What each kind of work answers. */
+export interface Results {
+  run: RunResult;
+  probabilities: Float32Array;
+  exported: Uint8Array;
+  image: Picture;
+}
+
+export type Request =
+  | { readonly type: "init"; readonly module: WebAssembly.Module }
+  | { readonly type: "work"; readonly id: number; readonly work: Work }
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "asset"; readonly path: string; readonly blob: Blob }
+  | { readonly type: "no-asset"; readonly path: string; readonly error: CoreError };
+
+export type Response =
+  | { readonly type: "ready" }
+  | { readonly type: "progress"; readonly id: number; readonly progress: Progress; readonly checkpoint?: Uint8Array }
+  | { readonly type: "done"; readonly id: number; readonly result: Results[keyof Results] }
+  | { readonly type: "error"; readonly id: number; readonly error: CoreError }
+  | { readonly type: "cancelled"; readonly id: number }
+  /** Asks the page for a file; `fresh` bypasses every cache, after a checksum that did not match. */
+  | { readonly type: "want"; readonly path: string; readonly fresh: boolean }
+  /** The wasm instance cannot be used again; `id` is the task that broke it. */
+  | { readonly type: "poisoned"; readonly id: number; readonly message: string };
+
+/** The part of `Worker` that the pool uses, so that tests and the main thread can stand in. */
+export interface Port {
+  postMessage(message: Request): void;
+  terminate(): void;
+  onmessage: ((event: { readonly data: Response }) => void) | null;
+  onerror: ((event: { readonly message?: string }) => void) | null;
+}

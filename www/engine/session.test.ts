@@ -1,0 +1,280 @@
+import { describe, expect, it } from "vitest";
+import type { Response, Work } from "./protocol";
+import { nextBudget, Session } from "./session";
+import type { AssetNeed, Bindings, CoreError, Engine, Job, Progress, Recipe } from "./types";
+
+const recipe: Recipe = { version: 1, model: "a", seed: 7, steps: [] };
+const run = (key = "a"): Work => ({ type: "run", key, recipe });
+const drawing = (key: string): Work => ({ type: "probabilities", key, recipe, pixels: new Uint8Array(1) });
+const missing = (path: string): CoreError => ({ code: "asset", path, found: "", allowed: "" });
+
+interface Plan {
+  /** Slices a job takes. */
+  slices?: number;
+  /** Files that must be provided before a job starts, and those met on the way, one before each slice. */
+  needs?: string[];
+  late?: string[];
+  trap?: boolean;
+  error?: CoreError;
+  /** Times a file's checksum is refused. */
+  refusals?: number;
+  phase?: Progress["phase"];
+}
+
+/** An engine whose jobs take as many slices as planned, and a clock that a slice moves by `slice_ms`. */
+function bench(plan: Plan = {}, slice_ms = 10) {
+  const { slices = 3, needs = [], late = [], phase = "evaluate" } = plan;
+  let clock = 0;
+  let refusals = plan.refusals ?? 0;
+  const files = new Set<string>();
+  const counts = { started: 0, prepared: 0, freed: 0, slices: 0 };
+  const budgets: number[] = [];
+
+  const jobOf = (): Job => {
+    let done = 0;
+    return {
+      advance: (budget) => {
+        budgets.push(budget);
+        if (plan.trap) throw new WebAssembly.RuntimeError("unreachable");
+        if (plan.error) throw plan.error;
+        const path = late[done];
+        if (path !== undefined && !files.has(path)) throw missing(path);
+        done++;
+        counts.slices++;
+        clock += slice_ms;
+        return { done: done >= slices, phase, done_macs: done, total_macs: slices, partial: null };
+      },
+      report: () => "report" as unknown as ReturnType<Job["report"]>,
+      predictions: () => new Uint8Array([1, 2]),
+      probabilities: () => new Float32Array([0.5]),
+      exported: () => new Uint8Array([3]),
+      checkpoint: () => new Uint8Array([9]),
+      free: () => {
+        counts.freed++;
+      },
+    };
+  };
+
+  class FakeEngine implements Engine {
+    has = (path: string) => files.has(path);
+    provide = (path: string) => {
+      if (refusals-- > 0) throw { code: "checksum", path, found: "x", allowed: "y" };
+      files.add(path);
+    };
+    start = () => {
+      for (const path of needs) if (!files.has(path)) throw missing(path);
+      counts.started++;
+      return jobOf();
+    };
+    prepare = () => {
+      counts.prepared++;
+      return jobOf();
+    };
+    image = () => new Uint8Array([5]);
+    label = () => 4;
+  }
+
+  const posted: Response[] = [];
+  const bindings: Bindings = {
+    Engine: FakeEngine,
+    needs: () => needs.map((path): AssetNeed => ({ path, bytes: 1, sha256: "" })),
+  };
+  const session = new Session(bindings, {
+    post: (message) => {
+      posted.push(message);
+      if (message.type === "want" && !message.path.includes("slow")) {
+        session.handle({ type: "asset", path: message.path, blob: new Blob(["bytes"]) });
+      }
+    },
+    turn: () => new Promise((resolve) => setImmediate(resolve)),
+    now: () => clock,
+  });
+
+  const answer = async (id: number): Promise<Response> => {
+    for (let turn = 0; turn < 1000; turn++) {
+      const found = posted.find(
+        (each) =>
+          "id" in each &&
+          each.id === id &&
+          (each.type === "done" || each.type === "error" || each.type === "cancelled" || each.type === "poisoned"),
+      );
+      if (found) return found;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    throw new Error(`no answer to ${id}: ${JSON.stringify(posted)}`);
+  };
+  return { session, posted, answer, counts, budgets };
+}
+
+describe("the budget", () => {
+  it("follows the time a slice took, to 20 ms", () => {
+    let budget = 1_000_000;
+    const macs_per_ms = 130_000;
+    for (let slice = 0; slice < 20; slice++) budget = nextBudget(budget, budget / macs_per_ms);
+    expect(budget / macs_per_ms).toBeCloseTo(20, 1);
+  });
+
+  it("at most doubles, falls at once, and is never nothing", () => {
+    expect(nextBudget(1000_000, 0)).toBe(2_000_000);
+    expect(nextBudget(1000_000, 200)).toBe(100_000);
+    expect(nextBudget(10_000, 10_000)).toBe(10_000);
+  });
+});
+
+describe("a run", () => {
+  it("fetches what it needs, runs to its end and answers report and predictions", async () => {
+    const { session, posted, answer, counts } = bench({ needs: ["data/a", "data/b"] });
+    session.handle({ type: "work", id: 1, work: run() });
+    expect(await answer(1)).toEqual({
+      type: "done",
+      id: 1,
+      result: { report: "report", predictions: new Uint8Array([1, 2]) },
+    });
+    expect(posted.filter(({ type }) => type === "want")).toEqual([
+      { type: "want", path: "data/a", fresh: false },
+      { type: "want", path: "data/b", fresh: false },
+    ]);
+    expect(counts.slices).toBe(3);
+  });
+
+  it("fetches a file it meets on the way, and goes on where it was", async () => {
+    const { session, answer, counts } = bench({ late: ["data/a", "data/b"] });
+    session.handle({ type: "work", id: 1, work: run() });
+    expect((await answer(1)).type).toBe("done");
+    expect(counts).toMatchObject({ started: 1, slices: 3 });
+  });
+
+  it("stops between two slices when cancelled, and frees its job", async () => {
+    const { session, answer, counts } = bench({ slices: 1_000_000 });
+    session.handle({ type: "work", id: 1, work: run() });
+    while (counts.slices < 5) await new Promise((resolve) => setImmediate(resolve));
+    const before = counts.slices;
+    session.handle({ type: "cancel", id: 1 });
+    expect((await answer(1)).type).toBe("cancelled");
+    expect(counts.slices - before).toBeLessThanOrEqual(1);
+    expect(counts.freed).toBe(1);
+  });
+
+  it("stops while it waits for a file", async () => {
+    const { session, answer, counts } = bench({ needs: ["data/slow"] });
+    session.handle({ type: "work", id: 1, work: run() });
+    await new Promise((resolve) => setImmediate(resolve));
+    session.handle({ type: "cancel", id: 1 });
+    expect((await answer(1)).type).toBe("cancelled");
+    expect(counts.started).toBe(0);
+  });
+
+  it("says how far it is at most every 50 ms, with a checkpoint every two seconds of training", async () => {
+    const { session, posted, answer } = bench({ slices: 500, phase: "train" }, 10);
+    session.handle({ type: "work", id: 1, work: run() });
+    await answer(1);
+    const said = posted.filter((each) => each.type === "progress");
+    expect(said.length).toBeGreaterThanOrEqual(99);
+    expect(said.length).toBeLessThanOrEqual(100);
+    expect(said.filter(({ checkpoint }) => checkpoint !== undefined)).toHaveLength(2);
+  });
+
+  it("answers the core's errors, and serves the next run", async () => {
+    const error: CoreError = { code: "range", path: "seed", found: "-1", allowed: "0 and up" };
+    const { session, answer, counts } = bench({ error });
+    session.handle({ type: "work", id: 1, work: run() });
+    expect(await answer(1)).toEqual({ type: "error", id: 1, error });
+    expect(counts.freed).toBe(1);
+    session.handle({ type: "work", id: 2, work: { type: "image", set: "a", split: "test", index: 0 } });
+    expect(await answer(2)).toMatchObject({ type: "done", result: { label: 4 } });
+  });
+
+  it("after a trap says that the instance is spent, and then nothing more", async () => {
+    const { session, posted, answer, counts } = bench({ trap: true });
+    session.handle({ type: "work", id: 1, work: run() });
+    session.handle({ type: "work", id: 2, work: run("b") });
+    expect(await answer(1)).toEqual({ type: "poisoned", id: 1, message: "RuntimeError: unreachable" });
+    for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(posted.filter(({ type }) => type !== "want")).toHaveLength(1);
+    expect(counts.freed).toBe(0);
+  });
+});
+
+describe("files", () => {
+  it("whose checksum is wrong are asked for once more, past every cache", async () => {
+    const { session, posted, answer } = bench({ needs: ["data/a"], refusals: 1 });
+    session.handle({ type: "work", id: 1, work: run() });
+    expect((await answer(1)).type).toBe("done");
+    expect(posted.filter(({ type }) => type === "want")).toEqual([
+      { type: "want", path: "data/a", fresh: false },
+      { type: "want", path: "data/a", fresh: true },
+    ]);
+  });
+
+  it("wrong twice are an error", async () => {
+    const { session, answer } = bench({ needs: ["data/a"], refusals: 2 });
+    session.handle({ type: "work", id: 1, work: run() });
+    expect(await answer(1)).toMatchObject({ type: "error", error: { code: "checksum", path: "data/a" } });
+  });
+
+  it("asked for by two runs at once are fetched once", async () => {
+    const { session, posted, answer } = bench({ needs: ["data/a"] });
+    session.handle({ type: "work", id: 1, work: run() });
+    session.handle({ type: "work", id: 2, work: run("b") });
+    await Promise.all([answer(1), answer(2)]);
+    expect(posted.filter(({ type }) => type === "want")).toHaveLength(1);
+  });
+
+  it("that cannot be had end the run with the page's reason", async () => {
+    const { session, answer } = bench({ needs: ["data/slow"] });
+    session.handle({ type: "work", id: 1, work: run() });
+    const error: CoreError = { code: "asset", path: "data/slow", found: "HTTP 404", allowed: "" };
+    session.handle({ type: "no-asset", path: "data/slow", error });
+    expect(await answer(1)).toEqual({ type: "error", id: 1, error });
+  });
+});
+
+describe("compressed models", () => {
+  it("are prepared once for all drawings, and taken over from a finished run", async () => {
+    const { session, answer, counts } = bench();
+    for (const id of [1, 2, 3]) session.handle({ type: "work", id, work: drawing("x") });
+    await Promise.all([1, 2, 3].map(answer));
+    expect(counts.prepared).toBe(1);
+    session.handle({ type: "work", id: 4, work: run("y") });
+    await answer(4);
+    session.handle({ type: "work", id: 5, work: drawing("y") });
+    session.handle({ type: "work", id: 6, work: { type: "exported", key: "y", recipe } });
+    expect(await answer(5)).toMatchObject({ result: new Float32Array([0.5]) });
+    expect(await answer(6)).toMatchObject({ result: new Uint8Array([3]) });
+    expect(counts).toMatchObject({ prepared: 1, freed: 0 });
+  });
+
+  it("are freed when six newer ones were used", async () => {
+    const { session, answer, counts } = bench();
+    for (let id = 1; id <= 7; id++) {
+      session.handle({ type: "work", id, work: drawing(`model ${id}`) });
+      await answer(id);
+    }
+    expect(counts.freed).toBe(1);
+    session.handle({ type: "work", id: 8, work: drawing("model 2") });
+    await answer(8);
+    expect(counts.prepared).toBe(7);
+    session.handle({ type: "work", id: 9, work: drawing("model 1") });
+    await answer(9);
+    expect(counts).toMatchObject({ prepared: 8, freed: 2 });
+  });
+
+  it("that could not be prepared are tried again the next time", async () => {
+    const error: CoreError = { code: "internal", path: "", found: "x", allowed: "" };
+    const { session, answer, counts } = bench({ error });
+    session.handle({ type: "work", id: 1, work: drawing("x") });
+    expect((await answer(1)).type).toBe("error");
+    session.handle({ type: "work", id: 2, work: drawing("x") });
+    await answer(2);
+    expect(counts.prepared).toBe(2);
+  });
+
+  it("are asked about while a run goes on", async () => {
+    const { session, posted, answer } = bench({ slices: 50 });
+    session.handle({ type: "work", id: 1, work: run() });
+    session.handle({ type: "work", id: 2, work: { type: "image", set: "a", split: "test", index: 0 } });
+    await answer(2);
+    expect(posted.some((each) => each.type === "done" && each.id === 1)).toBe(false);
+    await answer(1);
+  });
+});

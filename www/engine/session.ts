@@ -1,0 +1,259 @@
+/**
+ * A worker's work: files fetched as they are asked for, jobs run in slices, compressed models kept for the drawing pad.
+ * Knows nothing of workers, so it also runs on the page's own thread and under test.
+ */
+
+import type { Request, Response, Results, Work } from "./protocol";
+import { type Bindings, type CoreError, type Engine, isCoreError, type Job, type Progress, type Recipe } from "./types";
+
+/** One slice should take this long; twice of it still leaves the page's answer to a click under 50 ms. */
+const SLICE_MS = 20;
+const FIRST_BUDGET_MACS = 1_000_000;
+const LEAST_BUDGET_MACS = 10_000;
+const PROGRESS_MS = 50;
+const CHECKPOINT_MS = 2000;
+/** Compressed models kept ready. */
+const KEPT_JOBS = 6;
+
+/** The budget for the next slice, given how long the last took: never more than doubled, so that a slow phase is met softly. */
+export function nextBudget(budget_macs: number, took_ms: number): number {
+  const factor = Math.min(2, Math.max(0.1, SLICE_MS / Math.max(took_ms, 0.1)));
+  return Math.max(LEAST_BUDGET_MACS, Math.round(budget_macs * factor));
+}
+
+class Cancelled extends Error {}
+
+/** A task under way: cancelled once `stop` was called. */
+class Stopper {
+  cancelled = false;
+  stop: () => void = () => {};
+  readonly stopped = new Promise<void>((resolve) => {
+    this.stop = () => {
+      this.cancelled = true;
+      resolve();
+    };
+  });
+}
+
+interface Waiting {
+  resolve(blob: Blob): void;
+  reject(error: CoreError): void;
+}
+
+export interface Surroundings {
+  post(message: Response): void;
+  /** Resolves after a turn of the event loop, when messages have been read. */
+  turn(): Promise<void>;
+  now(): number;
+}
+
+export class Session {
+  private readonly engine: Engine;
+  private readonly tasks = new Map<number, Stopper>();
+  private readonly waiting = new Map<string, Waiting[]>();
+  private readonly loads = new Map<string, Promise<void>>();
+  private readonly jobs = new Map<string, Promise<Job>>();
+  private poisoned = false;
+
+  constructor(
+    private readonly bindings: Bindings,
+    private readonly around: Surroundings,
+  ) {
+    this.engine = new bindings.Engine();
+  }
+
+  /** Takes one message from the page. */
+  handle(message: Request): void {
+    if (message.type === "work") void this.attend(message.id, message.work);
+    else if (message.type === "cancel") this.tasks.get(message.id)?.stop();
+    else if (message.type === "asset") for (const each of this.take(message.path)) each.resolve(message.blob);
+    else if (message.type === "no-asset") for (const each of this.take(message.path)) each.reject(message.error);
+  }
+
+  private async attend(id: number, work: Work): Promise<void> {
+    const stopper = new Stopper();
+    this.tasks.set(id, stopper);
+    try {
+      const result = await this.perform(id, work, stopper);
+      this.answer({ type: "done", id, result });
+    } catch (error) {
+      if (error instanceof Cancelled) this.answer({ type: "cancelled", id });
+      else if (isCoreError(error)) this.answer({ type: "error", id, error: { ...error } });
+      else this.poison(id, error);
+    } finally {
+      this.tasks.delete(id);
+    }
+  }
+
+  private perform(id: number, work: Work, stopper: Stopper): Promise<Results[keyof Results]> {
+    if (work.type === "run") return this.run(id, work.key, work.recipe, work.checkpoint, stopper);
+    if (work.type === "image") return this.picture(work.set, work.split, work.index);
+    return this.prepared(work.key, work.recipe).then((job) =>
+      work.type === "exported" ? job.exported() : job.probabilities(work.pixels),
+    );
+  }
+
+  private async run(id: number, key: string, recipe: Recipe, checkpoint: Uint8Array | undefined, stopper: Stopper) {
+    await Promise.race([this.loadAll(recipe), stopper.stopped]);
+    if (stopper.cancelled) throw new Cancelled();
+    const job = await this.withFiles(() => this.engine.start(recipe, checkpoint));
+    try {
+      await this.drive(job, stopper, this.reporter(id, job));
+      const result = { report: job.report(), predictions: job.predictions() };
+      if (this.jobs.has(key)) job.free();
+      else this.keep(key, Promise.resolve(job));
+      return result;
+    } catch (error) {
+      // After a trap nothing of the instance may be touched.
+      if (error instanceof Cancelled || isCoreError(error)) job.free();
+      throw error;
+    }
+  }
+
+  /** Posts progress at most every 50 ms, and with it the newest checkpoint at most every two seconds. */
+  private reporter(id: number, job: Job): (progress: Progress) => void {
+    let posted = -PROGRESS_MS;
+    let saved = this.around.now();
+    return (progress) => {
+      const now = this.around.now();
+      if (now - posted < PROGRESS_MS) return;
+      posted = now;
+      let checkpoint: Uint8Array | undefined;
+      if (progress.phase === "train" && now - saved >= CHECKPOINT_MS) {
+        checkpoint = job.checkpoint();
+        saved = now;
+      }
+      this.answer({ type: "progress", id, progress, ...(checkpoint ? { checkpoint } : {}) });
+    };
+  }
+
+  /** Runs a job to its end, a slice at a time, with a turn of the event loop between slices. */
+  private async drive(job: Job, stopper: Stopper | null, report: (progress: Progress) => void): Promise<void> {
+    let budget_macs = FIRST_BUDGET_MACS;
+    for (;;) {
+      if (stopper?.cancelled) throw new Cancelled();
+      let took_ms = 0;
+      const progress = await this.withFiles(() => {
+        const from = this.around.now();
+        const now = job.advance(budget_macs);
+        took_ms = this.around.now() - from;
+        return now;
+      });
+      if (progress.done) return;
+      budget_macs = nextBudget(budget_macs, took_ms);
+      report(progress);
+      await this.around.turn();
+    }
+  }
+
+  /** The job that holds a recipe's compressed model, without evaluation; the newest few are kept. */
+  private prepared(key: string, recipe: Recipe): Promise<Job> {
+    const known = this.jobs.get(key);
+    if (known) {
+      this.jobs.delete(key);
+      this.jobs.set(key, known);
+      return known;
+    }
+    const made = this.prepare(recipe);
+    this.keep(key, made);
+    made.catch(() => this.jobs.get(key) === made && this.jobs.delete(key));
+    return made;
+  }
+
+  private async prepare(recipe: Recipe): Promise<Job> {
+    const job = await this.withFiles(() => this.engine.prepare(recipe));
+    try {
+      await this.drive(job, null, () => {});
+      return job;
+    } catch (error) {
+      if (isCoreError(error)) job.free();
+      throw error;
+    }
+  }
+
+  private keep(key: string, job: Promise<Job>): void {
+    this.jobs.set(key, job);
+    while (this.jobs.size > KEPT_JOBS) {
+      const [oldest, gone] = this.jobs.entries().next().value as [string, Promise<Job>];
+      this.jobs.delete(oldest);
+      // A failed preparation was reported to whoever asked for it, and has nothing to free.
+      gone.then(
+        (each) => each.free(),
+        () => {},
+      );
+    }
+  }
+
+  private picture(set: string, split: string, index: number) {
+    return this.withFiles(() => ({
+      pixels: this.engine.image(set, split, index),
+      label: this.engine.label(set, split, index),
+    }));
+  }
+
+  /** Fetches all that a recipe needs side by side, handing it over in order. */
+  private async loadAll(recipe: Recipe): Promise<void> {
+    const needs = this.bindings.needs(recipe).filter(({ path }) => !this.engine.has(path));
+    await Promise.all(needs.map(({ path }) => this.load(path)));
+  }
+
+  /** Repeats `action` with the file it misses until it misses none. */
+  private async withFiles<T>(action: () => T): Promise<T> {
+    const given = new Set<string>();
+    for (;;) {
+      try {
+        return action();
+      } catch (error) {
+        if (!isCoreError(error) || error.code !== "asset" || given.has(error.path)) throw error;
+        given.add(error.path);
+        await this.load(error.path);
+      }
+    }
+  }
+
+  private load(path: string): Promise<void> {
+    const known = this.loads.get(path);
+    if (known) return known;
+    const loading = this.fetch(path).finally(() => this.loads.delete(path));
+    this.loads.set(path, loading);
+    return loading;
+  }
+
+  private async fetch(path: string): Promise<void> {
+    const bytes = async (fresh: boolean) => new Uint8Array(await (await this.want(path, fresh)).arrayBuffer());
+    const cached = await bytes(false);
+    try {
+      this.engine.provide(path, cached);
+    } catch (error) {
+      // A cache may hold the file of another release: once more from the server before giving up.
+      if (!isCoreError(error) || error.code !== "checksum") throw error;
+      this.engine.provide(path, await bytes(true));
+    }
+  }
+
+  private want(path: string, fresh: boolean): Promise<Blob> {
+    return new Promise((resolve, reject) => {
+      const others = this.waiting.get(path) ?? [];
+      this.waiting.set(path, [...others, { resolve, reject }]);
+      this.answer({ type: "want", path, fresh });
+    });
+  }
+
+  private take(path: string): Waiting[] {
+    const waiting = this.waiting.get(path) ?? [];
+    this.waiting.delete(path);
+    return waiting;
+  }
+
+  private answer(message: Response): void {
+    if (!this.poisoned) this.around.post(message);
+  }
+
+  /** After a trap the instance must not be used again: says so, and then nothing more. */
+  private poison(id: number, error: unknown): void {
+    const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    this.answer({ type: "poisoned", id, message });
+    this.poisoned = true;
+    for (const stopper of this.tasks.values()) stopper.stop();
+  }
+}
