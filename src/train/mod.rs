@@ -50,9 +50,6 @@ pub struct TrainOptions {
     pub flip: bool,
 }
 
-/// A checkpoint is kept about every this many multiply-adds: two seconds or so at 5 G/s.
-const CHECKPOINT_MACS: u64 = 10_000_000_000;
-
 impl TrainOptions {
     /// Steps of one epoch over `images`; the last may be smaller.
     pub fn steps_per_epoch(&self, images: usize) -> u64 {
@@ -135,7 +132,7 @@ pub async fn train(
             on_epoch(EpochLoss { epoch: epoch as u32 + 1, loss: epoch_loss / images.len() as f64 });
             epoch_loss = 0.0;
         }
-        if ctx.progress().0 - last_checkpoint >= CHECKPOINT_MACS {
+        if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
             last_checkpoint = ctx.progress().0;
             ctx.save_checkpoint(Checkpoint::save(key, step, epoch_loss, parameters, &state)?);
         }
