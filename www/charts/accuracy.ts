@@ -1,0 +1,235 @@
+/** Accuracy against size: the chart of the Lab. A pure function of its data, in any size and any language. */
+
+import { line } from "d3-shape";
+import { DOT, type Label, placeLabels } from "./labels";
+import { type Point, paretoFront, paretoPath } from "./pareto";
+import { accuracyAxis, type Axis, bitsAxis, bytesAxis, KILOBYTE } from "./scales";
+import { type SvgNode, svg } from "./svg";
+
+export interface Mark {
+  readonly key: string;
+  /** The series the mark belongs to; a format without scales belongs to several. */
+  readonly series: readonly string[];
+  /** Bytes or bits per weight, as `axis` says. */
+  readonly x: number;
+  /** Accuracy and its interval, in percent. */
+  readonly percent: number;
+  readonly low: number;
+  readonly high: number;
+  /** Whether every image of the test set is in: filled, otherwise hollow. */
+  readonly complete: boolean;
+  /** Short direct label, such as "4". */
+  readonly label: string;
+  /** The whole mark in words. */
+  readonly description: string;
+}
+
+export interface Series {
+  readonly key: string;
+  /** Direct label at the small end of the line; empty for none. */
+  readonly label: string;
+  /** Whether this is the family of the chosen recipe: drawn in full strength, its marks labelled. */
+  readonly chosen: boolean;
+}
+
+export interface AccuracyWords {
+  /** Unit at the end of the x axis. */
+  readonly unit: string;
+  readonly baseline: string;
+  readonly chance: string;
+  readonly current: string;
+}
+
+export interface AccuracyData {
+  readonly axis: "bytes" | "bits";
+  readonly marks: readonly Mark[];
+  readonly series: readonly Series[];
+  /** Accuracy before compression in percent, once known. */
+  readonly baseline: number | undefined;
+  /** Accuracy of guessing in percent. */
+  readonly chance: number;
+  /** Key of the mark that is the chosen recipe. */
+  readonly current: string | undefined;
+  /** Key of the mark under the pointer or the arrow keys. */
+  readonly active: string | undefined;
+  readonly words: AccuracyWords;
+}
+
+/** Marks closer than this, in pixels, count as one size for the line of their family. */
+const SAME_SIZE = 2;
+
+/** Radius of the ring around the chosen recipe. */
+const RING = 10;
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Plot {
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+  readonly x: Axis;
+  readonly y: ReturnType<typeof accuracyAxis>;
+}
+
+/** Room for labels around the plot, and both axes. */
+export function accuracyPlot(data: AccuracyData, size: Size): Plot {
+  const left = 34;
+  const right = size.width - 18;
+  const top = 26;
+  const bottom = size.height - 26;
+  const xs = data.marks.map((mark) => mark.x);
+  const percents = data.marks.map((mark) => mark.low);
+  if (data.baseline !== undefined) percents.push(data.baseline);
+  const x =
+    data.axis === "bytes" ? bytesAxis(xs.length > 0 ? xs : [8 * KILOBYTE, 256 * KILOBYTE], [left + 8, right]) : bitsAxis(xs.length > 0 ? xs : [32], [left, right]);
+  return { left, right, top, bottom, x, y: accuracyAxis(percents.length > 0 ? percents : [0], [bottom, top]) };
+}
+
+/** Where the vertical axis starts, in percent: what must be said in words unless it is zero. */
+export function accuracyStart(data: AccuracyData, size: Size): number {
+  return accuracyPlot(data, size).y.domain[0];
+}
+
+/** Where each mark sits, in pixels of the drawing. */
+export function markPositions(data: AccuracyData, plot: Plot): ReadonlyMap<string, Point> {
+  return new Map(data.marks.map((mark) => [mark.key, { x: plot.x.scale(mark.x), y: plot.y.scale(mark.percent) }]));
+}
+
+/** Key of the mark nearest to a place, if one is within `reach` pixels. */
+export function nearestMark(positions: ReadonlyMap<string, Point>, place: Point, reach: number): string | undefined {
+  let best: string | undefined;
+  let least = reach;
+  for (const [key, point] of positions) {
+    const distance = Math.hypot(point.x - place.x, point.y - place.y);
+    if (distance <= least) {
+      least = distance;
+      best = key;
+    }
+  }
+  return best;
+}
+
+/** Draws the chart. `id` prefixes the ids of the marks, so that `aria-activedescendant` can name one. */
+export function accuracyChart(data: AccuracyData, size: Size, id: string): SvgNode {
+  const plot = accuracyPlot(data, size);
+  const positions = markPositions(data, plot);
+  return svg(
+    "svg",
+    { class: "drawing accuracy", viewBox: `0 0 ${size.width} ${size.height}`, width: size.width, height: size.height, role: "presentation" },
+    svg("g", { "aria-hidden": "true" }, ...axes(data, plot, size), ...lines(data, plot, positions)),
+    ...marks(data, plot, positions, id),
+    svg("g", { "aria-hidden": "true" }, ...labels(data, plot, positions)),
+  );
+}
+
+function axes(data: AccuracyData, plot: Plot, size: Size): SvgNode[] {
+  const { left, right, top, bottom, x, y } = plot;
+  const parts: SvgNode[] = [svg("text", { class: "axis", x: left - 8, y: top - 12, "text-anchor": "end" }, "%")];
+  for (const tick of y.ticks) {
+    parts.push(
+      svg("line", { class: "hair", x1: left, x2: right, y1: y.scale(tick), y2: y.scale(tick) }),
+      svg("text", { class: "axis", x: left - 8, y: y.scale(tick) + 4, "text-anchor": "end" }, String(tick)),
+    );
+  }
+  x.ticks.forEach((tick, index) => {
+    const last = index === x.ticks.length - 1;
+    const value = data.axis === "bytes" ? tick / KILOBYTE : tick;
+    const text = last ? `${value} ${data.words.unit}` : String(value);
+    const at = x.scale(tick);
+    parts.push(
+      svg("line", { class: "tick", x1: at, x2: at, y1: bottom, y2: bottom + 5 }),
+      svg("text", { class: "axis", x: last ? Math.min(size.width, at + 18) : at, y: bottom + 19, "text-anchor": last ? "end" : "middle" }, text),
+    );
+  });
+  return parts;
+}
+
+function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Point>): SvgNode[] {
+  const { left, right, y } = plot;
+  const parts: SvgNode[] = [];
+  if (data.chance >= y.domain[0]) {
+    parts.push(svg("line", { class: "chance", x1: left, x2: right, y1: y.scale(data.chance), y2: y.scale(data.chance) }));
+  }
+  if (data.baseline !== undefined) {
+    parts.push(svg("line", { class: "baseline", x1: left, x2: right, y1: y.scale(data.baseline), y2: y.scale(data.baseline) }));
+  }
+  const points = data.marks.flatMap((mark) => {
+    const point = positions.get(mark.key);
+    return point ? [{ x: point.x, y: mark.percent, pixel: point }] : [];
+  });
+  const front = paretoFront(points).map((point) => point.pixel);
+  if (front.length > 1) parts.push(svg("path", { class: "front", d: paretoPath(front, right) }));
+  for (const series of data.series) {
+    const own = data.marks
+      .filter((mark) => mark.series.includes(series.key))
+      .sort((a, b) => a.x - b.x || b.percent - a.percent)
+      .flatMap((mark) => positions.get(mark.key) ?? [])
+      // Of marks one above the other the line takes the best: it shows what a size can do, not a zigzag.
+      .filter((point, index, points) => index === 0 || point.x - (points[index - 1]?.x ?? 0) > SAME_SIZE);
+    if (own.length > 1) {
+      const path = line<Point>()
+        .x((point) => point.x)
+        .y((point) => point.y)(own);
+      if (path) parts.push(svg("path", { class: series.chosen ? "series chosen" : "series", d: path }));
+    }
+  }
+  return parts;
+}
+
+function marks(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Point>, id: string): SvgNode[] {
+  const chosen = new Set(data.series.filter((series) => series.chosen).map((series) => series.key));
+  return data.marks.map((mark, index) => {
+    const point = positions.get(mark.key) ?? { x: 0, y: 0 };
+    const parts: SvgNode[] = [];
+    if (mark.key === data.active || mark.key === data.current) {
+      parts.push(svg("circle", { class: mark.key === data.current ? "ring" : "ring hover", cx: point.x, cy: point.y, r: RING }));
+    }
+    const top = plot.y.scale(mark.high);
+    const foot = plot.y.scale(mark.low);
+    if (foot - top > 3) parts.push(svg("line", { class: "interval", x1: point.x, x2: point.x, y1: top, y2: foot }));
+    parts.push(svg("circle", { class: mark.complete ? "dot" : "dot hollow", cx: point.x, cy: point.y, r: 4.5 }));
+    return svg(
+      "g",
+      {
+        class: mark.series.some((key) => chosen.has(key)) ? "mark chosen" : "mark",
+        id: `${id}-${index}`,
+        "data-key": mark.key,
+        role: "option",
+        "aria-selected": mark.key === data.current ? "true" : "false",
+        "aria-label": mark.description,
+      },
+      ...parts,
+    );
+  });
+}
+
+function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Point>): SvgNode[] {
+  const { left, right, top, bottom, y } = plot;
+  const wanted: Label[] = [];
+  const current = data.current === undefined ? undefined : positions.get(data.current);
+  if (data.baseline !== undefined) {
+    wanted.push({ text: data.words.baseline, class: "label", anchor: { x: right, y: y.scale(data.baseline) }, places: ["above-end"], always: true });
+  }
+  if (data.chance >= y.domain[0]) {
+    wanted.push({ text: data.words.chance, class: "axis", anchor: { x: right, y: y.scale(data.chance) }, places: ["above-end"], always: true });
+  }
+  if (current) wanted.push({ text: data.words.current, class: "label strong", anchor: current, places: ["far-below", "far-below-right", "far-below-left", "far-above", "far-right"], always: true });
+  for (const series of data.series) {
+    const own = data.marks.filter((mark) => mark.series.includes(series.key)).sort((a, b) => a.x - b.x);
+    const first = own[0] ? positions.get(own[0].key) : undefined;
+    if (first && series.label) {
+      wanted.push({ text: series.label, class: series.chosen ? "label quant" : "axis", anchor: first, places: ["right", "below-right", "above", "below", "left"], always: false });
+    }
+    if (!series.chosen) continue;
+    for (const mark of own) {
+      const point = positions.get(mark.key);
+      if (point && mark.label) wanted.push({ text: mark.label, class: "axis", anchor: point, places: ["above-left", "left", "far-above", "far-left", "below-right", "below", "above", "right"], always: false });
+    }
+  }
+  const dots = [...positions.entries()].map(([key, point]) => ({ ...point, radius: key === data.current ? RING + 1 : DOT }));
+  return placeLabels(wanted, dots, { left: left - 30, right: right + 18, top: top - 20, bottom: bottom - 2 });
+}

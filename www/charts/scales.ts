@@ -1,0 +1,56 @@
+/** Scales and ticks of the charts: thin choices on top of d3-scale and d3-array. */
+
+import { scaleLinear, scaleLog } from "d3-scale";
+
+export interface Scale {
+  (value: number): number;
+}
+
+export interface Axis {
+  readonly scale: Scale;
+  readonly ticks: readonly number[];
+  readonly domain: readonly [number, number];
+}
+
+/** One kilobyte of the page: 1,000 bytes. */
+export const KILOBYTE = 1000;
+
+/** Bytes on a log₂ axis from the power of two (of kilobytes) below the least to the one above the greatest. */
+export function bytesAxis(values: readonly number[], range: readonly [number, number]): Axis {
+  const least = Math.max(1, Math.min(...values));
+  const greatest = Math.max(least, ...values);
+  let from = Math.floor(Math.log2((least * 0.94) / KILOBYTE));
+  let to = Math.ceil(Math.log2((greatest * 1.06) / KILOBYTE));
+  if (to - from < 2) {
+    from -= 1;
+    to += 1;
+  }
+  const domain: [number, number] = [2 ** from * KILOBYTE, 2 ** to * KILOBYTE];
+  const every = Math.max(1, Math.ceil((to - from) / Math.max(2, Math.floor((range[1] - range[0]) / 52))));
+  const ticks: number[] = [];
+  for (let power = from; power <= to; power += every) ticks.push(2 ** power * KILOBYTE);
+  return { scale: scaleLog().base(2).domain(domain).range([...range]), ticks, domain };
+}
+
+/** Mean bits per weight, from 0 to the next of 4, 8, 16 or 32 that holds them all (plus the room scales take). */
+export function bitsAxis(values: readonly number[], range: readonly [number, number]): Axis {
+  const greatest = Math.max(1, ...values);
+  const top = [4, 8, 16, 32].find((limit) => greatest <= limit) ?? Math.ceil(greatest / 4) * 4;
+  const scale = scaleLinear().domain([0, top]).range([...range]);
+  return { scale, ticks: scale.ticks(8), domain: [0, top] };
+}
+
+/**
+ * Accuracy in percent. Starts at zero once something falls below 40 %, otherwise at the ten below the least;
+ * always ends at 100. `truncated` tells whether the axis must say where it starts.
+ */
+export function accuracyAxis(
+  percents: readonly number[],
+  range: readonly [number, number],
+): Axis & { readonly truncated: boolean } {
+  const least = Math.min(100, ...percents);
+  const from = least < 40 ? 0 : Math.min(90, Math.floor(least / 10) * 10);
+  const scale = scaleLinear().domain([from, 100]).range([...range]);
+  const ticks = scale.ticks(from === 0 ? 5 : Math.max(2, Math.round((100 - from) / 10)));
+  return { scale, ticks, domain: [from, 100], truncated: from > 0 };
+}

@@ -1,0 +1,127 @@
+/** The bit strip: each layer a block, width = parameters, height = bits, so that area is bytes. */
+
+import { type SvgNode, svg, textWidth } from "./svg";
+
+export interface StripLayer {
+  readonly name: string;
+  readonly parameters: number;
+  /** Mean bits each parameter takes now, all that is stored with the layer included. */
+  readonly bits: number;
+  /** The same before compression: the outline. */
+  readonly baselineBits: number;
+  /** Words at the right end of the label, where there is room. */
+  readonly detail: string;
+}
+
+export interface StripData {
+  readonly layers: readonly StripLayer[];
+  /** What the strip says to those who cannot see it. */
+  readonly description: string;
+  /** Label of the full height, such as "32 bits". */
+  readonly heightLabel: string;
+}
+
+export interface Block {
+  readonly x: number;
+  readonly width: number;
+  readonly height: number;
+  readonly outline: number;
+}
+
+/** A layer too small to see keeps this many pixels. */
+export const LEAST_WIDTH = 4;
+
+const HEIGHT_TOP = 16;
+const HEIGHT_LABELS = 24;
+
+/** Geometry of the blocks: widths in proportion to parameters, the smallest kept visible. */
+export function stripBlocks(layers: readonly StripLayer[], width: number, height: number, gap: number): Block[] {
+  const room = Math.max(1, width - gap * Math.max(0, layers.length - 1));
+  let widths = layers.map(() => 0);
+  const small = new Set<number>();
+  for (;;) {
+    const free = room - small.size * LEAST_WIDTH;
+    const total = layers.reduce((sum, layer, index) => sum + (small.has(index) ? 0 : layer.parameters), 0);
+    widths = layers.map((layer, index) => (small.has(index) ? LEAST_WIDTH : (layer.parameters / Math.max(1, total)) * free));
+    const next = widths.findIndex((value, index) => value < LEAST_WIDTH && !small.has(index));
+    if (next < 0) break;
+    small.add(next);
+  }
+  const tallest = Math.max(32, ...layers.map((layer) => Math.max(layer.bits, layer.baselineBits)));
+  let x = 0;
+  return layers.map((layer, index) => {
+    const block = {
+      x,
+      width: widths[index] ?? 0,
+      height: (layer.bits / tallest) * height,
+      outline: (layer.baselineBits / tallest) * height,
+    };
+    x += block.width + gap;
+    return block;
+  });
+}
+
+/** Colour class of a number of bits: the nearest of the seven steps of the ramp. */
+export function bitsTone(bits: number): string {
+  const steps = [32, 16, 8, 6, 4, 3, 2];
+  let best = 32;
+  for (const step of steps) {
+    if (Math.abs(Math.log2(step) - Math.log2(Math.max(bits, 0.5))) < Math.abs(Math.log2(best) - Math.log2(Math.max(bits, 0.5)))) best = step;
+  }
+  return `bits-${best}`;
+}
+
+/** Draws the strip in a box of `width` × `height` pixels. */
+export function stripChart(data: StripData, size: { readonly width: number; readonly height: number }): SvgNode {
+  const { width, height } = size;
+  const gap = width < 480 ? 5 : 9;
+  const base = height - HEIGHT_LABELS;
+  const full = base - HEIGHT_TOP;
+  const blocks = stripBlocks(data.layers, width, full, gap);
+  const parts: SvgNode[] = [];
+  let free = 0;
+  data.layers.forEach((layer, index) => {
+    const block = blocks[index];
+    if (!block) return;
+    parts.push(
+      svg("rect", {
+        class: "strip-outline",
+        x: block.x + 0.5,
+        y: base - block.outline + 0.5,
+        width: Math.max(1, block.width - 1),
+        height: Math.max(0, block.outline - 1),
+      }),
+      svg("rect", {
+        class: `strip-block ${bitsTone(layer.bits)}`,
+        "data-layer": layer.name,
+        x: block.x,
+        y: base - block.height,
+        width: block.width,
+        height: block.height,
+      }),
+    );
+    const nameWidth = textWidth(layer.name, 12);
+    const isLast = index === data.layers.length - 1;
+    const anchorsEnd = isLast && block.width < nameWidth;
+    const start = anchorsEnd ? block.x + block.width - nameWidth : block.x;
+    const next = blocks[index + 1];
+    const limit = next ? Math.max(next.x - 4, block.x + block.width) : width;
+    if (start >= free && start + nameWidth <= Math.max(limit, start + (block.width < LEAST_WIDTH + 1 ? 0 : nameWidth)) && (block.width >= nameWidth || anchorsEnd || start + nameWidth <= limit)) {
+      parts.push(
+        svg("text", { class: "label", x: anchorsEnd ? block.x + block.width : block.x, y: height - 6, "text-anchor": anchorsEnd ? "end" : undefined }, layer.name),
+      );
+      free = start + nameWidth + 8;
+      const detailWidth = textWidth(layer.detail, 12);
+      if (block.width > nameWidth + detailWidth + 16) {
+        parts.push(svg("text", { class: "axis", x: block.x + block.width, y: height - 6, "text-anchor": "end" }, layer.detail));
+        free = block.x + block.width;
+      }
+    }
+  });
+  return svg(
+    "svg",
+    { class: "drawing", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": data.description },
+    svg("text", { class: "axis", x: 0, y: 10 }, data.heightLabel),
+    ...parts,
+  );
+}

@@ -1,0 +1,18 @@
+/** English words per error code of the engine: what was found, and what is allowed. */
+export const errors = {
+  "error.json": "the recipe is not valid JSON: {found}",
+  "error.unknown-field": "{path} has an unknown field, {found}; known are {allowed}",
+  "error.missing-field": "{path} is missing; allowed: {allowed}",
+  "error.type": "{path} is {found}, but should be {allowed}",
+  "error.range": "{path} is {found}, outside {allowed}",
+  "error.unknown-id": "{path} is {found}; known are {allowed}",
+  "error.combination": "{path}: {found} cannot be combined here; allowed: {allowed}",
+  "error.version": "{path} is version {found}; this engine reads {allowed}",
+  "error.asset": "a file is missing: {found}",
+  "error.checksum": "{found} is not the file it should be; expected {allowed}",
+  "error.internal": "the engine stopped: {found}",
+  "error.fetch": "{found} could not be loaded; is the connection still there?",
+  "error.crash": "the engine stopped twice on this recipe: {found}",
+  "error.unsupported": "this browser lacks what the engine needs ({found}); Safari 16.4, Chrome 91 or Firefox 89 and later have it",
+  "error.unknown": "{found}",
+} as const;

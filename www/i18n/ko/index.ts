@@ -1,0 +1,7 @@
+/** Korean. */
+import type { Key } from "../en";
+import { catalog } from "./catalog";
+import { errors } from "./errors";
+import { page } from "./page";
+
+export const ko: Record<Key, string> = { ...page, ...catalog, ...errors };

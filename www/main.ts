@@ -1,0 +1,88 @@
+/** Puts the page together: engine, Lab, address, settings, panels. */
+
+import "./style/tokens.css";
+import "./style/base.css";
+import "./style/layout.css";
+import "./style/drawing.css";
+import "./style/panels.css";
+import "./panels/bar/bar";
+import "./panels/hero/hero";
+import "./panels/draw/draw";
+import "./panels/strip/strip";
+import "./panels/recipe/recipe";
+import "./panels/chart/chart";
+import "./panels/lost/lost";
+import "./panels/runs/runs";
+import "./panels/notes/notes";
+import "./panels/tabs/tabs";
+import { createClient } from "./engine/client";
+import { type Language, Speech } from "./i18n";
+import type { Panel } from "./panels/panel";
+import type { BarPanel } from "./panels/bar/bar";
+import precomputed from "./precomputed/default.json";
+import { Lab } from "./state/lab";
+import type { EnginePort } from "./state/port";
+import { type Precomputed, precomputedRuns } from "./state/precomputed";
+import { browserKeep, nextTheme, startLanguage, storedTheme, type Theme } from "./state/preferences";
+
+const client = createClient();
+// Every use awaits it too; this only keeps a failure from being reported twice.
+client.catch(() => {});
+
+const engine: EnginePort = {
+  catalog: async () => (await client).catalog,
+  run: async (recipe, options) => (await client).run(recipe, options),
+  probabilities: async (recipe, pixels) => (await client).probabilities(recipe, pixels),
+  image: async (set, split, index) => (await client).image(set, split, index),
+  exported: async (recipe) => (await client).exported(recipe),
+};
+
+const lab = new Lab(
+  engine,
+  {
+    hash: () => location.hash,
+    push: (hash) => history.pushState(null, "", hash || location.pathname + location.search),
+    replace: (hash) => history.replaceState(null, "", hash || location.pathname + location.search),
+  },
+  () => performance.now(),
+);
+
+const keep = browserKeep(window);
+let theme: Theme = storedTheme(keep);
+let speech = new Speech(startLanguage(keep, navigator.languages));
+
+function remember(key: string, value: string): void {
+  if (!keep.set(key, value)) lab.report({ kind: "storage" });
+}
+
+function setLanguage(language: Language): void {
+  speech = new Speech(language);
+  remember("featherweight.language", language);
+  dress();
+}
+
+function turnTheme(): void {
+  theme = nextTheme(theme);
+  remember("featherweight.theme", theme);
+  dress();
+}
+
+/** Hands the words and the theme to the page. */
+function dress(): void {
+  const root = document.documentElement;
+  root.lang = speech.language;
+  document.title = speech.t("page.title");
+  if (theme === "auto") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+  for (const panel of document.querySelectorAll<Panel>("fw-bar, fw-hero, fw-draw, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-notes, fw-tabs")) {
+    panel.lab = lab;
+    panel.speech = speech;
+  }
+  const bar = document.querySelector<BarPanel>("fw-bar");
+  if (bar) bar.settings = { theme, setLanguage, nextTheme: turnTheme };
+}
+
+lab.seed(precomputedRuns(precomputed as unknown as Precomputed));
+dress();
+addEventListener("popstate", () => lab.addressChanged());
+void lab.start();

@@ -1,0 +1,153 @@
+/** From runs to the data of the accuracy chart: marks, families and words. Pure, so the static first paint uses it too. */
+
+import type { AccuracyData, Mark, Series } from "../../charts/accuracy";
+import type { Speech } from "../../i18n";
+import { baselineOf, type Choice, choiceKey, DEFAULT_CHOICE, familyKey, isBaseline, NO_ACTIVATIONS, normalise } from "../../state/choice";
+import type { AxisName } from "../../state/hash";
+import type { Run } from "../../state/runs";
+import type { Catalog } from "../../state/schema";
+import { mistakes, recipeName } from "../words";
+
+export interface ChartInput {
+  readonly runs: readonly Run[];
+  readonly choice: Choice;
+  readonly axis: AxisName;
+  readonly catalog: Catalog | undefined;
+  readonly active: string | undefined;
+  readonly classes: number;
+}
+
+/** Runs the chart can show: those on the same data as the choice, with a size and at least a partial result. */
+export function shownRuns(input: ChartInput): Run[] {
+  const { catalog, choice } = input;
+  const dataOf = (model: string) => catalog?.models.find((entry) => entry.id === model)?.data ?? model;
+  const data = dataOf(choice.model);
+  return input.runs.filter((run) => run.outcome && dataOf(run.choice.model) === data);
+}
+
+/** Families of the runs and of the choice: all recipes that differ in the weights' format alone. */
+function families(runs: readonly Choice[], choice: Choice, catalog: Catalog | undefined): Choice[] {
+  const found = new Map<string, Choice>();
+  const tell = (member: Choice) => {
+    const format = catalog?.formats.find((entry) => entry.id === member.weights);
+    const telling = format ? format.scaled && format.asymmetric && format.ranged : !isBaseline(member) && /^int/.test(member.weights);
+    if (telling) found.set(familyKey(member), { ...member, weights: "" });
+  };
+  tell(choice);
+  for (const member of runs) tell(member);
+  if (found.size === 0) {
+    const plain = { ...choice, weights: "", ...(isBaseline(choice) ? { activations: DEFAULT_CHOICE.activations } : {}) };
+    found.set(familyKey(plain), plain);
+  }
+  return [...found.values()];
+}
+
+/** Whether a choice is a member of a family, once what its format ignores is set aside. */
+export function belongs(member: Choice, family: Choice, catalog: Catalog | undefined): boolean {
+  if (isBaseline(member)) return member.model === family.model && member.count === family.count && member.seed === family.seed;
+  const sibling = { ...family, weights: member.weights };
+  return choiceKey(catalog ? normalise(sibling, catalog) : looselyNormalised(sibling)) === choiceKey(member);
+}
+
+/** Before the catalog is there, the precomputed curve has one family: floats and sign formats take its defaults. */
+function looselyNormalised(choice: Choice): Choice {
+  return /^int/.test(choice.weights) ? choice : { ...choice, granularity: DEFAULT_CHOICE.granularity, symmetric: true, range: DEFAULT_CHOICE.range };
+}
+
+type Trait = (choice: Choice, speech: Speech) => string;
+
+/** What families can differ in, in the order it is said. */
+const TRAITS: readonly Trait[] = [
+  (choice, speech) => speech.name("model", choice.model),
+  (choice, speech) => speech.t(choice.granularity === "tensor" ? "trait.tensor" : "trait.channel"),
+  (choice, speech) => speech.t(choice.symmetric ? "trait.symmetric" : "trait.asymmetric"),
+  (choice, speech) => speech.t(choice.range === "mse" ? "trait.mse" : "trait.minmax"),
+  (choice, speech) =>
+    choice.activations === NO_ACTIVATIONS ? speech.t("trait.inputs.none") : speech.t("trait.inputs", { format: speech.name("format", choice.activations) }),
+  (choice, speech) => (choice.activations === NO_ACTIVATIONS ? "" : speech.t("trait.calibration", { name: speech.name("calibration", choice.calibration) })),
+  (choice, speech) => (choice.count > 0 ? speech.t("trait.count", { count: speech.whole(choice.count) }) : ""),
+];
+
+function familyLabel(family: Choice, all: readonly Choice[], speech: Speech): string {
+  const telling = TRAITS.filter((trait) => new Set(all.map((other) => trait(other, speech))).size > 1);
+  return telling
+    .map((trait) => trait(family, speech))
+    .filter(Boolean)
+    .join(", ");
+}
+
+/** One run in words: for the mark's name and the line above the chart. */
+export function runWords(run: Run, speech: Speech): string {
+  const { outcome } = run;
+  if (!outcome) return recipeName(run.choice, speech);
+  const { accuracy, size } = outcome;
+  const name = recipeName(run.choice, speech);
+  const [low, high] = accuracy.wilson95;
+  const common = { name, percent: speech.percent(accuracy.top1, 2), bytes: speech.whole(size.bytes), total: speech.whole(accuracy.total) };
+  if (run.choice.count > 0) return speech.t("chart.mark.subset", { ...common, low: speech.percent(low), high: speech.percent(high) });
+  return speech.t("chart.mark", { ...common, mistakes: speech.whole(mistakes(accuracy)), bits: size.bits_per_weight.toFixed(2) });
+}
+
+function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Speech): Mark | undefined {
+  const { outcome, progress } = run;
+  if (!outcome) return undefined;
+  const partial = run.state === "running" && !run.predictions ? progress?.partial : undefined;
+  const accuracy = partial && partial.total > 0 ? partial : outcome.accuracy;
+  const [low, high] = accuracy.wilson95;
+  const description =
+    accuracy === partial
+      ? speech.t("chart.mark.partial", {
+          name: recipeName(run.choice, speech),
+          percent: speech.percent(accuracy.top1),
+          low: speech.percent(low),
+          high: speech.percent(high),
+          total: speech.whole(accuracy.total),
+          bytes: speech.whole(outcome.size.bytes),
+        })
+      : runWords(run, speech);
+  return {
+    key: run.key,
+    series: all.filter((family) => belongs(run.choice, family, input.catalog)).map(familyKey),
+    x: input.axis === "bytes" ? outcome.size.bytes : outcome.size.bits_per_weight,
+    percent: accuracy.top1 * 100,
+    low: low * 100,
+    high: high * 100,
+    complete: accuracy !== partial && run.choice.count === 0,
+    label: speech.name("mark", run.choice.weights),
+    description,
+  };
+}
+
+/** Everything the chart draws. */
+export function chartData(input: ChartInput, speech: Speech): AccuracyData {
+  const shown = shownRuns(input);
+  const all = families(shown.map((run) => run.choice), input.choice, input.catalog);
+  const marks = shown.flatMap((run) => toMark(run, all, input, speech) ?? []);
+  const own = all.filter((family) => belongs(input.choice, family, input.catalog)).map(familyKey);
+  const series: Series[] = all
+    .map((family) => ({ key: familyKey(family), label: all.length > 1 ? familyLabel(family, all, speech) : "", chosen: own[0] === familyKey(family) }))
+    .sort((a, b) => Number(b.chosen) - Number(a.chosen));
+  const base = shown.find((run) => run.key === choiceKey(baselineOf(input.choice)))?.outcome?.accuracy.top1;
+  return {
+    axis: input.axis,
+    marks,
+    series,
+    baseline: base === undefined ? undefined : base * 100,
+    chance: 100 / input.classes,
+    current: marks.some((mark) => mark.key === choiceKey(input.choice)) ? choiceKey(input.choice) : undefined,
+    active: input.active,
+    words: {
+      unit: speech.t(input.axis === "bytes" ? "chart.unit.bytes" : "chart.unit.bits"),
+      baseline: base === undefined ? "" : speech.t("chart.baseline", { percent: speech.percent(base, 2) }),
+      chance: speech.t("chart.chance", { percent: speech.percent(1 / input.classes, 0) }),
+      current: speech.t("chart.current"),
+    },
+  };
+}
+
+/** What must be said about the vertical axis when it does not start at zero. */
+export function axisNote(start: number, data: AccuracyData, speech: Speech): string {
+  if (start === 0) return "";
+  const chance = data.chance < start ? ` ${speech.t("chart.truncated.chance", { chance: Math.round(data.chance) })}` : "";
+  return speech.t("chart.truncated", { from: start }) + chance;
+}

@@ -1,0 +1,35 @@
+/** Which sentence the page opens with, and its values. Pure, so the static first paint says the same. */
+
+import type { Part } from "../../i18n/message";
+import type { Speech } from "../../i18n";
+import { type Choice, isBaseline } from "../../state/choice";
+import type { Run } from "../../state/runs";
+import { mistakes, widthName } from "../words";
+
+export interface HeroInput {
+  readonly choice: Choice;
+  readonly current: Run | undefined;
+  readonly baseline: Run | undefined;
+  /** Id of the data set, for the reader's name. */
+  readonly data: string;
+}
+
+/** The opening sentence in parts; the slot `bits` is where the scrubbable number stands. */
+export function heroSentence(input: HeroInput, speech: Speech): Part[] {
+  const { choice, current, baseline } = input;
+  const values = { bits: widthName(choice, speech), reader: speech.name("reader", input.data) };
+  const before = baseline?.outcome;
+  const after = current?.outcome;
+  if (!after || !before) {
+    const going = current?.state === "running" || current?.state === "queued";
+    return speech.parts(going ? "hero.waiting" : "hero.unknown", values);
+  }
+  const total = speech.whole(after.accuracy.total);
+  const weights = { ...values, size: speech.kilobytes(after.size.bytes), baseline: speech.kilobytes(before.size.bytes), total };
+  if (isBaseline(choice)) return speech.parts("hero.baseline", { ...weights, mistakes: speech.whole(mistakes(after.accuracy)) });
+  const more = mistakes(after.accuracy) - mistakes(before.accuracy);
+  if (more === 0) return speech.parts("hero.same", weights);
+  return more > 0
+    ? speech.parts("hero.more", { ...weights, more: speech.whole(more) })
+    : speech.parts("hero.fewer", { ...weights, fewer: speech.whole(-more) });
+}

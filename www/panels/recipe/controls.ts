@@ -1,0 +1,128 @@
+/** The recipe's controls, made from the catalog and the choice. Nothing here names a format or a model. */
+
+import type { Speech } from "../../i18n";
+import { type Choice, formatOf, NO_ACTIVATIONS, testImages, weightFormats, widthStops } from "../../state/choice";
+import type { Catalog } from "../../state/schema";
+import type { Control } from "./control";
+
+export type Change = (change: Partial<Choice>) => void;
+
+/** Counts of images offered besides the whole split. */
+const COUNTS = [1000, 2000];
+
+export function modelControl(choice: Choice, catalog: Catalog, speech: Speech, change: Change): Control {
+  const model = catalog.models.find((entry) => entry.id === choice.model);
+  return {
+    id: "model",
+    options: catalog.models.map((entry) => ({ value: entry.id, name: speech.name("model", entry.id) })),
+    value: choice.model,
+    look: "list",
+    unused: undefined,
+    detail: "",
+    source: model?.source ?? "",
+    choose: (value) => change({ model: value, count: 0 }),
+  };
+}
+
+/** Widths side by side, then the full list of formats and what each can be given. */
+export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speech, change: Change): Control[] {
+  const format = formatOf(catalog, choice.weights);
+  const inputs = formatOf(catalog, choice.activations);
+  const unused = (applies: boolean | undefined) => (applies ? undefined : speech.t("recipe.notUsed", { format: speech.name("format", choice.weights) }));
+  const sourceOf = (entries: readonly { readonly id: string; readonly source: string }[], id: string) => entries.find((entry) => entry.id === id)?.source ?? "";
+  const named = (entries: readonly { readonly id: string }[], kind: string) => entries.map((entry) => ({ value: entry.id, name: speech.name(kind, entry.id) }));
+  const explain = (id: string, levels: number | null | undefined) => (speech.has(`explain.${id}`) ? speech.t(`explain.${id}`, { levels: speech.whole(levels ?? 0) }) : "");
+  const all = testImages(choice, catalog);
+  const counts = COUNTS.filter((count) => count < all);
+  return [
+    {
+      id: "width",
+      options: widthStops(catalog, choice.weights).map((stop) => ({ value: stop.id, name: String(Math.ceil(stop.bits) === stop.bits ? stop.bits : stop.bits.toFixed(1)) })),
+      value: choice.weights,
+      look: "segments",
+      unused: undefined,
+      detail: "",
+      source: "",
+      choose: (value) => change({ weights: value }),
+    },
+    {
+      id: "format",
+      options: named(weightFormats(catalog), "format"),
+      value: choice.weights,
+      look: "list",
+      unused: undefined,
+      detail: explain(choice.weights, format?.levels),
+      source: format?.source ?? "",
+      choose: (value) => change({ weights: value }),
+    },
+    {
+      id: "granularity",
+      options: named(catalog.granularities, "granularity"),
+      value: choice.granularity,
+      look: "segments",
+      unused: unused(format?.scaled),
+      detail: "",
+      source: sourceOf(catalog.granularities, choice.granularity),
+      choose: (value) => change({ granularity: value }),
+    },
+    {
+      id: "symmetric",
+      options: [
+        { value: "yes", name: speech.t("recipe.symmetric.yes") },
+        { value: "no", name: speech.t("recipe.symmetric.no") },
+      ],
+      value: choice.symmetric ? "yes" : "no",
+      look: "segments",
+      unused: unused(format?.asymmetric),
+      detail: "",
+      source: format?.source ?? "",
+      choose: (value) => change({ symmetric: value === "yes" }),
+    },
+    {
+      id: "range",
+      options: named(catalog.ranges, "range"),
+      value: choice.range,
+      look: "segments",
+      unused: unused(format?.ranged),
+      detail: "",
+      source: sourceOf(catalog.ranges, choice.range),
+      choose: (value) => change({ range: value }),
+    },
+    {
+      id: "activations",
+      options: [
+        { value: NO_ACTIVATIONS, name: speech.t("recipe.none") },
+        ...named(
+          catalog.formats.filter((entry) => entry.activations),
+          "format",
+        ),
+      ],
+      value: choice.activations,
+      look: "list",
+      unused: undefined,
+      detail: inputs ? explain(choice.activations, inputs.levels) : "",
+      source: inputs?.source ?? "",
+      choose: (value) => change({ activations: value }),
+    },
+    {
+      id: "calibration",
+      options: named(catalog.calibrations, "calibration"),
+      value: choice.calibration,
+      look: "list",
+      unused: inputs ? undefined : speech.t("recipe.notUsed", { format: speech.t("recipe.none") }),
+      detail: "",
+      source: sourceOf(catalog.calibrations, choice.calibration),
+      choose: (value) => change({ calibration: value }),
+    },
+    {
+      id: "count",
+      options: [...counts.map((count) => ({ value: String(count), name: speech.whole(count) })), { value: "0", name: speech.t("recipe.count.all", { count: speech.whole(all) }) }],
+      value: String(choice.count),
+      look: "segments",
+      unused: undefined,
+      detail: "",
+      source: catalog.data.find((set) => set.id === catalog.models.find((entry) => entry.id === choice.model)?.data)?.source ?? "",
+      choose: (value) => change({ count: Number(value) }),
+    },
+  ];
+}

@@ -1,0 +1,28 @@
+/** From a run and its baseline to the bit strip. Pure, so the static first paint uses it too. */
+
+import type { StripData, StripLayer } from "../../charts/strip";
+import type { Speech } from "../../i18n";
+import type { Outcome } from "../../state/runs";
+
+/** Layers with parameters: bits are all bytes stored with a layer over its parameters. */
+export function stripData(model: string, outcome: Outcome, baseline: Outcome, speech: Speech): StripData {
+  const layers: StripLayer[] = [];
+  for (const layer of outcome.layers) {
+    if (layer.parameters === 0) continue;
+    const before = baseline.layers.find((entry) => entry.name === layer.name);
+    const bits = (8 * layer.bytes) / layer.parameters;
+    layers.push({
+      name: layer.name,
+      parameters: layer.parameters,
+      bits,
+      baselineBits: before && before.parameters > 0 ? (8 * before.bytes) / before.parameters : 32,
+      detail: speech.t("strip.detail", { parameters: speech.whole(layer.parameters), bits: bits.toFixed(1) }),
+    });
+  }
+  const said = layers.map((layer) => speech.t("strip.layer", { name: layer.name, parameters: speech.whole(layer.parameters), bits: layer.bits.toFixed(1) }));
+  return {
+    layers,
+    heightLabel: speech.t("strip.full"),
+    description: speech.t("strip.label", { model: speech.name("model", model), layers: said.join(" ") }),
+  };
+}

@@ -1,0 +1,63 @@
+/** Sentences that several panels say: names of recipes, results in words, errors. */
+
+import type { Speech } from "../i18n";
+import { type Choice, FULL_PRECISION, isBaseline, NO_ACTIVATIONS } from "../state/choice";
+import { encodeRecipe } from "../state/link";
+import type { Problem } from "../state/lab";
+import type { Outcome } from "../state/runs";
+import type { Catalog, CoreError } from "../state/schema";
+
+/** Short name of a recipe's width, for labels: "4 bits". */
+export function widthName(choice: Choice, speech: Speech): string {
+  return speech.name("width", choice.weights);
+}
+
+/** Name of a recipe in words: format, then whatever is not as usual. */
+export function recipeName(choice: Choice, speech: Speech): string {
+  if (isBaseline(choice)) return speech.name("format", FULL_PRECISION);
+  const parts = [speech.name("format", choice.weights)];
+  if (choice.granularity === "tensor") parts.push(speech.t("trait.tensor"));
+  if (!choice.symmetric) parts.push(speech.t("trait.asymmetric"));
+  if (choice.range === "mse") parts.push(speech.t("trait.mse"));
+  if (choice.activations !== NO_ACTIVATIONS) parts.push(speech.t("trait.inputs", { format: speech.name("format", choice.activations) }));
+  return parts.join(", ");
+}
+
+/** The code of a recipe as a link has it, with the images when not all. */
+export function recipeCode(choice: Choice, catalog: Catalog | undefined): string {
+  if (!catalog) return choice.model;
+  const code = encodeRecipe(choice, catalog);
+  return choice.count > 0 ? `${code} n=${choice.count}` : code;
+}
+
+/** Half the width of the Wilson interval, in points. */
+export function halfWidth(accuracy: Outcome["accuracy"]): string {
+  const [low, high] = accuracy.wilson95;
+  return (((high - low) / 2) * 100).toFixed(2);
+}
+
+export function mistakes(accuracy: { readonly correct: number; readonly total: number }): number {
+  return accuracy.total - accuracy.correct;
+}
+
+export function errorWords(error: CoreError, speech: Speech): string {
+  const key = speech.has(`error.${error.code}`) ? `error.${error.code}` : "error.unknown";
+  return speech.t(key, { path: error.path, found: error.found, allowed: error.allowed });
+}
+
+export function problemWords(problem: Problem, speech: Speech): string {
+  switch (problem.kind) {
+    case "hash":
+      return speech.t("problem.hash", { path: speech.name("part", problem.path), found: problem.found });
+    case "long":
+      return speech.t("problem.long", { found: speech.whole(problem.found), allowed: speech.whole(problem.allowed) });
+    case "version":
+      return speech.t("problem.version", { found: problem.found });
+    case "engine":
+      return speech.t("problem.engine", { reason: errorWords(problem.error, speech) });
+    case "storage":
+      return speech.t("problem.storage");
+    case "run":
+      return speech.t("problem.run", { name: recipeName(problem.choice, speech), reason: errorWords(problem.error, speech) });
+  }
+}

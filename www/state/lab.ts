@@ -1,0 +1,256 @@
+/** The Lab: the view, the runs and the engine behind them. Panels read it, call its methods and listen for `change`. */
+
+import { allWidths, baselineOf, type Choice, choiceKey, isBaseline, normalise, recipeOf } from "./choice";
+import { DEFAULT_VIEW, type LinkProblem, readHash, type View, writeHash } from "./hash";
+import { coreError, type EnginePort } from "./port";
+import { newRun, type Outcome, type Run, smallestReaching } from "./runs";
+import type { Catalog, CoreError, Progress } from "./schema";
+
+export type Problem =
+  | LinkProblem
+  | { readonly kind: "engine"; readonly error: CoreError }
+  | { readonly kind: "storage" }
+  | { readonly kind: "run"; readonly choice: Choice; readonly error: CoreError };
+
+/** What is under way, or was last: how many recipes, and how long. */
+export interface Batch {
+  readonly keys: readonly string[];
+  readonly started: number;
+  readonly finished: number | undefined;
+  readonly cancelled: boolean;
+}
+
+/** The part of `window` the Lab writes the address with. */
+export interface Address {
+  hash(): string;
+  push(hash: string): void;
+  replace(hash: string): void;
+}
+
+/** A quick run starts by itself this long after the last change. */
+const SETTLE_MS = 180;
+
+export class Lab extends EventTarget {
+  view: View = DEFAULT_VIEW;
+  catalog: Catalog | undefined;
+  ready = false;
+  problem: Problem | undefined;
+  batch: Batch | undefined;
+  /** What the search for the smallest found: a key, or nothing reaches the target. */
+  found: { readonly target: number; readonly key: string | undefined } | undefined;
+  readonly runs = new Map<string, Run>();
+  readonly engine: EnginePort;
+  readonly #address: Address;
+  readonly #now: () => number;
+  #cancel: AbortController | undefined;
+  #settle: ReturnType<typeof setTimeout> | undefined;
+  #announced = false;
+
+  constructor(engine: EnginePort, address: Address, now: () => number) {
+    super();
+    this.engine = engine;
+    this.#address = address;
+    this.#now = now;
+  }
+
+  /** Results computed beforehand, shown until live ones replace them. */
+  seed(entries: readonly { readonly choice: Choice; readonly outcome: Outcome }[]): void {
+    for (const { choice, outcome } of entries) {
+      const run = { ...newRun(choice, "precomputed"), outcome };
+      if (!this.runs.has(run.key)) this.runs.set(run.key, run);
+    }
+    this.#changed();
+  }
+
+  /** Starts the engine, reads the address and runs what it names. Never throws: failures become `problem`. */
+  async start(): Promise<void> {
+    try {
+      this.catalog = await this.engine.catalog();
+    } catch (error) {
+      this.problem = { kind: "engine", error: coreError(error) };
+      this.#changed();
+      return;
+    }
+    this.ready = true;
+    this.#readAddress();
+    this.#changed();
+    this.runCurrent();
+    if (this.view.widths) this.runWidths();
+  }
+
+  /** The address was changed from outside: Back, Forward or typing. */
+  addressChanged(): void {
+    if (!this.catalog) return;
+    this.#readAddress();
+    this.#changed();
+    this.#settled();
+  }
+
+  #readAddress(): void {
+    if (!this.catalog) return;
+    const { view, problem } = readHash(this.#address.hash(), this.catalog);
+    this.view = view;
+    if (problem) this.problem = problem;
+    else if (this.problem && this.problem.kind !== "storage") this.problem = undefined;
+  }
+
+  get current(): Run | undefined {
+    return this.runs.get(choiceKey(this.view.choice));
+  }
+
+  get baseline(): Run | undefined {
+    return this.runs.get(choiceKey(baselineOf(this.view.choice)));
+  }
+
+  get busy(): boolean {
+    return this.batch !== undefined && this.batch.finished === undefined;
+  }
+
+  /** Changes the recipe. `gesture` changes that belong to one drag share one entry of the history. */
+  choose(change: Partial<Choice>, gesture = false): void {
+    if (!this.catalog) return;
+    const choice = normalise({ ...this.view.choice, ...change }, this.catalog);
+    if (choiceKey(choice) === choiceKey(this.view.choice)) return;
+    this.found = undefined;
+    if (this.problem?.kind !== "storage") this.problem = undefined;
+    this.#show({ ...this.view, choice }, gesture);
+    this.#settled();
+  }
+
+  /** Changes how things are shown: axis or tab. */
+  show(change: Partial<Pick<View, "axis" | "tab">>): void {
+    this.#show({ ...this.view, ...change }, true);
+  }
+
+  dismiss(): void {
+    this.problem = undefined;
+    this.#changed();
+  }
+
+  report(problem: Problem): void {
+    this.problem = problem;
+    this.#changed();
+  }
+
+  #show(view: View, replace: boolean): void {
+    this.view = view;
+    if (this.catalog) {
+      const hash = writeHash(view, this.catalog);
+      if (hash !== this.#address.hash()) {
+        if (replace) this.#address.replace(hash);
+        else this.#address.push(hash);
+      }
+    }
+    this.#changed();
+  }
+
+  /** Runs the chosen recipe and its baseline, unless their live results are there already. */
+  runCurrent(again = false): void {
+    if (!this.catalog) return;
+    const { choice } = this.view;
+    const wanted = isBaseline(choice) ? [choice] : [baselineOf(choice), choice];
+    this.#run(wanted.filter((entry) => (again && choiceKey(entry) === choiceKey(choice)) || !this.#fresh(entry)));
+  }
+
+  /** Runs the chosen recipe at every width. */
+  runWidths(): void {
+    if (!this.catalog) return;
+    this.#show({ ...this.view, widths: true }, true);
+    this.#run(allWidths(this.view.choice, this.catalog).filter((entry) => !this.#fresh(entry)));
+  }
+
+  /** Runs every width, then restores the smallest that reaches `target` percent. */
+  async findSmallest(target: number): Promise<void> {
+    if (!this.catalog) return;
+    const family = allWidths({ ...this.view.choice, count: 0 }, this.catalog);
+    const missing = family.filter((entry) => !this.runs.get(choiceKey(entry))?.outcome);
+    await this.#run(missing);
+    const keys = new Set(family.map(choiceKey));
+    const best = smallestReaching([...this.runs.values()].filter((run) => keys.has(run.key)), target / 100);
+    if (best) this.choose(best.choice);
+    this.found = { target, key: best?.key };
+    this.#changed();
+  }
+
+  #fresh(choice: Choice): boolean {
+    const run = this.runs.get(choiceKey(choice));
+    return run?.state === "done" || run?.state === "queued" || run?.state === "running";
+  }
+
+  #settled(): void {
+    clearTimeout(this.#settle);
+    this.#settle = setTimeout(() => this.runCurrent(), SETTLE_MS);
+  }
+
+  /** Stops everything under way. Results already there stay. */
+  cancel(): void {
+    clearTimeout(this.#settle);
+    if (!this.busy || !this.batch) return;
+    this.#cancel?.abort();
+    this.batch = { ...this.batch, finished: this.#now(), cancelled: true };
+    this.#changed();
+  }
+
+  async #run(choices: readonly Choice[]): Promise<void> {
+    if (choices.length === 0) return;
+    const now = this.#now();
+    const going = this.busy && this.batch ? this.batch : undefined;
+    if (!going) this.#cancel = new AbortController();
+    const signal = this.#cancel?.signal ?? new AbortController().signal;
+    const keys = choices.map(choiceKey);
+    this.batch = { keys: [...(going?.keys ?? []), ...keys], started: going?.started ?? now, finished: undefined, cancelled: false };
+    for (const choice of choices) this.#update(choice, { state: "queued", error: undefined, progress: undefined });
+    await Promise.all(choices.map((choice) => this.#runOne(choice, signal)));
+    const batch = this.batch;
+    if (batch && batch.finished === undefined && batch.keys.every((key) => !this.#pending(key))) {
+      this.batch = { ...batch, finished: this.#now() };
+      this.#changed();
+    }
+  }
+
+  #pending(key: string): boolean {
+    const state = this.runs.get(key)?.state;
+    return state === "queued" || state === "running";
+  }
+
+  async #runOne(choice: Choice, signal: AbortSignal): Promise<void> {
+    const { catalog } = this;
+    if (!catalog) return;
+    let began: number | undefined;
+    try {
+      const onProgress = (progress: Progress) => {
+        began ??= this.#now();
+        this.#update(choice, { state: "running", progress });
+      };
+      const result = await this.engine.run(recipeOf(choice, catalog), { signal, onProgress });
+      const { report, predictions, labels } = result;
+      const seconds = began === undefined ? undefined : (this.#now() - began) / 1000;
+      this.#update(choice, { state: "done", outcome: report, report, predictions, labels, progress: undefined, seconds });
+    } catch (error) {
+      if (signal.aborted) {
+        const outcome = this.runs.get(choiceKey(choice))?.outcome;
+        this.#update(choice, { state: outcome ? "precomputed" : "cancelled", progress: undefined });
+        return;
+      }
+      const reason = coreError(error);
+      this.problem = { kind: "run", choice, error: reason };
+      this.#update(choice, { state: "failed", error: reason, progress: undefined });
+    }
+  }
+
+  #update(choice: Choice, change: Partial<Run>): void {
+    const key = choiceKey(choice);
+    this.runs.set(key, { ...(this.runs.get(key) ?? newRun(choice, "queued")), ...change });
+    this.#changed();
+  }
+
+  /** Tells the listeners once per turn, however many changes there were. */
+  #changed(): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    queueMicrotask(() => {
+      this.#announced = false;
+      this.dispatchEvent(new Event("change"));
+    });
+  }
+}

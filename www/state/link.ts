@@ -1,0 +1,88 @@
+/**
+ * Choice ⇄ the readable part of a link, version 1: `lenet5-fashion.q4a8~gt~asym~rmse~cmse`.
+ *
+ * The model's code, then the steps, parted by dots. A quantize step is `q` and the weights' code, `a` and the inputs' code,
+ * then what differs from the defaults: `~g` granularity, `~asym`, `~r` range, `~c` calibration. Codes come from the catalog.
+ */
+
+import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, isBaseline, NO_ACTIVATIONS, normalise } from "./choice";
+import type { Catalog } from "./schema";
+
+/** Why a link was refused: which part, and what stood there. */
+export class LinkError extends Error {
+  readonly part: string;
+  readonly found: string;
+
+  constructor(part: string, found: string) {
+    super(`${part}: ${found}`);
+    this.name = "LinkError";
+    this.part = part;
+    this.found = found;
+  }
+}
+
+interface Coded {
+  readonly id: string;
+  readonly code: string;
+}
+
+function codeOf(entries: readonly Coded[], id: string, part: string): string {
+  const entry = entries.find((candidate) => candidate.id === id);
+  if (!entry) throw new LinkError(part, id);
+  return entry.code;
+}
+
+function idOf(entries: readonly Coded[], code: string, part: string): string {
+  const entry = entries.find((candidate) => candidate.code === code);
+  if (!entry) throw new LinkError(part, code);
+  return entry.id;
+}
+
+/** Writes the model and steps of a choice. */
+export function encodeRecipe(choice: Choice, catalog: Catalog): string {
+  const model = codeOf(catalog.models, choice.model, "model");
+  if (isBaseline(choice)) return model;
+  const plain = normalise(choice, catalog);
+  let step = `q${codeOf(catalog.formats, plain.weights, "weights")}`;
+  if (plain.activations !== NO_ACTIVATIONS) step += `a${codeOf(catalog.formats, plain.activations, "activations")}`;
+  if (plain.granularity !== DEFAULT_CHOICE.granularity) step += `~g${codeOf(catalog.granularities, plain.granularity, "granularity")}`;
+  if (!plain.symmetric) step += "~asym";
+  if (plain.range !== DEFAULT_CHOICE.range) step += `~r${codeOf(catalog.ranges, plain.range, "range")}`;
+  if (plain.calibration !== DEFAULT_CHOICE.calibration) step += `~c${codeOf(catalog.calibrations, plain.calibration, "calibration")}`;
+  return `${model}.${step}`;
+}
+
+type RecipeChoice = Omit<Choice, "count" | "seed">;
+
+/** Reads what `encodeRecipe` writes. Throws a `LinkError` naming the part that is not known. */
+export function decodeRecipe(text: string, catalog: Catalog): RecipeChoice {
+  const model = [...catalog.models].sort((a, b) => b.code.length - a.code.length).find((entry) => text === entry.code || text.startsWith(`${entry.code}.`));
+  if (!model) throw new LinkError("model", text.split(".")[0] ?? text);
+  const rest = text.slice(model.code.length + 1);
+  const base: RecipeChoice = { ...DEFAULT_CHOICE, model: model.id, weights: FULL_PRECISION, activations: NO_ACTIVATIONS };
+  if (rest === "") return base;
+  if (!rest.startsWith("q") || rest.includes(".")) throw new LinkError("step", rest);
+  const [formats = "", ...options] = rest.slice(1).split("~");
+  const choice = { ...base, ...decodeFormats(formats, catalog) };
+  for (const option of options) Object.assign(choice, decodeOption(option, catalog));
+  return choice;
+}
+
+function decodeFormats(text: string, catalog: Catalog): Pick<Choice, "weights" | "activations"> {
+  const weights = catalog.formats.filter((format) => format.weights);
+  const plain = weights.find((format) => format.code === text);
+  if (plain) return { weights: plain.id, activations: NO_ACTIVATIONS };
+  const format = weights.filter((entry) => text.startsWith(`${entry.code}a`)).sort((a, b) => b.code.length - a.code.length)[0];
+  if (!format) throw new LinkError("weights", text);
+  const inputs = catalog.formats.filter((entry) => entry.activations);
+  return { weights: format.id, activations: idOf(inputs, text.slice(format.code.length + 1), "activations") };
+}
+
+function decodeOption(text: string, catalog: Catalog): Partial<RecipeChoice> {
+  if (text === "asym") return { symmetric: false };
+  const code = text.slice(1);
+  if (text.startsWith("g")) return { granularity: idOf(catalog.granularities, code, "granularity") };
+  if (text.startsWith("r")) return { range: idOf(catalog.ranges, code, "range") };
+  if (text.startsWith("c")) return { calibration: idOf(catalog.calibrations, code, "calibration") };
+  throw new LinkError("option", text);
+}

@@ -1,0 +1,23 @@
+/** What the page asks of the engine. `www/engine/client.ts` is one way to meet it; tests bring their own. */
+
+import type { Catalog, CoreError, Picture, Progress, Recipe, RunResult, Split } from "./schema";
+
+export interface EnginePort {
+  catalog(): Promise<Catalog>;
+  run(recipe: Recipe, options: { signal: AbortSignal; onProgress: (progress: Progress) => void }): Promise<RunResult>;
+  probabilities(recipe: Recipe, pixels: Uint8Array): Promise<Float32Array>;
+  image(set: string, split: Split, index: number): Promise<Picture>;
+  exported(recipe: Recipe): Promise<Uint8Array>;
+}
+
+/** Any thrown thing as the engine's error, so that there is one way to put it into words. */
+export function coreError(error: unknown): CoreError {
+  if (typeof error === "object" && error !== null && "code" in error && typeof error.code === "string") {
+    const part = (name: string) => {
+      const value: unknown = Reflect.get(error, name);
+      return typeof value === "string" ? value : "";
+    };
+    return { code: error.code, path: part("path"), found: part("found"), allowed: part("allowed") };
+  }
+  return { code: "unknown", path: "", found: error instanceof Error ? error.message : String(error), allowed: "" };
+}
