@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test --test golden` writes the reports anew; a change of any digest raises
 //! `report::NUMERICS`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::models;
 use featherweight::recipe::{Recipe, run};

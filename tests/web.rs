@@ -1,5 +1,6 @@
 //! The border to JavaScript, in a real browser: errors as plain objects, jobs in slices, and the bits of golden recipes.
 #![cfg(target_arch = "wasm32")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::rng::Rng;
 use featherweight::simd::{F32x8, I32x8, Lane, portable};
@@ -75,7 +76,9 @@ fn vectors_equal_the_portable_ones() {
 #[wasm_bindgen_test]
 fn errors_are_plain_objects() {
     let engine = engine();
-    let recipe = js(r#"{"version": 1, "model": "mlp-digits", "seed": 1, "steps": [{"quantize": {"weights": {"format": "int9"}}}]}"#);
+    let recipe = js(
+        r#"{"version": 1, "model": "mlp-digits", "seed": 1, "steps": [{"quantize": {"weights": {"format": "int9"}}}]}"#,
+    );
     let error = engine.canonical(recipe).err().unwrap();
     assert_eq!(text(&error, "code"), "unknown-id");
     assert_eq!(text(&error, "path"), "steps.0.quantize.weights.format");
