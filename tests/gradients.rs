@@ -1,5 +1,6 @@
 //! Gradients of every op against central finite differences, through a small network that ends in the loss; and
 //! training: threads, budgets and interruptions change nothing.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::graph::Graph;
 use featherweight::ops::{AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, Op, Relu};

@@ -1,5 +1,6 @@
 //! Every kernel against the naive reference, at all edge sizes from 1 to twice its tile; integers exactly, floats bit
 //! for bit (the order of sums is part of the contract).
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::kernels::conv::{self, Conv, ConvShape, conv2d};
 use featherweight::kernels::linear::{self, linear};

@@ -1,4 +1,5 @@
 //! What recipes may say: every refusal names the path, what was found and what is allowed; canonical forms are stable.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::error::{CoreError, ErrorCode};
 use featherweight::models;

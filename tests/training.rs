@@ -1,4 +1,5 @@
 //! Training as a recipe step: budgets, threads and interruptions change no bit; a checkpoint of another recipe is not used.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::models;
 use featherweight::recipe::{Recipe, run};
