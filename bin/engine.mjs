@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { Failed, isCoreError } from "./words.mjs";
+import { Failed } from "./words.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const folder = join(root, "www", "engine", "wasm");
@@ -11,6 +11,7 @@ const folder = join(root, "www", "engine", "wasm");
 /** Multiply-adds between two looks at the clock; only how often progress is said depends on it. */
 const BUDGET_MACS = 50_000_000;
 const SAY_MS = 200;
+const LOCAL = "data/local/manifest.json";
 
 /** Loads the engine; throws one clear line when it is not built. */
 export async function loadEngine() {
@@ -26,17 +27,19 @@ class NodeEngine {
   constructor(core) {
     this.core = core;
     this.engine = new core.Engine();
+    // Data sets packed on this machine, where there are any.
+    if (existsSync(join(root, LOCAL))) this.engine.addManifest(LOCAL, readFileSync(join(root, LOCAL), "utf8"));
   }
 
   /** Runs a recipe to its end; `say` hears how far it is. Answers the finished job, to be freed by the caller. */
   finish(recipe, { say = () => {}, evaluate = true } = {}) {
-    for (const { path } of this.core.needs(recipe)) this.provide(path);
-    const job = this.withFiles(() => (evaluate ? this.engine.start(recipe) : this.engine.prepare(recipe)));
+    for (const { path } of this.engine.needs(recipe)) this.provide(path);
+    const job = evaluate ? this.engine.start(recipe) : this.engine.prepare(recipe);
     const times = {};
     let said = 0;
     for (;;) {
       const from = performance.now();
-      const progress = this.withFiles(() => job.advance(BUDGET_MACS));
+      const progress = job.advance(BUDGET_MACS);
       const now = performance.now();
       times[progress.phase] = (times[progress.phase] ?? 0) + now - from;
       if (now - said >= SAY_MS || progress.done) {
@@ -52,17 +55,5 @@ class NodeEngine {
     const file = join(root, path);
     if (!existsSync(file)) throw { code: "asset", path, found: "", allowed: "" };
     this.engine.provide(path, readFileSync(file));
-  }
-
-  /** Repeats `action` with the file it misses until it misses none. */
-  withFiles(action) {
-    for (;;) {
-      try {
-        return action();
-      } catch (error) {
-        if (!isCoreError(error) || error.code !== "asset" || this.engine.has(error.path)) throw error;
-        this.provide(error.path);
-      }
-    }
   }
 }

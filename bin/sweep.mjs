@@ -9,10 +9,10 @@ import { BadInput, describe, Failed, isCoreError, refusal } from "./words.mjs";
 const ATTEMPTS = 2;
 
 export async function sweep(file, recipe, { out, jobs, shard }) {
-  const { core } = await loadEngine();
+  const { core, engine } = await loadEngine();
   let cells;
   try {
-    cells = core.expand(recipe);
+    cells = engine.expand(recipe);
   } catch (error) {
     throw isCoreError(error) ? refusal(file, error) : error;
   }

@@ -40,6 +40,8 @@ pub struct Context {
     checkpoint: RefCell<Option<Vec<u8>>>,
     /// Threads that may work at once; always 1 in WebAssembly. Results do not depend on it.
     pub threads: usize,
+    /// Multiply-adds between checkpoints; two seconds or so at 5 G/s unless changed.
+    pub checkpoint_macs: u64,
 }
 
 impl Context {
@@ -53,6 +55,7 @@ impl Context {
             partial: Cell::new(None),
             checkpoint: RefCell::new(None),
             threads: threads.max(1),
+            checkpoint_macs: 10_000_000_000,
         }
     }
 

@@ -15,14 +15,14 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 const USAGE: &str = "usage: featherweight-native run RECIPE.json
-       featherweight-native train RECIPE.json OUT.safetensors   (a checkpoint is kept beside OUT)";
+       featherweight-native train RECIPE.json OUT.safetensors REPORT.json   (a checkpoint is kept beside OUT)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["run", recipe] => execute(recipe, None).and_then(|outcome| print_report(&outcome)),
-        ["train", recipe, out] => train(recipe, Path::new(out)),
+        ["train", recipe, out, report] => train(recipe, Path::new(out), Path::new(report)),
         _ => Err(USAGE.into()),
     };
     match done {
@@ -83,13 +83,14 @@ fn print_report(outcome: &Outcome) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Trains by a recipe; writes the weights and prints the report.
-fn train(recipe: &str, out: &Path) -> Result<(), Failure> {
+/// Trains by a recipe; writes the weights and the report.
+fn train(recipe: &str, out: &Path, report: &Path) -> Result<(), Failure> {
     let checkpoint = out.with_extension("checkpoint");
     let outcome = execute(recipe, Some(&checkpoint))?;
     std::fs::write(out, outcome.network.export(&outcome.recipe.to_string())?)?;
     if checkpoint.exists() {
         std::fs::remove_file(checkpoint)?;
     }
-    print_report(&outcome)
+    std::fs::write(report, serde_json::to_string_pretty(&outcome.report)? + "\n")?;
+    Ok(())
 }

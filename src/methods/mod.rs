@@ -95,12 +95,15 @@ pub trait Step {
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a>;
 }
 
+/// A step, or what is wrong with it.
+pub type Parsed = Result<Rc<dyn Step>, CoreError>;
+
 /// A kind of step.
 pub struct Method {
     /// The key in the recipe.
     pub name: &'static str,
     /// Reads a step; `model` names the layers it may speak of.
-    pub parse: fn(Fields, &Network) -> Result<Rc<dyn Step>, CoreError>,
+    pub parse: fn(Fields, &Network) -> Parsed,
 }
 
 /// Every kind of step. To add one: write its file, add a line here.

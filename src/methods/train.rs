@@ -1,12 +1,12 @@
 //! Training as a step.
 
-use super::{Applied, Method, Step, StepContext};
+use super::{Applied, Method, Parsed, Step, StepContext};
 use crate::data::{AssetRef, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::models::{Model, Network};
 use crate::tensor::Tensor;
-use crate::train::{Optimizer, Schedule, TrainOptions, train};
+use crate::train::{EpochLoss, Optimizer, Schedule, TrainOptions, Training, train};
 use serde_json::{Value, json};
 use std::rc::Rc;
 
@@ -24,7 +24,7 @@ pub struct TrainStep {
 const OPTIMIZERS: [&str; 2] = ["adam", "sgd"];
 const SCHEDULES: [(&str, Schedule); 2] = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
 
-fn parse(mut fields: Fields, _: &Network) -> Result<Rc<dyn Step>, CoreError> {
+fn parse(mut fields: Fields, _: &Network) -> Parsed {
     let adam = fields.id("optimizer", &OPTIMIZERS, |id| OPTIMIZERS.contains(&id).then_some(id == "adam"))?;
     let momentum_path = fields.at("momentum");
     let momentum = fields.number("momentum", 0.0..=0.999)?;
@@ -128,9 +128,17 @@ impl Step for TrainStep {
             let graph = Rc::clone(&cx.network.graph);
             let seed = cx.seed.wrapping_add(cx.index << 32);
             let epoch_loss = &mut cx.epoch_loss;
-            let log = |epoch: crate::train::EpochLoss| epoch_loss.push(epoch.loss);
-            let resume = cx.resume;
-            train(cx.ctx, &graph, &mut parameters, &images, &self.options, seed, &cx.key, resume, log).await?;
+            let log = |epoch: EpochLoss| epoch_loss.push(epoch.loss);
+            let training = Training {
+                ctx: cx.ctx,
+                graph: &graph,
+                images: &images,
+                options: &self.options,
+                seed,
+                key: &cx.key,
+                resume: cx.resume,
+            };
+            train(training, &mut parameters, log).await?;
             for (parameter, trained) in cx.network.parameters.iter_mut().zip(parameters) {
                 parameter.latent = trained;
             }

@@ -50,9 +50,6 @@ pub struct TrainOptions {
     pub flip: bool,
 }
 
-/// A checkpoint is kept about every this many multiply-adds: two seconds or so at 5 G/s.
-const CHECKPOINT_MACS: u64 = 10_000_000_000;
-
 impl TrainOptions {
     /// Steps of one epoch over `images`; the last may be smaller.
     pub fn steps_per_epoch(&self, images: usize) -> u64 {
@@ -84,23 +81,34 @@ pub struct EpochLoss {
     pub loss: f64,
 }
 
-/// Trains `parameters` in place. `key` names the training in its checkpoints; `resume` continues one with the same key
-/// and gives the bits of a run that was never interrupted.
+/// One training: the same inputs give the same bits.
+pub struct Training<'a> {
+    /// Budget and progress.
+    pub ctx: &'a Context,
+    /// The network.
+    pub graph: &'a Graph,
+    /// What it learns from.
+    pub images: &'a Images,
+    /// How.
+    pub options: &'a TrainOptions,
+    /// Seed of the random streams.
+    pub seed: u64,
+    /// Names the training in its checkpoints.
+    pub key: &'a str,
+    /// A checkpoint with the same key to go on from: gives the bits of a run that was never interrupted.
+    pub resume: Option<&'a Checkpoint>,
+}
+
+/// Trains `parameters` in place.
 ///
 /// # Errors
 /// `checksum` when the checkpoint does not fit; `internal` when parameters do not fit the graph.
-#[allow(clippy::too_many_arguments)]
 pub async fn train(
-    ctx: &Context,
-    graph: &Graph,
-    parameters: &mut Vec<Tensor>,
-    images: &Images,
-    options: &TrainOptions,
-    seed: u64,
-    key: &str,
-    resume: Option<&Checkpoint>,
+    training: Training<'_>,
+    parameters: &mut [Tensor],
     mut on_epoch: impl FnMut(EpochLoss),
 ) -> Result<(), CoreError> {
+    let Training { ctx, graph, images, options, seed, key, resume } = training;
     ctx.enter(Phase::Train);
     let mut state = OptimizerState::new(options.optimizer, parameters);
     let steps_per_epoch = options.steps_per_epoch(images.len());
@@ -135,7 +143,7 @@ pub async fn train(
             on_epoch(EpochLoss { epoch: epoch as u32 + 1, loss: epoch_loss / images.len() as f64 });
             epoch_loss = 0.0;
         }
-        if ctx.progress().0 - last_checkpoint >= CHECKPOINT_MACS {
+        if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
             last_checkpoint = ctx.progress().0;
             ctx.save_checkpoint(Checkpoint::save(key, step, epoch_loss, parameters, &state)?);
         }

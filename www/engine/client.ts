@@ -3,11 +3,12 @@
 import { Assets } from "./assets";
 import { localPort } from "./local";
 import { Pool, type Wishes } from "./pool";
-import type { Port } from "./protocol";
+import type { Manifest, Port } from "./protocol";
 import {
   type Bindings,
   type Catalog,
   type Cell,
+  type Engine,
   EngineError,
   type Identity,
   isCoreError,
@@ -18,12 +19,14 @@ import {
   type Split,
   type Sweep,
 } from "./types";
-import init, * as wasm from "./wasm/featherweight.js";
+import init, * as generated from "./wasm/featherweight.js";
 import wasmUrl from "./wasm/featherweight_bg.wasm?url";
 import EngineWorker from "./worker?worker";
 
 export type { Wishes } from "./pool";
 export * from "./types";
+
+const wasm = generated as unknown as Bindings;
 
 /** More workers than this cost memory and gain little: runs share the memory bus. */
 const MOST_WORKERS = 8;
@@ -64,20 +67,24 @@ export interface Client {
 
 /** Compiles the engine and starts the first worker. Rejects when the browser cannot run it. */
 export async function createClient(base: string = document.baseURI): Promise<Client> {
-  const module = await compile();
+  const [module, manifests] = await Promise.all([compile(), localManifests(base)]);
   await init({ module_or_path: module });
+  const core = new wasm.Engine();
+  asked(() => {
+    for (const { path, text } of manifests) core.addManifest(path, text);
+  });
   const assets = new Assets(base);
   const pool = new Pool({
     spawn: () => {
       const worker = new EngineWorker() as Port;
-      worker.postMessage({ type: "init", module });
+      worker.postMessage({ type: "init", module, manifests });
       return worker;
     },
-    fallback: () => localPort(wasm as unknown as Bindings),
+    fallback: () => localPort(wasm, manifests),
     size: Math.max(1, Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS)),
     asset: (path, fresh) => assets.get(path, fresh),
   });
-  return clientOf(pool);
+  return clientOf(pool, core);
 }
 
 async function compile(): Promise<WebAssembly.Module> {
@@ -90,6 +97,13 @@ async function compile(): Promise<WebAssembly.Module> {
     return WebAssembly.compile(await response.arrayBuffer());
   }
   return WebAssembly.compileStreaming(response);
+}
+
+/** Data sets packed on this machine: a manifest beside the site's data, or none. */
+async function localManifests(base: string): Promise<Manifest[]> {
+  const path = "data/local/manifest.json";
+  const response = await fetch(new URL(path, base));
+  return response.ok ? [{ path, text: await response.text() }] : [];
 }
 
 /** Throws the core's plain error objects as EngineError. */
@@ -106,9 +120,9 @@ function keyOf(canonical: Recipe): string {
   return JSON.stringify({ ...canonical, data: canonical.data?.set });
 }
 
-function clientOf(pool: Pool): Client {
-  const canonical = (recipe: unknown) => asked(() => wasm.canonical(recipe) as unknown as Recipe);
-  const expand = (sweep: unknown) => asked(() => wasm.expand(sweep) as unknown as Cell[]);
+function clientOf(pool: Pool, core: Engine): Client {
+  const canonical = (recipe: unknown) => asked(() => core.canonical(recipe));
+  const expand = (sweep: unknown) => asked(() => core.expand(sweep));
   const withKey = (recipe: Recipe) => {
     const whole = canonical(recipe);
     return { recipe: whole, key: keyOf(whole) };
@@ -135,8 +149,8 @@ function clientOf(pool: Pool): Client {
   };
 
   return {
-    identity: wasm.identity() as unknown as Identity,
-    catalog: wasm.catalog() as unknown as Catalog,
+    identity: wasm.identity(),
+    catalog: core.catalog(),
     canonical,
     expand,
     run,

@@ -1,11 +1,11 @@
 /** The engine on the page's own thread, for pages that allow no workers: the same session, cut into the same slices. */
 
-import type { Port, Request, Response } from "./protocol";
+import type { Manifest, Port, Request, Response } from "./protocol";
 import { Session } from "./session";
 import { turns } from "./turn";
 import type { Bindings } from "./types";
 
-export function localPort(bindings: Bindings): Port {
+export function localPort(bindings: Bindings, manifests: readonly Manifest[]): Port {
   let ended = false;
   const port: Port = {
     onmessage: null,
@@ -18,7 +18,7 @@ export function localPort(bindings: Bindings): Port {
     },
   };
   const post = (data: Response) => queueMicrotask(() => !ended && port.onmessage?.({ data }));
-  const session = new Session(bindings, { post, turn: turns(), now: () => performance.now() });
+  const session = new Session(bindings, manifests, { post, turn: turns(), now: () => performance.now() });
   post({ type: "ready" });
   return port;
 }

@@ -17,8 +17,14 @@ export interface Results {
   image: Picture;
 }
 
+/** A manifest of data sets beside the built-in ones. */
+export interface Manifest {
+  readonly path: string;
+  readonly text: string;
+}
+
 export type Request =
-  | { readonly type: "init"; readonly module: WebAssembly.Module }
+  | { readonly type: "init"; readonly module: WebAssembly.Module; readonly manifests: readonly Manifest[] }
   | { readonly type: "work"; readonly id: number; readonly work: Work }
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "asset"; readonly path: string; readonly blob: Blob }

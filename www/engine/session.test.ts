@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { Response, Work } from "./protocol";
 import { nextBudget, Session } from "./session";
-import type { AssetNeed, Bindings, CoreError, Engine, Job, Progress, Recipe } from "./types";
+import type { AssetNeed, Bindings, CoreError, Job, Progress, Recipe } from "./types";
 
-const recipe: Recipe = { version: 1, model: "a", seed: 7, steps: [] };
+const recipe: Recipe = { version: 1, model: "a", seed: 7, steps: [], data: { set: "a" } };
 const run = (key = "a"): Work => ({ type: "run", key, recipe });
 const drawing = (key: string): Work => ({ type: "probabilities", key, recipe, pixels: new Uint8Array(1) });
 const missing = (path: string): CoreError => ({ code: "asset", path, found: "", allowed: "" });
@@ -11,9 +11,8 @@ const missing = (path: string): CoreError => ({ code: "asset", path, found: "", 
 interface Plan {
   /** Slices a job takes. */
   slices?: number;
-  /** Files that must be provided before a job starts, and those met on the way, one before each slice. */
+  /** Files that must be provided before a job starts. */
   needs?: string[];
-  late?: string[];
   trap?: boolean;
   error?: CoreError;
   /** Times a file's checksum is refused. */
@@ -23,11 +22,11 @@ interface Plan {
 
 /** An engine whose jobs take as many slices as planned, and a clock that a slice moves by `slice_ms`. */
 function bench(plan: Plan = {}, slice_ms = 10) {
-  const { slices = 3, needs = [], late = [], phase = "evaluate" } = plan;
+  const { slices = 3, needs = [], phase = "evaluate" } = plan;
   let clock = 0;
   let refusals = plan.refusals ?? 0;
   const files = new Set<string>();
-  const counts = { started: 0, prepared: 0, freed: 0, slices: 0 };
+  const counts = { started: 0, prepared: 0, freed: 0, slices: 0, manifests: [] as string[] };
   const budgets: number[] = [];
 
   const jobOf = (): Job => {
@@ -37,8 +36,6 @@ function bench(plan: Plan = {}, slice_ms = 10) {
         budgets.push(budget);
         if (plan.trap) throw new WebAssembly.RuntimeError("unreachable");
         if (plan.error) throw plan.error;
-        const path = late[done];
-        if (path !== undefined && !files.has(path)) throw missing(path);
         done++;
         counts.slices++;
         clock += slice_ms;
@@ -55,7 +52,14 @@ function bench(plan: Plan = {}, slice_ms = 10) {
     };
   };
 
-  class FakeEngine implements Engine {
+  const asset = (path: string): AssetNeed => ({ path, bytes: 1, sha256: "" });
+
+  class FakeEngine {
+    addManifest = (path: string) => {
+      counts.manifests.push(path);
+    };
+    needs = () => needs.map(asset);
+    imageAsset = () => [asset("data/image")];
     has = (path: string) => files.has(path);
     provide = (path: string) => {
       if (refusals-- > 0) throw { code: "checksum", path, found: "x", allowed: "y" };
@@ -70,16 +74,16 @@ function bench(plan: Plan = {}, slice_ms = 10) {
       counts.prepared++;
       return jobOf();
     };
-    image = () => new Uint8Array([5]);
+    image = () => {
+      if (!files.has("data/image")) throw missing("data/image");
+      return new Uint8Array([5]);
+    };
     label = () => 4;
   }
 
   const posted: Response[] = [];
-  const bindings: Bindings = {
-    Engine: FakeEngine,
-    needs: () => needs.map((path): AssetNeed => ({ path, bytes: 1, sha256: "" })),
-  };
-  const session = new Session(bindings, {
+  const bindings = { Engine: FakeEngine } as unknown as Bindings;
+  const session = new Session(bindings, [{ path: "data/local/manifest.json", text: "{}" }], {
     post: (message) => {
       posted.push(message);
       if (message.type === "want" && !message.path.includes("slow")) {
@@ -128,20 +132,13 @@ describe("a run", () => {
     expect(await answer(1)).toEqual({
       type: "done",
       id: 1,
-      result: { report: "report", predictions: new Uint8Array([1, 2]) },
+      result: { report: "report", predictions: new Uint8Array([1, 2]), labels: new Uint8Array([4, 4]) },
     });
     expect(posted.filter(({ type }) => type === "want")).toEqual([
       { type: "want", path: "data/a", fresh: false },
       { type: "want", path: "data/b", fresh: false },
     ]);
-    expect(counts.slices).toBe(3);
-  });
-
-  it("fetches a file it meets on the way, and goes on where it was", async () => {
-    const { session, answer, counts } = bench({ late: ["data/a", "data/b"] });
-    session.handle({ type: "work", id: 1, work: run() });
-    expect((await answer(1)).type).toBe("done");
-    expect(counts).toMatchObject({ started: 1, slices: 3 });
+    expect(counts).toMatchObject({ slices: 3, manifests: ["data/local/manifest.json"] });
   });
 
   it("stops between two slices when cancelled, and frees its job", async () => {

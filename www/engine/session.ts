@@ -3,8 +3,17 @@
  * Knows nothing of workers, so it also runs on the page's own thread and under test.
  */
 
-import type { Request, Response, Results, Work } from "./protocol";
-import { type Bindings, type CoreError, type Engine, isCoreError, type Job, type Progress, type Recipe } from "./types";
+import type { Manifest, Request, Response, Results, Work } from "./protocol";
+import {
+  type AssetNeed,
+  type Bindings,
+  type CoreError,
+  type Engine,
+  isCoreError,
+  type Job,
+  type Progress,
+  type Recipe,
+} from "./types";
 
 /** One slice should take this long; twice of it still leaves the page's answer to a click under 50 ms. */
 const SLICE_MS = 20;
@@ -56,10 +65,12 @@ export class Session {
   private poisoned = false;
 
   constructor(
-    private readonly bindings: Bindings,
+    bindings: Bindings,
+    manifests: readonly Manifest[],
     private readonly around: Surroundings,
   ) {
     this.engine = new bindings.Engine();
+    for (const { path, text } of manifests) this.engine.addManifest(path, text);
   }
 
   /** Takes one message from the page. */
@@ -94,12 +105,13 @@ export class Session {
   }
 
   private async run(id: number, key: string, recipe: Recipe, checkpoint: Uint8Array | undefined, stopper: Stopper) {
-    await Promise.race([this.loadAll(recipe), stopper.stopped]);
+    await Promise.race([this.loadAll(this.engine.needs(recipe)), stopper.stopped]);
     if (stopper.cancelled) throw new Cancelled();
-    const job = await this.withFiles(() => this.engine.start(recipe, checkpoint));
+    const job = this.engine.start(recipe, checkpoint);
     try {
       await this.drive(job, stopper, this.reporter(id, job));
-      const result = { report: job.report(), predictions: job.predictions() };
+      const predictions = job.predictions();
+      const result = { report: job.report(), predictions, labels: this.labels(recipe, predictions.length) };
       if (this.jobs.has(key)) job.free();
       else this.keep(key, Promise.resolve(job));
       return result;
@@ -132,15 +144,10 @@ export class Session {
     let budget_macs = FIRST_BUDGET_MACS;
     for (;;) {
       if (stopper?.cancelled) throw new Cancelled();
-      let took_ms = 0;
-      const progress = await this.withFiles(() => {
-        const from = this.around.now();
-        const now = job.advance(budget_macs);
-        took_ms = this.around.now() - from;
-        return now;
-      });
+      const from = this.around.now();
+      const progress = job.advance(budget_macs);
       if (progress.done) return;
-      budget_macs = nextBudget(budget_macs, took_ms);
+      budget_macs = nextBudget(budget_macs, this.around.now() - from);
       report(progress);
       await this.around.turn();
     }
@@ -161,7 +168,9 @@ export class Session {
   }
 
   private async prepare(recipe: Recipe): Promise<Job> {
-    const job = await this.withFiles(() => this.engine.prepare(recipe));
+    // What is evaluated does not matter here: one image keeps the files to those of the steps.
+    await this.loadAll(this.engine.needs({ ...recipe, data: { ...recipe.data, count: 1 } }));
+    const job = this.engine.prepare(recipe);
     try {
       await this.drive(job, null, () => {});
       return job;
@@ -184,31 +193,21 @@ export class Session {
     }
   }
 
-  private picture(set: string, split: string, index: number) {
-    return this.withFiles(() => ({
-      pixels: this.engine.image(set, split, index),
-      label: this.engine.label(set, split, index),
-    }));
+  private async picture(set: string, split: string, index: number) {
+    await this.loadAll(this.engine.imageAsset(set, split, index));
+    return { pixels: this.engine.image(set, split, index), label: this.engine.label(set, split, index) };
   }
 
-  /** Fetches all that a recipe needs side by side, handing it over in order. */
-  private async loadAll(recipe: Recipe): Promise<void> {
-    const needs = this.bindings.needs(recipe).filter(({ path }) => !this.engine.has(path));
-    await Promise.all(needs.map(({ path }) => this.load(path)));
+  /** True classes of the first `count` images that a canonical recipe reads. */
+  private labels(recipe: Recipe, count: number): Uint8Array {
+    const { set, split = "test" } = recipe.data ?? {};
+    if (set === undefined) throw new Error("a canonical recipe names its data");
+    return Uint8Array.from({ length: count }, (_, index) => this.engine.label(set, split, index));
   }
 
-  /** Repeats `action` with the file it misses until it misses none. */
-  private async withFiles<T>(action: () => T): Promise<T> {
-    const given = new Set<string>();
-    for (;;) {
-      try {
-        return action();
-      } catch (error) {
-        if (!isCoreError(error) || error.code !== "asset" || given.has(error.path)) throw error;
-        given.add(error.path);
-        await this.load(error.path);
-      }
-    }
+  /** Fetches files side by side. */
+  private async loadAll(files: readonly AssetNeed[]): Promise<void> {
+    await Promise.all(files.filter(({ path }) => !this.engine.has(path)).map(({ path }) => this.load(path)));
   }
 
   private load(path: string): Promise<void> {

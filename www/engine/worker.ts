@@ -16,6 +16,10 @@ self.onmessage = (event: MessageEvent<Request>) => {
   }
   wasm.initSync({ module: message.module });
   const post = (answer: Response) => (self as unknown as { postMessage(answer: Response): void }).postMessage(answer);
-  session = new Session(wasm as unknown as Bindings, { post, turn: turns(), now: () => performance.now() });
+  session = new Session(wasm as unknown as Bindings, message.manifests, {
+    post,
+    turn: turns(),
+    now: () => performance.now(),
+  });
   post({ type: "ready" });
 };

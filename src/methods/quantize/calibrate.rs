@@ -167,8 +167,8 @@ mod tests {
         let scale = |calibration| grid(&spec(calibration), &seen(&values)).unwrap().scale;
         assert_eq!(scale(Calibration::Minmax), 10.0 / 7.0);
         assert!((scale(Calibration::Percentile) - 1.0 / 7.0).abs() < 0.005);
-        let squared =
-            |scale: f32| values.iter().map(|v| (v - (v / scale).round().min(7.0) * scale).powi(2)).sum::<f32>();
+        let error = |v: f32, scale: f32| v - (v / scale).round().min(7.0) * scale;
+        let squared = |scale: f32| values.iter().map(|&v| error(v, scale) * error(v, scale)).sum::<f32>();
         let mse = scale(Calibration::Mse);
         assert!(squared(mse) < squared(10.0 / 7.0) && squared(mse) < squared(1.0 / 7.0));
     }

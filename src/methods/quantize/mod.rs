@@ -8,7 +8,7 @@ pub(crate) use spec::for_inputs;
 
 pub use spec::{ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, WeightSpec};
 
-use super::{Applied, Method, Step, StepContext};
+use super::{Applied, Method, Parsed, Step, StepContext};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
@@ -37,7 +37,7 @@ pub struct QuantizeStep {
     layers: BTreeMap<String, Override>,
 }
 
-fn parse(mut fields: Fields, network: &Network) -> Result<Rc<dyn Step>, CoreError> {
+fn parse(mut fields: Fields, network: &Network) -> Parsed {
     let path = fields.path().to_string();
     let weights = fields.object("weights")?.map(|f| parse_weights(f, None)).transpose()?;
     let activations = fields.object("activations")?.map(|f| parse_activations(f, None)).transpose()?;

@@ -1,0 +1,138 @@
+//! Gradients of every op against central finite differences, through a small network that ends in the loss; and
+//! training: threads, budgets and interruptions change nothing.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use featherweight::graph::Graph;
+use featherweight::ops::{AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, Op, Relu};
+use featherweight::rng::Rng;
+use featherweight::simd::LANES;
+use featherweight::task::{Context, Task};
+use featherweight::tensor::{Shape, Tensor};
+use featherweight::train::{Batch, Gradients, backprop};
+use std::rc::Rc;
+
+const IMAGES: usize = 11;
+const CLASSES: usize = 3;
+/// A draw without near-ties: where two inputs of a max window differ by less than the step, differences cross the kink.
+const SEED: u64 = 11;
+
+fn gradients(graph: &Rc<Graph>, parameters: &[Tensor], batch: &Batch, threads: usize) -> Gradients {
+    let (graph, parameters, batch) = (Rc::clone(graph), parameters.to_vec(), batch.clone());
+    Task::new(Rc::new(Context::new(threads)), |ctx| async move { backprop(&ctx, &graph, &parameters, batch).await })
+        .finish()
+        .unwrap()
+}
+
+fn network(build: impl Fn(&mut Graph), input: &[usize], seed: u64) -> (Rc<Graph>, Vec<Tensor>, Batch) {
+    let mut rng = Rng::stream(seed, "gradients", 0);
+    let mut graph = Graph::new(Shape::new(input).unwrap());
+    build(&mut graph);
+    graph.then("flatten-out", Flatten).unwrap();
+    graph.then("head", Linear { outputs: CLASSES }).unwrap();
+    let parameters: Vec<Tensor> = graph
+        .params()
+        .map(|(_, spec)| {
+            let data = (0..spec.shape.len()).map(|_| rng.uniform(-0.6, 0.6)).collect();
+            Tensor::new(spec.shape.clone(), data).unwrap()
+        })
+        .collect();
+    let features: usize = input.iter().product();
+    let mut blocks = vec![vec![0.0; features * LANES]; IMAGES.div_ceil(LANES)];
+    for image in 0..IMAGES {
+        for feature in 0..features {
+            blocks[image / LANES][feature * LANES + image % LANES] = rng.uniform(-1.0, 1.0);
+        }
+    }
+    let labels = (0..IMAGES).map(|_| rng.below(CLASSES as u64) as u8).collect();
+    (Rc::new(graph), parameters, Batch { blocks, labels })
+}
+
+/// Compares every parameter's gradient with (loss(p + h) − loss(p − h)) / 2h.
+fn check(name: &str, build: impl Fn(&mut Graph), input: &[usize]) {
+    let (graph, parameters, batch) = network(build, input, SEED);
+    let analytic = gradients(&graph, &parameters, &batch, 1);
+    let loss = |parameters: &[Tensor]| gradients(&graph, parameters, &batch, 1).loss / IMAGES as f64;
+    let mut checked = 0;
+    let mut largest: f64 = 0.0;
+    for (p, parameter) in parameters.iter().enumerate() {
+        let step = (parameter.data().len() / 40).max(1);
+        for i in (0..parameter.data().len()).step_by(step) {
+            let numeric = |h: f32| {
+                let shifted = |by: f32| {
+                    let mut shifted = parameters.clone();
+                    shifted[p].data_mut()[i] += by;
+                    loss(&shifted)
+                };
+                (shifted(h) - shifted(-h)) / f64::from(2.0 * h)
+            };
+            let exact = f64::from(analytic.parameters[p].data()[i]);
+            largest = largest.max(exact.abs());
+            // A wide step averages out rounding; a narrow one does not cross the kinks of ReLU and max.
+            let close = |h: f32| (numeric(h) - exact).abs() < 2e-3 + 0.02 * exact.abs();
+            assert!(
+                close(4e-3) || close(5e-4) || close(1e-4),
+                "{name}: parameter {p}[{i}]: {exact} by backpropagation, {} by differences",
+                numeric(5e-4)
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 10 && largest > 0.01, "{name}: {checked} gradients up to {largest} show nothing");
+}
+
+fn one(op: impl Op + Clone + 'static) -> impl Fn(&mut Graph) {
+    move |graph| {
+        graph.then("op", op.clone()).unwrap();
+    }
+}
+
+#[test]
+fn linear() {
+    check("linear", one(Linear { outputs: 9 }), &[13]);
+}
+
+#[test]
+fn relu_and_deep_linear() {
+    let build = |graph: &mut Graph| {
+        graph.then("a", Linear { outputs: 10 }).unwrap();
+        graph.then("b", Relu).unwrap();
+        graph.then("c", Linear { outputs: 6 }).unwrap();
+        graph.then("d", Relu).unwrap();
+    };
+    check("relu", build, &[8]);
+}
+
+/// A first convolution makes the tested one's input gradient count.
+fn behind_a_conv(op: impl Op + Clone + 'static) -> impl Fn(&mut Graph) {
+    move |graph| {
+        graph.then("first", Conv2d { padding: 1, ..Conv2d::new(4, 3) }).unwrap();
+        graph.then("op", op.clone()).unwrap();
+    }
+}
+
+#[test]
+fn conv2d_plain_padded_strided_grouped() {
+    for (padding, stride, groups) in [(0, 1, 1), (1, 1, 1), (1, 2, 1), (2, 2, 1), (1, 1, 2), (0, 3, 1), (1, 1, 4)] {
+        let op = Conv2d { out_channels: 4, kernel: 3, stride, padding, groups };
+        check(&format!("{op:?}"), behind_a_conv(op), &[2, 7, 6]);
+    }
+}
+
+#[test]
+fn pooling() {
+    check("max", behind_a_conv(MaxPool2d { kernel: 2, stride: 2 }), &[2, 6, 6]);
+    check("max, overlapping", behind_a_conv(MaxPool2d { kernel: 3, stride: 2 }), &[2, 7, 7]);
+    check("average", behind_a_conv(AvgPool2d { kernel: 2, stride: 2 }), &[2, 6, 6]);
+    check("average, overlapping", behind_a_conv(AvgPool2d { kernel: 3, stride: 1 }), &[2, 6, 6]);
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let (graph, parameters, batch) = network(behind_a_conv(Conv2d { padding: 1, ..Conv2d::new(10, 3) }), &[2, 7, 6], 3);
+    let one = gradients(&graph, &parameters, &batch, 1);
+    let two = gradients(&graph, &parameters, &batch, 2);
+    let five = gradients(&graph, &parameters, &batch, 5);
+    assert_eq!(one.loss.to_bits(), two.loss.to_bits());
+    assert_eq!(one.parameters, two.parameters);
+    assert_eq!(one.parameters, five.parameters);
+}

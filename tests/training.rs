@@ -1,0 +1,77 @@
+//! Training as a recipe step: budgets, threads and interruptions change no bit; a checkpoint of another recipe is not used.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use featherweight::models;
+use featherweight::recipe::{Recipe, run};
+use featherweight::report::Report;
+use featherweight::task::{Context, Task};
+use featherweight::train::Checkpoint;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+fn recipe(epochs: u32, lr: f64) -> Value {
+    json!({"version": 1, "model": "mlp-digits", "seed": 5, "init": "random", "data": {"validation": 200},
+           "steps": [{"train": {"epochs": epochs, "lr": lr, "batch": 50}}]})
+}
+
+/// Runs with a budget per slice. Stops after `slices`, returning the newest checkpoint instead of the report.
+fn go(recipe: &Value, ctx: Context, budget: u64, slices: usize, resume: Option<Vec<u8>>) -> Result<Report, Vec<u8>> {
+    let mut library = models::library().unwrap();
+    let recipe = Recipe::parse(recipe.clone(), &library).unwrap();
+    for asset in recipe.needs(&library).unwrap() {
+        library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
+    }
+    let library = Rc::new(RefCell::new(library));
+    let resume = resume.map(Checkpoint);
+    let mut task = Task::new(Rc::new(ctx), |ctx| run(ctx, recipe, library, Rc::default(), resume));
+    let mut newest = None;
+    for _ in 0..slices {
+        if let Some(outcome) = task.advance(budget) {
+            return Ok(outcome.unwrap().report.unwrap());
+        }
+        newest = task.context().take_checkpoint().or(newest);
+    }
+    Err(newest.expect("no checkpoint was kept"))
+}
+
+fn with_checkpoints() -> Context {
+    let mut ctx = Context::new(1);
+    ctx.checkpoint_macs = 3_000_000;
+    ctx
+}
+
+#[test]
+fn budgets_and_threads_change_no_bit() {
+    let recipe = recipe(2, 0.003);
+    let whole = go(&recipe, Context::new(1), u64::MAX, 1, None).unwrap();
+    let sliced = go(&recipe, Context::new(1), 50_000, usize::MAX, None).unwrap();
+    let threads = go(&recipe, Context::new(2), u64::MAX, 1, None).unwrap();
+    assert_eq!(whole, sliced);
+    assert_eq!(whole, threads);
+    assert!(whole.steps[0].epoch_loss[1] < whole.steps[0].epoch_loss[0]);
+    assert!(whole.accuracy.correct > whole.baseline.accuracy.correct + 50, "two epochs taught next to nothing");
+}
+
+#[test]
+fn an_interrupted_training_goes_on_with_the_same_bits() {
+    let recipe = recipe(3, 0.003);
+    let whole = go(&recipe, Context::new(1), u64::MAX, 1, None).unwrap();
+    for slices in [250, 700, 900] {
+        let checkpoint = go(&recipe, with_checkpoints(), 50_000, slices, None).unwrap_err();
+        let resumed = go(&recipe, Context::new(1), u64::MAX, 1, Some(checkpoint)).unwrap();
+        assert_eq!(whole.digests, resumed.digests, "after {slices} slices");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_recipe_is_not_used_and_a_broken_one_is_refused() {
+    let checkpoint = go(&recipe(3, 0.003), with_checkpoints(), 50_000, 700, None).unwrap_err();
+    let other = recipe(1, 0.001);
+    let plain = go(&other, Context::new(1), u64::MAX, 1, None).unwrap();
+    let offered = go(&other, Context::new(1), u64::MAX, 1, Some(checkpoint.clone())).unwrap();
+    assert_eq!(plain.digests, offered.digests);
+    for cut in [0, 7, 100, checkpoint.len() - 1] {
+        assert!(Checkpoint(checkpoint[..cut].to_vec()).key().is_err(), "{cut} bytes");
+    }
+}
