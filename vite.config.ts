@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { firstPaint } from "./tools/vite/first-paint.mjs";
 
 // Relative base: the build works from any folder of any static host.
 export default defineConfig({
   base: "./",
   publicDir: false,
+  plugins: [firstPaint()],
   build: {
     target: "es2022",
     outDir: "dist",

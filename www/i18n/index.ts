@@ -4,6 +4,9 @@ import { en } from "./en";
 import { ko } from "./ko";
 import { format, type Part, parts, type Values } from "./message";
 
+/** A value and its unit stay on one line. */
+const JOINED = "\u00a0";
+
 export type Words = Readonly<Record<string, string>>;
 export type Language = "en" | "ko";
 
@@ -53,13 +56,13 @@ export class Speech {
 
   /** A share of one as percent with one or two decimals. */
   percent(share: number, decimals = 1): string {
-    return `${(share * 100).toFixed(decimals)} %`;
+    return `${(share * 100).toFixed(decimals)}${JOINED}%`;
   }
 
   /** Bytes in kilobytes of 1,000, with a decimal below 10. */
   kilobytes(bytes: number): string {
     const value = bytes / 1000;
-    return `${value < 10 ? value.toFixed(1) : this.whole(Math.round(value))} KB`;
+    return `${value < 10 ? value.toFixed(1) : this.whole(Math.round(value))}${JOINED}KB`;
   }
 
   /** A change in points of a percent, with a true minus sign. */

@@ -10,7 +10,7 @@ let known: Catalog | undefined;
 export function realCatalog(): Catalog {
   if (!known) {
     wasm.initSync({ module: readFileSync(new URL("../engine/wasm/featherweight_bg.wasm", import.meta.url)) });
-    known = wasm.catalog() as unknown as Catalog;
+    known = new wasm.Engine().catalog() as unknown as Catalog;
   }
   return known;
 }

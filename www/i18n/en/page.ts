@@ -38,7 +38,6 @@ export const page = {
   "draw.loaded": "Test image {index}: {label}",
   "draw.empty": "Both models read along as you draw.",
   "draw.caption": "Probability of the likeliest classes, before and after compression, in percent",
-  "draw.class": "Class",
   "draw.before": "32 bits",
 
   "recipe.title": "Recipe",

@@ -40,7 +40,6 @@ export const page: Record<keyof typeof english, string> = {
   "draw.loaded": "시험 이미지 {index}번: {label}",
   "draw.empty": "그리는 대로 두 모델이 함께 읽습니다.",
   "draw.caption": "압축 전과 후, 가장 그럴듯한 분류의 확률(%)",
-  "draw.class": "분류",
   "draw.before": "32비트",
 
   "recipe.title": "레시피",

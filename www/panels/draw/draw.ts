@@ -244,31 +244,26 @@ export class DrawPanel extends Panel {
 
   #bars(data: DataSet | undefined): TemplateResult {
     const { reading, speech } = this;
-    const shown = reading && data ? likeliest(reading.before, reading.after, SHOWN) : [];
-    const bar = (share: number, kind: string) =>
-      html`<span class="bar-row"><i class=${kind} style="width:${(share * 100).toFixed(1)}%"></i></span><span class="bar-value">${(share * 100).toFixed(0)} %</span>`;
     const { choice } = this.lab.view;
-    return html`<table class="bars">
-      <caption class="hidden">${this.t("draw.caption")}</caption>
-      <thead>
-        <tr>
-          <th scope="col"><span class="hidden">${this.t("draw.class")}</span></th>
-          <th scope="col">${this.t("draw.before")}</th>
-          <th scope="col" class="after">${isBaseline(choice) ? nothing : html`${widthName(choice, speech)}`}</th>
-        </tr>
-      </thead>
-      <tbody>
+    const shown = reading && data ? likeliest(reading.before, reading.after, SHOWN) : [];
+    const compressed = !isBaseline(choice);
+    const line = (share: number, kind: "before" | "after") => {
+      const percent = speech.percent(share, 0);
+      const name = kind === "before" ? this.t("draw.before") : widthName(choice, speech);
+      return html`<span class="bar-line"><span class="bar-room"><i class=${kind} style="width:${(share * 100).toFixed(1)}%"></i></span><span class="hidden">${name}</span> ${percent}</span>`;
+    };
+    return html`
+      <p class="bars-key" aria-hidden="true"><span class="before">${this.t("draw.before")}</span> ${compressed ? html`<span class="after">${widthName(choice, speech)}</span>` : nothing}</p>
+      <dl class="bars" aria-label=${this.t("draw.caption")}>
         ${Array.from({ length: SHOWN }, (_, row) => {
           const index = shown[row];
-          if (index === undefined || !reading || !data) return html`<tr><th scope="row">&nbsp;</th><td></td><td></td></tr>`;
-          return html`<tr>
-            <th scope="row">${speech.name("class", data.classes[index] ?? "")}</th>
-            <td>${bar(reading.before[index] ?? 0, "before")}</td>
-            <td>${isBaseline(choice) ? nothing : bar(reading.after[index] ?? 0, "after")}</td>
-          </tr>`;
+          if (index === undefined || !reading || !data) return nothing;
+          return html`<div>
+            <dt>${speech.name("class", data.classes[index] ?? "")}</dt>
+            <dd>${line(reading.before[index] ?? 0, "before")}${compressed ? line(reading.after[index] ?? 0, "after") : nothing}</dd>
+          </div>`;
         })}
-      </tbody>
-    </table>`;
+      </dl>`;
   }
 }
 

@@ -97,7 +97,7 @@ export class HeroPanel extends Panel {
       <p class="call">
         ${target === undefined
           ? nothing
-          : html`<button class="link" ?disabled=${!lab.ready || lab.busy} @click=${() => lab.findSmallest(target)}>${this.t("hero.find", { target })} →</button>`}
+          : html`<button class="link" ?disabled=${!lab.ready || lab.busy} @click=${() => lab.findSmallest(target)}>${this.t("hero.find", { target })}\u00a0→</button>`}
         <span class="soft" role="status">${this.#found()}</span>
       </p>
     `;

@@ -2,9 +2,7 @@
 
 import { html, type TemplateResult } from "lit";
 import { Panel } from "../panel";
-
-/** Sets that the data command packs when their packages are present; never part of a copy. */
-export const OPTIONAL_SETS = ["mnist", "cifar10"] as const;
+import { OPTIONAL_SETS } from "./sets";
 
 export class NotesPanel extends Panel {
   protected override render(): TemplateResult {

@@ -1,0 +1,24 @@
+/** Links that were once valid and must stay so: each with what it means. Add; never change or remove. */
+
+import { type Choice, FULL_PRECISION, NO_ACTIVATIONS } from "./choice";
+import type { View } from "./hash";
+
+export interface Link {
+  readonly hash: string;
+  /** What differs from the default choice and view. */
+  readonly choice: Partial<Choice>;
+  readonly more: Partial<Omit<View, "choice">>;
+}
+
+export const LINKS: readonly Link[] = [
+  { hash: "", choice: {}, more: {} },
+  { hash: "#r1=lenet5-fashion", choice: { weights: FULL_PRECISION, activations: NO_ACTIVATIONS }, more: {} },
+  { hash: "#r1=lenet5-fashion.q4", choice: { activations: NO_ACTIVATIONS }, more: {} },
+  { hash: "#r1=lenet5-fashion.q2a8", choice: { weights: "int2" }, more: {} },
+  { hash: "#r1=lenet5-fashion.q8a4~gt~asym~rm~cm", choice: { weights: "int8", activations: "int4", granularity: "tensor", symmetric: false, range: "mse", calibration: "mse" }, more: {} },
+  { hash: "#r1=lenet300-fashion.qta8", choice: { model: "lenet300-fashion", weights: "ternary" }, more: {} },
+  { hash: "#r1=mlp-digits.q1&x=bits", choice: { model: "mlp-digits", weights: "binary", activations: NO_ACTIVATIONS }, more: { axis: "bits" } },
+  { hash: "#n=1000&run=widths", choice: { count: 1000 }, more: { widths: true } },
+  { hash: "#seed=11&x=bits&tab=lost", choice: { seed: 11 }, more: { axis: "bits", tab: "lost" } },
+  { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
+];

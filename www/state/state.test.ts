@@ -1,0 +1,237 @@
+import { describe, expect, it } from "vitest";
+import { realCatalog } from "../testing/catalog";
+import { allWidths, baselineOf, type Choice, choiceKey, DEFAULT_CHOICE, isBaseline, NO_ACTIVATIONS, normalise, recipeOf, weightFormats, widthStops } from "./choice";
+import { csv, csvCell } from "./csv";
+import { DEFAULT_VIEW, LONGEST_HASH, readHash, type View, writeHash } from "./hash";
+import { LINKS } from "./links";
+import { encodeRecipe } from "./link";
+import { browserKeep, nextTheme, startLanguage, storedTheme } from "./preferences";
+import { errorsPerClass, flips, newRun, type Outcome, smallestReaching } from "./runs";
+
+const catalog = realCatalog();
+
+/** Every choice the panel can make on one model: the whole product. */
+function everyChoice(): Choice[] {
+  const inputs = [NO_ACTIVATIONS, ...catalog.formats.filter((format) => format.activations).map((format) => format.id)];
+  const choices: Choice[] = [];
+  for (const format of weightFormats(catalog))
+    for (const granularity of catalog.granularities)
+      for (const symmetric of [true, false])
+        for (const range of catalog.ranges)
+          for (const activations of inputs)
+            for (const calibration of catalog.calibrations)
+              choices.push(
+                normalise(
+                  { ...DEFAULT_CHOICE, weights: format.id, granularity: granularity.id, symmetric, range: range.id, activations, calibration: calibration.id },
+                  catalog,
+                ),
+              );
+  return [...new Map(choices.map((choice) => [choiceKey(choice), choice])).values()];
+}
+
+describe("links", () => {
+  it("come back as they were, for every choice the panel can make", () => {
+    const choices = everyChoice();
+    expect(choices.length).toBeGreaterThan(200);
+    const hashes = new Set<string>();
+    for (const choice of choices) {
+      const view: View = { ...DEFAULT_VIEW, choice };
+      const hash = writeHash(view, catalog);
+      hashes.add(hash);
+      expect(readHash(hash, catalog), hash).toEqual({ view, problem: undefined });
+    }
+    expect(hashes.size).toBe(choices.length);
+  });
+
+  it("keep every other property too", () => {
+    for (const model of catalog.models) {
+      const view: View = { choice: { ...DEFAULT_CHOICE, model: model.id, count: 100, seed: 9 }, axis: "bits", tab: "runs", widths: true };
+      expect(readHash(writeHash(view, catalog), catalog)).toEqual({ view, problem: undefined });
+    }
+  });
+
+  it("leave out defaults: a bare address is the default view", () => {
+    expect(writeHash(DEFAULT_VIEW, catalog)).toBe("");
+    expect(readHash("", catalog)).toEqual({ view: DEFAULT_VIEW, problem: undefined });
+    expect(readHash("#", catalog).problem).toBeUndefined();
+  });
+
+  it.each(LINKS)("$hash still means what it meant", ({ hash, choice, more }) => {
+    expect(readHash(hash, catalog)).toEqual({ view: { ...DEFAULT_VIEW, ...more, choice: { ...DEFAULT_CHOICE, ...choice } }, problem: undefined });
+  });
+
+  it("are written as the corpus has them", () => {
+    for (const { hash, choice, more } of LINKS) {
+      if (hash.includes("unknown")) continue;
+      expect(writeHash({ ...DEFAULT_VIEW, ...more, choice: { ...DEFAULT_CHOICE, ...choice } }, catalog)).toBe(hash);
+    }
+  });
+
+  it.each([
+    ["#r1=resnet-fashion.q4", "hash"],
+    ["#r1=lenet5-fashion.q99", "hash"],
+    ["#r1=lenet5-fashion.q4a77", "hash"],
+    ["#r1=lenet5-fashion.p50", "hash"],
+    ["#r1=lenet5-fashion.q4~zz", "hash"],
+    ["#r1=", "hash"],
+    ["#x=colour", "hash"],
+    ["#n=-5", "hash"],
+    ["#n=1e3", "hash"],
+    ["#seed=99999999999999999999", "hash"],
+    ["#tab=__proto__", "hash"],
+    ["#r2=lenet5-fashion", "version"],
+    [`#r1=${"a".repeat(LONGEST_HASH)}`, "long"],
+    ["#r1=%E0%A4%A", "hash"],
+    ["#r1=<img src=x onerror=alert(1)>", "hash"],
+  ])("%s is refused with one problem and the default view", (hash, kind) => {
+    const { view, problem } = readHash(hash, catalog);
+    expect(problem?.kind).toBe(kind);
+    expect(view).toEqual(DEFAULT_VIEW);
+  });
+
+  it("drop unknown keys, and never touch prototypes", () => {
+    const { view, problem } = readHash("#__proto__=1&constructor=2&foo=bar&x=bits", catalog);
+    expect(problem).toBeUndefined();
+    expect(view).toEqual({ ...DEFAULT_VIEW, axis: "bits" });
+    expect(({} as Record<string, unknown>).foo).toBeUndefined();
+  });
+
+  it("survive any text at all", () => {
+    let state = 99;
+    const random = (limit: number) => {
+      state = (state * 1103515245 + 12345) % 2147483648;
+      return state % limit;
+    };
+    const alphabet = "r1=lenet5-fashion.q4a8~gtcmse&x=bits%#<\u202e가";
+    for (let round = 0; round < 3000; round += 1) {
+      const text = `#${Array.from({ length: random(40) }, () => alphabet[random(alphabet.length)]).join("")}`;
+      const { view } = readHash(text, catalog);
+      expect(catalog.models.some((model) => model.id === view.choice.model)).toBe(true);
+    }
+  });
+});
+
+describe("choices", () => {
+  it("make recipes whose steps are empty exactly for the baseline", () => {
+    expect(recipeOf(baselineOf(DEFAULT_CHOICE), catalog).steps).toEqual([]);
+    expect(isBaseline(baselineOf(DEFAULT_CHOICE))).toBe(true);
+    expect(recipeOf(DEFAULT_CHOICE, catalog)).toEqual({
+      version: 1,
+      model: "lenet5-fashion",
+      seed: 7,
+      steps: [
+        {
+          quantize: {
+            weights: { format: "int4", granularity: "channel", symmetric: true, range: "minmax" },
+            activations: { format: "int8", granularity: "tensor", calibration: "percentile" },
+          },
+        },
+      ],
+    });
+  });
+
+  it("name the data only when it is a part of the split", () => {
+    expect(recipeOf({ ...DEFAULT_CHOICE, count: 1000 }, catalog).data).toEqual({ set: "fashion", split: "test", count: 1000 });
+    expect(normalise({ ...DEFAULT_CHOICE, count: 10_000 }, catalog).count).toBe(0);
+    expect(normalise({ ...DEFAULT_CHOICE, model: "mlp-digits", count: 1000 }, catalog).count).toBe(0);
+  });
+
+  it("run every weight format once, widest first, full precision as the baseline", () => {
+    const cells = allWidths(DEFAULT_CHOICE, catalog);
+    expect(new Set(cells.map(choiceKey)).size).toBe(weightFormats(catalog).length);
+    expect(cells[0]).toEqual(baselineOf(DEFAULT_CHOICE));
+    for (const cell of cells.slice(1)) expect(cell.activations).toBe("int8");
+  });
+
+  it("stop once per width, and keep the chosen format", () => {
+    const stops = widthStops(catalog, "bf16");
+    expect(stops.map((format) => format.id)).toContain("bf16");
+    expect(new Set(stops.map((format) => format.bits)).size).toBe(stops.length);
+    expect(stops[0]?.id).toBe("fp32");
+    expect(stops.at(-1)?.id).toBe("binary");
+  });
+
+  it("have readable codes", () => {
+    expect(encodeRecipe(DEFAULT_CHOICE, catalog)).toBe("lenet5-fashion.q4a8");
+    expect(encodeRecipe(baselineOf(DEFAULT_CHOICE), catalog)).toBe("lenet5-fashion");
+  });
+});
+
+describe("runs", () => {
+  const before = Uint8Array.of(0, 1, 2, 3, 3);
+  const after = Uint8Array.of(0, 2, 1, 3, 2);
+  const labels = Uint8Array.of(0, 1, 1, 3, 0);
+
+  it("list flipped answers, newly wrong ones first", () => {
+    expect(flips(before, after, labels)).toEqual([
+      { index: 1, label: 1, before: 1, after: 2 },
+      { index: 2, label: 1, before: 2, after: 1 },
+      { index: 4, label: 0, before: 3, after: 2 },
+    ]);
+  });
+
+  it("count errors per class", () => {
+    expect(errorsPerClass(after, labels, 4)).toEqual([1, 1, 0, 0]);
+    const wrong = [...after].filter((value, index) => value !== labels[index]).length;
+    expect(errorsPerClass(after, labels, 4).reduce((sum, value) => sum + value, 0)).toBe(wrong);
+  });
+
+  it("find the smallest that reaches a target on the whole test set", () => {
+    const run = (bytes: number, top1: number, count = 0) => ({
+      ...newRun({ ...DEFAULT_CHOICE, count, seed: bytes }, "done"),
+      outcome: { accuracy: { top1 }, size: { bytes } } as unknown as Outcome,
+    });
+    const runs = [run(100, 0.95), run(50, 0.91), run(20, 0.89), run(10, 0.99, 1000)];
+    expect(smallestReaching(runs, 0.9)?.outcome?.size.bytes).toBe(50);
+    expect(smallestReaching(runs, 0.96)).toBeUndefined();
+  });
+});
+
+describe("CSV", () => {
+  it.each([
+    ["=1+1", "'=1+1"],
+    ["+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"],
+    ["-2+3", "'-2+3"],
+    ["@SUM(A1)", "'@SUM(A1)"],
+    ["\t=1", "'\t=1"],
+    [" =1", "' =1"],
+    ["\r=1", `"'\r=1"`],
+    ["\u202e=1", "'=1"],
+    ["plain", "plain"],
+    ['a "b", c', '"a ""b"", c"'],
+    ["", ""],
+  ])("%j becomes %j", (text, cell) => {
+    expect(csvCell(text)).toBe(cell);
+  });
+
+  it("keeps negative numbers numbers, and nothing where there is nothing", () => {
+    expect([csvCell(-0.5), csvCell(Number.NaN), csvCell(undefined)]).toEqual(["-0.5", "", ""]);
+  });
+
+  it("ends every line as RFC 4180 has it", () => {
+    expect(csv(["a", "b"], [[1, "x,y"]])).toBe('a,b\r\n1,"x,y"\r\n');
+  });
+});
+
+describe("settings", () => {
+  const broken = browserKeep({
+    get localStorage(): Storage {
+      throw new Error("denied");
+    },
+  });
+
+  it("survive storage that throws, and say that nothing was kept", () => {
+    expect(storedTheme(broken)).toBe("auto");
+    expect(startLanguage(broken, ["ko-KR"])).toBe("ko");
+    expect(broken.set("a", "b")).toBe(false);
+  });
+
+  it("follow the system's languages in order, else English", () => {
+    expect(startLanguage(broken, ["fr-FR", "ko", "en"])).toBe("ko");
+    expect(startLanguage(broken, ["fr-FR"])).toBe("en");
+  });
+
+  it("take turns through the themes", () => {
+    expect([nextTheme("auto"), nextTheme("light"), nextTheme("dark")]).toEqual(["light", "dark", "auto"]);
+  });
+});
