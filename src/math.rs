@@ -8,6 +8,11 @@ pub fn exp(x: f32) -> f32 {
     libm::expf(x)
 }
 
+/// Hyperbolic tangent.
+pub fn tanh(x: f32) -> f32 {
+    libm::tanhf(x)
+}
+
 /// Natural logarithm.
 pub fn ln(x: f32) -> f32 {
     libm::logf(x)

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::graph::Graph;
-use featherweight::ops::{AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d, Op, Relu};
+use featherweight::ops::{
+    Activation, Add, AvgPool2d, BatchNorm, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool2d, Op, Relu,
+};
 use featherweight::rng::Rng;
 use featherweight::simd::LANES;
 use featherweight::task::{Context, Task};
@@ -31,8 +33,9 @@ fn network(build: impl Fn(&mut Graph), input: &[usize], seed: u64) -> (Rc<Graph>
     graph.then("head", Linear { outputs: CLASSES }).unwrap();
     let parameters: Vec<Tensor> = graph
         .params()
-        .map(|(_, spec)| {
-            let data = (0..spec.shape.len()).map(|_| rng.uniform(-0.6, 0.6)).collect();
+        .map(|(name, spec)| {
+            let least = if name.ends_with("variance") { 0.1 } else { -0.6 };
+            let data = (0..spec.shape.len()).map(|_| rng.uniform(least, 0.6)).collect();
             Tensor::new(spec.shape.clone(), data).unwrap()
         })
         .collect();
@@ -135,4 +138,48 @@ fn threads_change_no_bit() {
     assert_eq!(one.loss.to_bits(), two.loss.to_bits());
     assert_eq!(one.parameters, two.parameters);
     assert_eq!(one.parameters, five.parameters);
+}
+
+#[test]
+fn activations() {
+    use Activation::{Gelu, HardSwish, LeakyRelu, Relu6, Sigmoid, Tanh};
+    for op in [Relu6, LeakyRelu { slope: 0.1 }, HardSwish, Sigmoid, Tanh, Gelu] {
+        check(&format!("{op:?}"), behind_a_conv(op), &[2, 5, 4]);
+    }
+}
+
+#[test]
+fn batch_norm_with_a_last_block_that_is_not_full() {
+    check("batch norm", behind_a_conv(BatchNorm), &[2, 5, 4]);
+}
+
+#[test]
+fn batch_norm_normalises_the_batch_and_reports_its_statistics() {
+    let build = |graph: &mut Graph| {
+        graph.then("norm", BatchNorm).unwrap();
+    };
+    let (graph, parameters, batch) = network(build, &[2, 3, 3], 5);
+    let found = gradients(&graph, &parameters, &batch, 1).statistics;
+    for channel in 0..2 {
+        let values: Vec<f64> = (0..IMAGES)
+            .flat_map(|image| (0..9).map(move |position| (image, channel * 9 + position)))
+            .map(|(image, feature)| f64::from(batch.blocks[image / LANES][feature * LANES + image % LANES]))
+            .collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len() as f64;
+        assert!((f64::from(found[0].1[channel]) - mean).abs() < 1e-6);
+        assert!((f64::from(found[1].1[channel]) - variance).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn residuals_and_global_pooling() {
+    let build = |graph: &mut Graph| {
+        let trunk = graph.then("trunk", Conv2d { padding: 1, ..Conv2d::new(3, 3) }).unwrap();
+        let branch = graph.then("branch", Conv2d { padding: 1, ..Conv2d::new(3, 3) }).unwrap();
+        let sum = graph.add("sum", Add, &[branch, trunk]).unwrap();
+        graph.add("twice", Add, &[sum, sum]).unwrap();
+        graph.then("pool", GlobalAvgPool).unwrap();
+    };
+    check("residual", build, &[2, 5, 4]);
 }

@@ -75,6 +75,7 @@ pub async fn measure(ctx: &Context, network: &Network) -> Result<Size, CoreError
         let bytes = part.bytes.len() as u64;
         let entry = match (role, part.kind) {
             (StoredAs::Bias, _) => &mut ledger.biases,
+            (StoredAs::Other, _) => &mut ledger.other,
             (_, PartKind::Values) => &mut ledger.values,
             (_, PartKind::Scales) => &mut ledger.scales,
             (_, PartKind::ZeroPoints) => &mut ledger.zero_points,

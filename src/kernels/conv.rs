@@ -7,8 +7,6 @@ use crate::tensor::{Shape, TensorError};
 
 /// Most output channels of one tile.
 pub const TILE_ROWS: usize = 4;
-/// Output positions computed side by side, so that the accumulators fill the registers.
-const POSITIONS: usize = ACCUMULATORS / TILE_ROWS;
 
 /// Everything about a convolution but its weights: `[in, h, w] -> [out, h', w']`, zero padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,16 +171,17 @@ fn direct<V: Lane>(
     for tile in &conv.packed.tiles {
         let weights = conv.packed.weights(tile);
         match tile.rows {
-            1 => channels::<V, 1>(&conv.shape, tile, weights, x, size, epilogue, out),
-            2 => channels::<V, 2>(&conv.shape, tile, weights, x, size, epilogue, out),
-            3 => channels::<V, 3>(&conv.shape, tile, weights, x, size, epilogue, out),
-            _ => channels::<V, 4>(&conv.shape, tile, weights, x, size, epilogue, out),
+            1 => channels::<V, 1, ACCUMULATORS>(&conv.shape, tile, weights, x, size, epilogue, out),
+            2 => channels::<V, 2, { ACCUMULATORS / 2 }>(&conv.shape, tile, weights, x, size, epilogue, out),
+            3 => channels::<V, 3, { ACCUMULATORS / 4 }>(&conv.shape, tile, weights, x, size, epilogue, out),
+            _ => channels::<V, 4, { ACCUMULATORS / 4 }>(&conv.shape, tile, weights, x, size, epilogue, out),
         }
     }
 }
 
+/// `ROWS` output channels at `POSITIONS` neighbouring positions side by side, so that the accumulators fill the registers.
 #[inline(never)]
-fn channels<V: Lane, const ROWS: usize>(
+fn channels<V: Lane, const ROWS: usize, const POSITIONS: usize>(
     shape: &ConvShape,
     tile: &Tile,
     weights: &[V::Scalar],

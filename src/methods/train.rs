@@ -52,6 +52,7 @@ fn parse(mut fields: Fields, _: &Network) -> Parsed {
         schedule: schedule.unwrap_or(Schedule::Constant),
         weight_decay: fields.number("weight_decay", 0.0..=1.0)?.unwrap_or(0.0),
         flip: fields.boolean("flip")?.unwrap_or(false),
+        shift: fields.integer("shift", 0..=8)?.unwrap_or(0) as u32,
     };
     let set = match fields.take("set") {
         None => None,
@@ -87,10 +88,10 @@ impl Step for TrainStep {
     }
 
     fn canonical(&self) -> Value {
-        let TrainOptions { epochs, batch, optimizer, lr, schedule, weight_decay, flip } = &self.options;
+        let TrainOptions { epochs, batch, optimizer, lr, schedule, weight_decay, flip, shift } = &self.options;
         let mut value = json!({
             "epochs": epochs, "batch": batch, "lr": lr, "schedule": schedule, "weight_decay": weight_decay,
-            "flip": flip, "optimizer": OPTIMIZERS[usize::from(*optimizer != Optimizer::Adam)],
+            "flip": flip, "shift": shift, "optimizer": OPTIMIZERS[usize::from(*optimizer != Optimizer::Adam)],
         });
         if let Optimizer::Sgd { momentum } = optimizer {
             value["momentum"] = json!(momentum);

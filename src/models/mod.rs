@@ -3,7 +3,9 @@
 mod lenet300;
 mod lenet5;
 mod mlp_digits;
+mod mobilenet;
 mod network;
+mod resnet8;
 
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 
@@ -31,7 +33,8 @@ pub struct Model {
 }
 
 /// Every model. To add one: write its file, add a line here, train it (docs/adding.md).
-pub static MODELS: &[&Model] = &[&mlp_digits::MODEL, &lenet300::MODEL, &lenet5::MODEL];
+pub static MODELS: &[&Model] =
+    &[&mlp_digits::MODEL, &lenet300::MODEL, &lenet5::MODEL, &mobilenet::MODEL, &resnet8::FASHION];
 
 /// The model with this id.
 pub fn find(id: &str) -> Option<&'static Model> {

@@ -86,10 +86,14 @@ impl Network {
             .enumerate()
             .map(|(i, (name, spec))| {
                 let mut latent = Tensor::zeros(spec.shape.clone());
-                if let Init::HeUniform { fan_in } = spec.init {
-                    let bound = (6.0 / fan_in as f32).sqrt();
-                    let mut rng = Rng::stream(seed, "init", i as u64);
-                    latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
+                match spec.init {
+                    Init::Zeros => {}
+                    Init::Ones => latent.data_mut().fill(1.0),
+                    Init::HeUniform { fan_in } => {
+                        let bound = (6.0 / fan_in as f32).sqrt();
+                        let mut rng = Rng::stream(seed, "init", i as u64);
+                        latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
+                    }
                 }
                 Parameter { name, latent, packed: None }
             })
@@ -177,7 +181,11 @@ impl Network {
         let mut parts = Vec::new();
         for (i, node) in self.graph.nodes().iter().enumerate() {
             for parameter in &self.parameters[node.first_param..node.first_param + node.params.len()] {
-                let role = if parameter.is_weight() { StoredAs::Weight } else { StoredAs::Bias };
+                let role = match parameter.name.rsplit('.').next() {
+                    Some("weight") => StoredAs::Weight,
+                    Some("bias") => StoredAs::Bias,
+                    _ => StoredAs::Other,
+                };
                 let stored = match &parameter.packed {
                     Some(packed) => packed.parts(),
                     None => vec![plain(&parameter.latent)],
@@ -232,6 +240,8 @@ pub enum StoredAs {
     Bias,
     /// The rounding of a node's input.
     Input,
+    /// Anything else, such as the statistics of a batch norm.
+    Other,
 }
 
 fn plain(tensor: &Tensor) -> Part {

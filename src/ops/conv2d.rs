@@ -68,8 +68,9 @@ impl Op for Conv2d {
                 name: "weight",
                 shape: self.weight_shape(&shape)?,
                 init: Init::HeUniform { fan_in: shape.taps() },
+                trained: true,
             },
-            ParamSpec { name: "bias", shape: Shape::new(&[self.out_channels])?, init: Init::Zeros },
+            ParamSpec { name: "bias", shape: Shape::new(&[self.out_channels])?, init: Init::Zeros, trained: true },
         ])
     }
 

@@ -38,8 +38,13 @@ impl Op for Linear {
     fn params(&self, inputs: &[&Shape]) -> Result<Vec<ParamSpec>, TensorError> {
         let fan_in = only(self.kind(), inputs)?.len();
         Ok(vec![
-            ParamSpec { name: "weight", shape: Shape::new(&[self.outputs, fan_in])?, init: Init::HeUniform { fan_in } },
-            ParamSpec { name: "bias", shape: Shape::new(&[self.outputs])?, init: Init::Zeros },
+            ParamSpec {
+                name: "weight",
+                shape: Shape::new(&[self.outputs, fan_in])?,
+                init: Init::HeUniform { fan_in },
+                trained: true,
+            },
+            ParamSpec { name: "bias", shape: Shape::new(&[self.outputs])?, init: Init::Zeros, trained: true },
         ])
     }
 

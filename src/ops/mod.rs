@@ -3,18 +3,26 @@
 //! An [`Op`] describes; [`Op::prepare`] makes a [`Layer`] that runs, with its weights packed. To add an op, write its
 //! file and name it in a model.
 
+mod activation;
+mod add;
 mod avg_pool2d;
+mod batch_norm;
 mod conv2d;
 mod flatten;
+mod global_avg_pool;
 mod input_grid;
 mod linear;
 mod max_pool2d;
 mod relu;
 mod weighted;
 
+pub use activation::Activation;
+pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
+pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use flatten::Flatten;
+pub use global_avg_pool::GlobalAvgPool;
 pub use input_grid::InputGrid;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
@@ -32,6 +40,8 @@ pub enum Init {
     },
     /// All zero.
     Zeros,
+    /// All one.
+    Ones,
 }
 
 /// A parameter that an op wants.
@@ -43,6 +53,8 @@ pub struct ParamSpec {
     pub shape: Shape,
     /// How it starts.
     pub init: Init,
+    /// Whether gradients change it. Statistics are not trained: [`Layer::batch_statistics`] moves them.
+    pub trained: bool,
 }
 
 /// With what numbers a layer computes.
@@ -91,6 +103,8 @@ pub struct Scratch {
 /// What backward needs of one block: the forward inputs and output, and the output's gradient.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockGradient<'a> {
+    /// Images in the block's lanes; 8 but for the last.
+    pub images: usize,
     /// Forward inputs.
     pub inputs: &'a [&'a [f32]],
     /// Gradient of the loss by the output.
@@ -135,6 +149,22 @@ pub trait Op: std::fmt::Debug + Send + Sync {
 
 /// An operation ready to run on blocks of eight images (`[feature][lane]`).
 pub trait Layer: Send + Sync {
+    /// Looks at the whole batch before forward, while training: all blocks of the first input. Lanes from `images` on
+    /// hold no image.
+    fn observe(&self, inputs: &[&[f32]], images: usize) {
+        let _ = (inputs, images);
+    }
+
+    /// Looks at all output gradients before [`Layer::backward_inputs`].
+    fn observe_gradients(&self, inputs: &[&[f32]], gradients: &[&[f32]], images: usize) {
+        let _ = (inputs, gradients, images);
+    }
+
+    /// What [`Layer::observe`] found, for the parameters that are not trained, in their order.
+    fn batch_statistics(&self) -> Vec<Vec<f32>> {
+        Vec::new()
+    }
+
     /// Computes `out` from `inputs`; every element of `out` is written.
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch);
 

@@ -24,8 +24,10 @@ pub struct Batch {
 pub struct Gradients {
     /// Sum of the images' losses.
     pub loss: f64,
-    /// Gradient of the mean loss by every parameter.
+    /// Gradient of the mean loss by every parameter; 0 for those that are not trained.
     pub parameters: Vec<Tensor>,
+    /// The batch's values of parameters that are not trained, by parameter index.
+    pub statistics: Vec<(usize, Vec<f32>)>,
 }
 
 /// Values or gradients of one graph value, one vector per block; empty where there is none.
@@ -47,9 +49,15 @@ pub async fn backprop(
 ) -> Result<Gradients, CoreError> {
     let layers = prepare(graph, &parameters.iter().collect::<Vec<_>>(), &[], true)
         .map_err(|error| CoreError::internal("train", error))?;
-    let count = batch.blocks.len();
+    let (count, images) = (batch.blocks.len(), batch.labels.len());
+    let images_in = |block: usize| LANES.min(images - block * LANES);
     let mut values: Vec<Blocks> = vec![batch.blocks];
+    let mut statistics = Vec::new();
     for (node, layer) in graph.nodes().iter().zip(&layers) {
+        layer.observe(&slices(&values[node.inputs[0].index()]), images);
+        let untrained = node.params.iter().enumerate().filter(|(_, spec)| !spec.trained);
+        let untrained = untrained.map(|(i, _)| node.first_param + i);
+        statistics.extend(untrained.zip(layer.batch_statistics()));
         let size = graph.shapes()[values.len()].len() * LANES;
         let inputs = |block: usize| node.inputs.iter().map(|id| values[id.index()][block].as_slice()).collect();
         let items: Vec<Vec<&[f32]>> = (0..count).map(inputs).collect();
@@ -67,7 +75,7 @@ pub async fn backprop(
     let (mut loss, mut output_grads) = (0.0, Vec::with_capacity(count));
     for (block, labels) in values[values.len() - 1].iter().zip(batch.labels.chunks(LANES)) {
         let mut gradient = vec![0.0; block.len()];
-        for image in softmax_cross_entropy(block, labels, batch.labels.len(), Some(&mut gradient)) {
+        for image in softmax_cross_entropy(block, labels, images, Some(&mut gradient)) {
             loss += f64::from(image.loss);
         }
         output_grads.push(gradient);
@@ -83,14 +91,15 @@ pub async fn backprop(
             continue;
         }
         let macs = node.macs * LANES as u64;
+        layer.observe_gradients(&slices(&values[node.inputs[0].index()]), &slices(&gradient), images);
         if node.inputs.iter().any(|&id| id != ValueId::INPUT) {
-            let items: Vec<(Vec<&[f32]>, &[f32])> = (0..count)
-                .map(|b| (node.inputs.iter().map(|id| values[id.index()][b].as_slice()).collect(), &gradient[b][..]))
-                .collect();
-            let input_grads = for_each(ctx, macs, items, |(inputs, gradient), scratch| {
+            let inputs = |b: usize| node.inputs.iter().map(|id| values[id.index()][b].as_slice()).collect::<Vec<_>>();
+            let items: Vec<(usize, Vec<&[f32]>)> = (0..count).map(|b| (b, inputs(b))).collect();
+            let input_grads = for_each(ctx, macs, items, |(b, inputs), scratch| {
                 let mut grads: Blocks = inputs.iter().map(|input| vec![0.0; input.len()]).collect();
                 let mut targets: Vec<&mut [f32]> = grads.iter_mut().map(Vec::as_mut_slice).collect();
-                layer.backward_inputs(&BlockGradient { inputs: &inputs, gradient }, &mut targets, scratch);
+                let block = BlockGradient { images: images_in(b), inputs: &inputs, gradient: &gradient[b] };
+                layer.backward_inputs(&block, &mut targets, scratch);
                 grads
             })
             .await;
@@ -114,7 +123,7 @@ pub async fn backprop(
             .await;
         }
     }
-    Ok(Gradients { loss, parameters: parameter_grads })
+    Ok(Gradients { loss, parameters: parameter_grads, statistics })
 }
 
 /// Adds a block's gradient to those a value already has.

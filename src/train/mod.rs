@@ -48,7 +48,12 @@ pub struct TrainOptions {
     pub weight_decay: f64,
     /// Whether images are mirrored left to right at random.
     pub flip: bool,
+    /// Images are moved by up to so many pixels each way at random; what comes in is 0.
+    pub shift: u32,
 }
+
+/// How far running statistics move towards a batch's at each step.
+const STATISTICS_MOMENTUM: f32 = 0.1;
 
 impl TrainOptions {
     /// Steps of one epoch over `images`; the last may be smaller.
@@ -127,17 +132,24 @@ pub async fn train(
         }
         let first = (step % steps_per_epoch) as usize * options.batch as usize;
         let chosen = &order.1[first..images.len().min(first + options.batch as usize)];
-        let batch = make_batch(images, chosen, options.flip.then(|| Rng::stream(seed, "flip", step)));
+        let batch = make_batch(images, chosen, options, seed, step);
         let mut gradients = backprop(ctx, graph, parameters, batch).await?;
         epoch_loss += gradients.loss;
         if options.weight_decay > 0.0 {
-            for (gradient, parameter) in gradients.parameters.iter_mut().zip(parameters.iter()) {
+            let untrained = |i: usize| gradients.statistics.iter().any(|(untrained, _)| *untrained == i);
+            let pairs = gradients.parameters.iter_mut().zip(parameters.iter()).enumerate();
+            for (gradient, parameter) in pairs.filter(|(i, _)| !untrained(*i)).map(|(_, pair)| pair) {
                 for (g, p) in gradient.data_mut().iter_mut().zip(parameter.data()) {
                     *g += options.weight_decay as f32 * p;
                 }
             }
         }
         state.update(parameters, &gradients.parameters, options.rate(step, steps));
+        for (parameter, batch) in &gradients.statistics {
+            for (running, value) in parameters[*parameter].data_mut().iter_mut().zip(batch) {
+                *running += STATISTICS_MOMENTUM * (value - *running);
+            }
+        }
         step += 1;
         if step % steps_per_epoch == 0 {
             on_epoch(EpochLoss { epoch: epoch as u32 + 1, loss: epoch_loss / images.len() as f64 });
@@ -151,17 +163,23 @@ pub async fn train(
     Ok(())
 }
 
-fn make_batch(images: &Images, chosen: &[u32], mut flip: Option<Rng>) -> Batch {
+fn make_batch(images: &Images, chosen: &[u32], options: &TrainOptions, seed: u64, step: u64) -> Batch {
     let features: usize = images.shape().iter().product();
-    let width = images.shape()[2];
+    let [_, height, width] = images.shape();
+    let (mut flips, mut shifts) = (Rng::stream(seed, "flip", step), Rng::stream(seed, "shift", step));
     let blocks = chosen
         .chunks(LANES)
         .map(|chunk| {
             let mut block = vec![0.0; features * LANES];
             images.fill(chunk.iter().map(|&i| i as usize), &mut block);
-            if let Some(rng) = &mut flip {
-                for lane in (0..chunk.len()).filter(|_| rng.next_u64() & 1 == 1) {
+            for lane in 0..chunk.len() {
+                if options.flip && flips.next_u64() & 1 == 1 {
                     mirror_lane(&mut block, lane, width);
+                }
+                if options.shift > 0 {
+                    let mut draw = || shifts.below(2 * u64::from(options.shift) + 1) as isize - options.shift as isize;
+                    let by = [draw(), draw()];
+                    shift_lane(&mut block, lane, [height, width], by);
                 }
             }
             block
@@ -177,5 +195,38 @@ fn mirror_lane(block: &mut [f32], lane: usize, width: usize) {
             let (left, right) = (row[x][lane], row[width - 1 - x][lane]);
             (row[x][lane], row[width - 1 - x][lane]) = (right, left);
         }
+    }
+}
+
+/// Moves one image down and right by `by` pixels; what comes in is 0.
+fn shift_lane(block: &mut [f32], lane: usize, [height, width]: [usize; 2], by: [isize; 2]) {
+    for channel in block.as_chunks_mut::<LANES>().0.chunks_exact_mut(height * width) {
+        let image: Vec<f32> = channel.iter().map(|lanes| lanes[lane]).collect();
+        for y in 0..height {
+            for x in 0..width {
+                let from = (y.checked_add_signed(-by[0]), x.checked_add_signed(-by[1]));
+                channel[y * width + x][lane] = match from {
+                    (Some(y), Some(x)) if y < height && x < width => image[y * width + x],
+                    _ => 0.0,
+                };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn augmentation_moves_one_lane_alone() {
+        let mut block: Vec<f32> = (0..6 * LANES).map(|i| i as f32).collect();
+        let before = block.clone();
+        mirror_lane(&mut block, 2, 3);
+        let lane = |block: &[f32], lane: usize| (0..6).map(|i| block[i * LANES + lane]).collect::<Vec<f32>>();
+        assert_eq!(lane(&block, 2), [18.0, 10.0, 2.0, 42.0, 34.0, 26.0]);
+        shift_lane(&mut block, 2, [2, 3], [1, -1]);
+        assert_eq!(lane(&block, 2), [0.0, 0.0, 0.0, 10.0, 2.0, 0.0]);
+        assert_eq!(lane(&block, 3), lane(&before, 3));
     }
 }

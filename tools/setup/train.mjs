@@ -48,7 +48,9 @@ async function train(id, force) {
   const trained = `target/zoo/${id}.safetensors`;
   const reportPath = `models/zoo/${id}.report.json`;
   const program = at("target/train/release/featherweight-native");
-  const done = await run(program, ["train", recipe, trained, reportPath], { show: true });
+  // glibc would give every freed activation back to the system and take it again at the next step.
+  const env = { MALLOC_MMAP_THRESHOLD_: "1000000000", MALLOC_TRIM_THRESHOLD_: "4000000000" };
+  const done = await run(program, ["train", recipe, trained, reportPath], { show: true, env });
   if (done.code !== 0) throw new Stop(`${id}: training stopped; started again, it goes on from its checkpoint.`);
   const path = `models/${id}.safetensors`;
   copyFileSync(at(trained), at(path));

@@ -1,0 +1,47 @@
+//! Residual addition: the sum of two values of the same shape.
+
+use super::weighted::add_into;
+use super::{BlockGradient, Layer, LayerParams, Op, Scratch};
+use crate::tensor::{Shape, TensorError};
+
+/// `left + right`, element by element.
+#[derive(Clone, Copy, Debug)]
+pub struct Add;
+
+impl Op for Add {
+    fn kind(&self) -> &'static str {
+        "add"
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
+        match inputs {
+            [left, right] if left == right => Ok((*left).clone()),
+            [left, right] => {
+                Err(TensorError::Mismatch { op: self.kind(), lhs: (*left).clone(), rhs: (*right).clone() })
+            }
+            _ => Err(TensorError::Unsupported {
+                op: self.kind(),
+                shape: Shape::new(&[inputs.len()])?,
+                wanted: "two inputs",
+            }),
+        }
+    }
+
+    fn prepare(&self, _: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
+        Ok(Box::new(*self))
+    }
+}
+
+impl Layer for Add {
+    fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
+        for ((out, left), right) in out.iter_mut().zip(inputs[0]).zip(inputs[1]) {
+            *out = left + right;
+        }
+    }
+
+    fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {
+        for grad in grads {
+            add_into(grad, block.gradient);
+        }
+    }
+}
