@@ -168,13 +168,62 @@ fn direct<V: Lane>(
     out: &mut [f32],
 ) {
     const { assert!(TILE_ROWS == 4, "the match below covers tiles of up to four rows") };
+    let shape = &conv.shape;
+    let pointwise = shape.kernel == [1, 1] && shape.stride == 1 && shape.padding == 0;
     for tile in &conv.packed.tiles {
         let weights = conv.packed.weights(tile);
-        match tile.rows {
-            1 => channels::<V, 1, ACCUMULATORS>(&conv.shape, tile, weights, x, size, epilogue, out),
-            2 => channels::<V, 2, { ACCUMULATORS / 2 }>(&conv.shape, tile, weights, x, size, epilogue, out),
-            3 => channels::<V, 3, { ACCUMULATORS / 4 }>(&conv.shape, tile, weights, x, size, epilogue, out),
-            _ => channels::<V, 4, { ACCUMULATORS / 4 }>(&conv.shape, tile, weights, x, size, epilogue, out),
+        match (tile.rows, pointwise) {
+            (1, false) => channels::<V, 1, ACCUMULATORS>(shape, tile, weights, x, size, epilogue, out),
+            (2, false) => channels::<V, 2, { ACCUMULATORS / 2 }>(shape, tile, weights, x, size, epilogue, out),
+            (3, false) => channels::<V, 3, { ACCUMULATORS / 4 }>(shape, tile, weights, x, size, epilogue, out),
+            (_, false) => channels::<V, 4, { ACCUMULATORS / 4 }>(shape, tile, weights, x, size, epilogue, out),
+            (1, true) => points::<V, 1, ACCUMULATORS>(shape, tile, weights, x, epilogue, out),
+            (2, true) => points::<V, 2, { ACCUMULATORS / 2 }>(shape, tile, weights, x, epilogue, out),
+            (3, true) => points::<V, 3, { ACCUMULATORS / 4 }>(shape, tile, weights, x, epilogue, out),
+            (_, true) => points::<V, 4, { ACCUMULATORS / 4 }>(shape, tile, weights, x, epilogue, out),
+        }
+    }
+}
+
+/// First input channel that the rows of a tile read, and how many.
+fn group_of(shape: &ConvShape, tile: &Tile) -> (usize, usize) {
+    let channels = shape.input[0] / shape.groups;
+    (tile.first / (shape.out_channels / shape.groups) * channels, channels)
+}
+
+/// A 1×1 convolution with stride 1: the same sums, with positions as one row.
+#[inline(never)]
+fn points<V: Lane, const ROWS: usize, const POSITIONS: usize>(
+    shape: &ConvShape,
+    tile: &Tile,
+    weights: &[V::Scalar],
+    x: &[V::Scalar],
+    epilogue: &impl Epilogue<V>,
+    out: &mut [f32],
+) {
+    let positions = shape.input[1] * shape.input[2];
+    let (first_channel, channels) = group_of(shape, tile);
+    let x = &x.as_chunks::<LANES>().0[first_channel * positions..(first_channel + channels) * positions];
+    let weights = weights.as_chunks::<ROWS>().0;
+    let out = out.as_chunks_mut::<LANES>().0;
+    for first in (0..positions).step_by(POSITIONS) {
+        let count = POSITIONS.min(positions - first);
+        let mut sums = [[V::splat(V::Scalar::default()); POSITIONS]; ROWS];
+        for (channel, row_weights) in x.chunks_exact(positions).zip(weights) {
+            // A position past the last one repeats it; its sum is not written.
+            let values: [V; POSITIONS] = std::array::from_fn(|j| V::load(&channel[first + j.min(count - 1)]));
+            for (row_sums, &weight) in sums.iter_mut().zip(row_weights) {
+                let weight = V::splat(weight);
+                for (sum, value) in row_sums.iter_mut().zip(values) {
+                    *sum = sum.add(weight.mul(value));
+                }
+            }
+        }
+        for (i, sums) in sums.into_iter().enumerate() {
+            let row = &mut out[(tile.first + i) * positions + first..][..count];
+            for (sum, out) in sums.into_iter().zip(row) {
+                epilogue.write(tile.first + i, sum, out);
+            }
         }
     }
 }
@@ -191,8 +240,7 @@ fn channels<V: Lane, const ROWS: usize, const POSITIONS: usize>(
     out: &mut [f32],
 ) {
     let [_, out_height, out_width] = shape.output();
-    let group_channels = shape.input[0] / shape.groups;
-    let first_channel = tile.first / (shape.out_channels / shape.groups) * group_channels;
+    let (first_channel, group_channels) = group_of(shape, tile);
     let [kernel_height, kernel_width] = shape.kernel;
     let row_weights = kernel_width * ROWS;
     let mut position = |oy: usize, ox: usize, count: usize| {

@@ -33,6 +33,7 @@ fn sigmoid(x: f32) -> f32 {
 }
 
 impl Activation {
+    #[inline(always)]
     fn value(self, x: f32) -> f32 {
         match self {
             Self::Relu6 => x.clamp(0.0, 6.0),
@@ -50,6 +51,7 @@ impl Activation {
         }
     }
 
+    #[inline(always)]
     fn slope(self, x: f32) -> f32 {
         match self {
             Self::Relu6 => f32::from(u8::from(x > 0.0 && x < 6.0)),

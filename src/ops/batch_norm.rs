@@ -180,11 +180,11 @@ impl Layer for Prepared {
             let cells = &mut grad[channel * self.positions..(channel + 1) * self.positions];
             let inputs = self.channel(block.inputs[0], channel).iter().zip(self.channel(block.gradient, channel));
             for (cell, (x, gradient)) in cells.iter_mut().zip(inputs) {
-                // Lanes without an image stay 0: they had no part in the means.
-                for lane in 0..block.images {
-                    let normal = (x[lane] - mean) * inverse;
-                    cell[lane] += slope * (gradient[lane] - plain - normal * weighted);
+                for ((cell, x), gradient) in cell.iter_mut().zip(x).zip(gradient) {
+                    *cell += slope * (gradient - plain - (x - mean) * inverse * weighted);
                 }
+                // Lanes without an image had no part in the means and get no gradient.
+                cell[block.images..].fill(0.0);
             }
         }
     }
