@@ -18,6 +18,8 @@ export interface Mark {
   readonly high: number;
   /** Whether every image of the test set is in: filled, otherwise hollow. */
   readonly complete: boolean;
+  /** Whether the line of the series runs through it: false for a format that is not a wider or narrower kin. */
+  readonly linked: boolean;
   /** Short direct label, such as "4". */
   readonly label: string;
   /** The whole mark in words. */
@@ -85,7 +87,7 @@ export function accuracyPlot(data: AccuracyData, size: Size): Plot {
   const percents = data.marks.map((mark) => mark.low);
   if (data.baseline !== undefined) percents.push(data.baseline);
   const x =
-    data.axis === "bytes" ? bytesAxis(xs.length > 0 ? xs : [8 * KILOBYTE, 256 * KILOBYTE], [left + 8, right]) : bitsAxis(xs.length > 0 ? xs : [32], [left, right]);
+    data.axis === "bytes" ? bytesAxis(xs.length > 0 ? xs : [8 * KILOBYTE, 256 * KILOBYTE], [left + 8, right]) : bitsAxis(xs.length > 0 ? xs : [1, 32], [left + 8, right]);
   return { left, right, top, bottom, x, y: accuracyAxis(percents.length > 0 ? percents : [0], [bottom, top]) };
 }
 
@@ -165,7 +167,7 @@ function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
   if (front.length > 1) parts.push(svg("path", { class: "front", d: paretoPath(front, right) }));
   for (const series of data.series) {
     const own = data.marks
-      .filter((mark) => mark.series.includes(series.key))
+      .filter((mark) => mark.linked && mark.series.includes(series.key))
       .sort((a, b) => a.x - b.x || b.percent - a.percent)
       .flatMap((mark) => positions.get(mark.key) ?? [])
       // Of marks one above the other the line takes the best: it shows what a size can do, not a zigzag.
@@ -231,5 +233,5 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
     }
   }
   const dots = [...positions.entries()].map(([key, point]) => ({ ...point, radius: key === data.current ? RING + 1 : DOT }));
-  return placeLabels(wanted, dots, { left: left - 30, right: right + 18, top: top - 20, bottom: bottom - 2 });
+  return placeLabels(wanted, dots, { left: left + 2, right: right + 18, top: top - 20, bottom: bottom - 2 });
 }

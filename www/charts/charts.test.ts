@@ -16,7 +16,7 @@ const byClass = (node: SvgNode, name: string) => all(node, (entry) => (entry.att
 const texts = (node: SvgNode) => all(node, (entry) => entry.name === "text").map((entry) => entry.children.join(""));
 
 function mark(key: string, x: number, percent: number, more: Partial<Mark> = {}): Mark {
-  return { key, series: ["s"], x, percent, low: percent - 0.6, high: percent + 0.6, complete: true, label: key, description: `run ${key}`, ...more };
+  return { key, series: ["s"], x, percent, low: percent - 0.6, high: percent + 0.6, complete: true, linked: true, label: key, description: `run ${key}`, ...more };
 }
 
 function data(marks: readonly Mark[], more: Partial<AccuracyData> = {}): AccuracyData {
@@ -58,8 +58,8 @@ describe("scales", () => {
   });
 
   it("ends the bits at a round width that holds the scales too", () => {
-    expect(bitsAxis([4.2, 8.1], [0, 100]).domain).toEqual([0, 16]);
-    expect(bitsAxis([32.001], [0, 100]).domain).toEqual([0, 36]);
+    expect(bitsAxis([4.2, 8.12], [0, 100]).domain).toEqual([4, 8]);
+    expect(bitsAxis([1.12, 32], [0, 100])).toMatchObject({ domain: [1, 32], ticks: [1, 2, 4, 8, 16, 32] });
   });
 
   it("starts accuracy at zero after a fall, otherwise at the ten below", () => {
@@ -123,6 +123,11 @@ describe("accuracy chart", () => {
       expect(Number(interval?.attributes.y1)).toBeCloseTo(plot.y.scale(own.high), 1);
       expect(Number(interval?.attributes.y2)).toBeCloseTo(plot.y.scale(own.low), 1);
     });
+  });
+
+  it("draws the line of a family through its linked marks alone", () => {
+    const path = byClass(accuracyChart(data([...marks, mark("t", 9_000, 74, { linked: false })]), SIZE, "m"), "series")[0];
+    expect(path?.attributes.d?.match(/[ML]/g)).toEqual(["M", "L", "L"]);
   });
 
   it("is hollow exactly while partial", () => {

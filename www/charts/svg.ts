@@ -90,6 +90,6 @@ function attributesOf(element: Element): Record<string, string> {
 /** Width of a text in pixels, estimated: wide for Hangul and other full-width letters, narrow for the rest. */
 export function textWidth(text: string, size: number): number {
   let ems = 0;
-  for (const character of text) ems += character >= "\u1100" && !/[\u2000-\u2fff]/.test(character) ? 0.95 : 0.56;
+  for (const character of text) ems += character >= "\u1100" && !/[\u2000-\u2fff]/.test(character) ? 0.96 : 0.6;
   return ems * size;
 }

@@ -113,6 +113,7 @@ function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Spe
     low: low * 100,
     high: high * 100,
     complete: accuracy !== partial && run.choice.count === 0,
+    linked: /^(fp|bf|int)\d+$/.test(run.choice.weights),
     label: speech.name("mark", run.choice.weights),
     description,
   };

@@ -116,7 +116,7 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
     },
     {
       id: "count",
-      options: [...counts.map((count) => ({ value: String(count), name: speech.whole(count) })), { value: "0", name: speech.t("recipe.count.all", { count: speech.whole(all) }) }],
+      options: [...counts.map((count) => ({ value: String(count), name: speech.whole(count) })), { value: "0", name: speech.t("recipe.count.all") }],
       value: String(choice.count),
       look: "segments",
       unused: undefined,
