@@ -2,9 +2,7 @@
 
 import { scaleLinear, scaleLog } from "d3-scale";
 
-export interface Scale {
-  (value: number): number;
-}
+export type Scale = (value: number) => number;
 
 export interface Axis {
   readonly scale: Scale;
@@ -29,7 +27,14 @@ export function bytesAxis(values: readonly number[], range: readonly [number, nu
   const every = Math.max(1, Math.ceil((to - from) / Math.max(2, Math.floor((range[1] - range[0]) / 52))));
   const ticks: number[] = [];
   for (let power = from; power <= to; power += every) ticks.push(2 ** power * KILOBYTE);
-  return { scale: scaleLog().base(2).domain(domain).range([...range]), ticks, domain };
+  return {
+    scale: scaleLog()
+      .base(2)
+      .domain(domain)
+      .range([...range]),
+    ticks,
+    domain,
+  };
 }
 
 /** Mean bits per weight on a log₂ axis, from the power of two below the least (scales set aside) to the one above. */
@@ -39,7 +44,14 @@ export function bitsAxis(values: readonly number[], range: readonly [number, num
   const to = Math.max(from + 1, Math.ceil(Math.log2(Math.max(2, ...values) * 0.97)));
   const domain: [number, number] = [2 ** from, 2 ** to];
   const ticks = Array.from({ length: to - from + 1 }, (_, index) => 2 ** (from + index));
-  return { scale: scaleLog().base(2).domain(domain).range([...range]), ticks, domain };
+  return {
+    scale: scaleLog()
+      .base(2)
+      .domain(domain)
+      .range([...range]),
+    ticks,
+    domain,
+  };
 }
 
 /**
@@ -52,7 +64,9 @@ export function accuracyAxis(
 ): Axis & { readonly truncated: boolean } {
   const least = Math.min(100, ...percents);
   const from = least < 40 ? 0 : Math.min(90, Math.floor(least / 10) * 10);
-  const scale = scaleLinear().domain([from, 100]).range([...range]);
-  const ticks = scale.ticks(from === 0 ? 5 : Math.max(2, Math.round((100 - from) / 10)));
+  const scale = scaleLinear()
+    .domain([from, 100])
+    .range([...range]);
+  const ticks = scale.ticks(5);
   return { scale, ticks, domain: [from, 100], truncated: from > 0 };
 }

@@ -42,7 +42,9 @@ export function stripBlocks(layers: readonly StripLayer[], width: number, height
   for (;;) {
     const free = room - small.size * LEAST_WIDTH;
     const total = layers.reduce((sum, layer, index) => sum + (small.has(index) ? 0 : layer.parameters), 0);
-    widths = layers.map((layer, index) => (small.has(index) ? LEAST_WIDTH : (layer.parameters / Math.max(1, total)) * free));
+    widths = layers.map((layer, index) =>
+      small.has(index) ? LEAST_WIDTH : (layer.parameters / Math.max(1, total)) * free,
+    );
     const next = widths.findIndex((value, index) => value < LEAST_WIDTH && !small.has(index));
     if (next < 0) break;
     small.add(next);
@@ -66,7 +68,11 @@ export function bitsTone(bits: number): string {
   const steps = [32, 16, 8, 6, 4, 3, 2];
   let best = 32;
   for (const step of steps) {
-    if (Math.abs(Math.log2(step) - Math.log2(Math.max(bits, 0.5))) < Math.abs(Math.log2(best) - Math.log2(Math.max(bits, 0.5)))) best = step;
+    if (
+      Math.abs(Math.log2(step) - Math.log2(Math.max(bits, 0.5))) <
+      Math.abs(Math.log2(best) - Math.log2(Math.max(bits, 0.5)))
+    )
+      best = step;
   }
   return `bits-${best}`;
 }
@@ -89,7 +95,8 @@ function stripLabels(layers: readonly StripLayer[], blocks: readonly Block[], wi
     const nameWidth = textWidth(layer.name, 12);
     const detailWidth = textWidth(layer.detail, 12);
     if (claim(block.x, block.x + nameWidth)) parts.push(svg("text", { class: "label", x: block.x, y }, layer.name));
-    else if (claim(right - nameWidth, right)) parts.push(svg("text", { class: "label", x: right, y, "text-anchor": "end" }, layer.name));
+    else if (claim(right - nameWidth, right))
+      parts.push(svg("text", { class: "label", x: right, y, "text-anchor": "end" }, layer.name));
     if (block.width > nameWidth + detailWidth + 16 && claim(right - detailWidth, right)) {
       parts.push(svg("text", { class: "axis", x: right, y, "text-anchor": "end" }, layer.detail));
     }

@@ -25,7 +25,13 @@ export function round(value: number): string {
   return String(Math.round(value * 100) / 100 + 0);
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
 
 function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
@@ -36,7 +42,9 @@ export function toMarkup(node: SvgNode): string {
   const attributes = Object.entries(node.attributes)
     .map(([key, value]) => ` ${key}="${escapeText(value)}"`)
     .join("");
-  const children = node.children.map((child) => (typeof child === "string" ? escapeText(child) : toMarkup(child))).join("");
+  const children = node.children
+    .map((child) => (typeof child === "string" ? escapeText(child) : toMarkup(child)))
+    .join("");
   return `<${node.name}${attributes}>${children}</${node.name}>`;
 }
 
