@@ -18,7 +18,7 @@ function sources(folder: string): string[] {
   });
 }
 
-const code = sources(www).join("\n");
+const code = [...sources(www), readFileSync(join(www, "i18n/index.ts"), "utf8")].join("\n");
 const languages = Object.entries(LANGUAGES) as [Language, (typeof LANGUAGES)["en"]][];
 
 /** Kinds of words looked up by an id: `speech.name("model", id)`, or a kind handed on to such a call. */

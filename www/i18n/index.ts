@@ -67,7 +67,9 @@ export class Speech {
 
   /** Seconds with a decimal; below a tenth, milliseconds. */
   duration(seconds: number): string {
-    return seconds < 0.1 ? `${Math.max(1, Math.round(seconds * 1000))}${JOINED}ms` : `${seconds.toFixed(1)}${JOINED}s`;
+    return seconds < 0.1
+      ? this.t("time.ms", { value: Math.max(1, Math.round(seconds * 1000)) })
+      : this.t("time.s", { value: seconds.toFixed(1) });
   }
 
   /** A change in points of a percent, with a true minus sign. */

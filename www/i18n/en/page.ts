@@ -157,6 +157,9 @@ export const page = {
   "runs.status.failed": "failed: {reason}",
   "runs.status.cancelled": "cancelled",
 
+  "time.s": "{value}\u00a0s",
+  "time.ms": "{value}\u00a0ms",
+
   "tabs.label": "Panels",
   "tabs.chart": "Chart",
   "tabs.recipe": "Recipe",

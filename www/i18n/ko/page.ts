@@ -159,6 +159,9 @@ export const page: Record<keyof typeof english, string> = {
   "runs.status.failed": "실패: {reason}",
   "runs.status.cancelled": "취소됨",
 
+  "time.s": "{value}초",
+  "time.ms": "{value}밀리초",
+
   "tabs.label": "패널",
   "tabs.chart": "차트",
   "tabs.recipe": "레시피",

@@ -18,13 +18,17 @@ import { axisNote, chartData, runWords } from "./data";
 /** Pointer distance in pixels within which a mark is meant. */
 const REACH = 26;
 
-export const CHART_HEIGHT = { wide: 500, narrow: 320 };
-
 export class ChartPanel extends Panel {
-  static override properties = { ...Panel.properties, active: { state: true }, width: { state: true } };
+  static override properties = {
+    ...Panel.properties,
+    active: { state: true },
+    width: { state: true },
+    height: { state: true },
+  };
 
   declare active: string | undefined;
   declare width: number;
+  declare height: number;
   readonly #resize = new ResizeObserver(() => this.#measure());
   #data: AccuracyData | undefined;
 
@@ -32,6 +36,7 @@ export class ChartPanel extends Panel {
     super();
     this.active = undefined;
     this.width = 0;
+    this.height = 0;
   }
 
   override disconnectedCallback(): void {
@@ -44,12 +49,14 @@ export class ChartPanel extends Panel {
   }
 
   get #size(): { width: number; height: number } {
-    return { width: this.width, height: this.width < 480 ? CHART_HEIGHT.narrow : CHART_HEIGHT.wide };
+    return { width: this.width, height: this.height };
   }
 
   #measure(): void {
-    const width = this.#plot?.clientWidth ?? 0;
-    if (width > 0 && width !== this.width) this.width = width;
+    const { clientWidth = 0, clientHeight = 0 } = this.#plot ?? {};
+    if (clientWidth === 0 || clientHeight === 0) return;
+    this.width = clientWidth;
+    this.height = clientHeight;
   }
 
   protected override firstUpdated(): void {
