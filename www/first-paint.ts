@@ -48,7 +48,7 @@ export function paintLanguage(file: Precomputed, language: Language): { hero: st
   const only = (name: string, content: string) =>
     `<${name} class="only-${language}" lang="${language}">${content}</${name}>`;
   return {
-    hero: only("h1", sentence),
+    hero: `${only("h1", sentence)}${only("p", `<span class="soft">${asText(speech.t("hero.hint"))}</span>`).replace('class="', 'class="call ')}`,
     strip: only(
       "div",
       `<div class="strip"><div class="strip-plot">${toMarkup(stripChart(stripData(DEFAULT_CHOICE.model, current.outcome, baseline.outcome, speech), STRIP))}</div><p class="strip-caption soft">${asText(speech.t("strip.caption"))}</p></div>`,

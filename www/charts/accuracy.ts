@@ -259,7 +259,7 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
       text: data.words.current,
       class: "label strong",
       anchor: current,
-      places: ["far-below-right", "far-below", "far-below-left", "far-above", "far-right"],
+      places: ["far-below-right", "far-right", "far-below", "far-below-left", "far-above"],
       always: true,
     });
   for (const series of data.series) {
