@@ -142,19 +142,25 @@ async function runAll(cells, jobs, ended) {
 }
 
 class Thread {
+  /** Ends the question under way, if there is one. */
+  settle = null;
+
   constructor() {
     this.worker = new Worker(new URL("./worker.mjs", import.meta.url));
+    this.worker.on("message", (answer) => this.answer(answer));
+    this.worker.on("error", (error) => this.answer({ crash: error.message }));
+    this.worker.on("exit", (code) => this.answer({ crash: `the thread ended with code ${code}` }));
+  }
+
+  answer(answer) {
+    const settle = this.settle;
+    this.settle = null;
+    settle?.(answer);
   }
 
   run(recipe) {
     return new Promise((resolve) => {
-      const settle = (answer) => {
-        this.worker.removeAllListeners();
-        resolve(answer);
-      };
-      this.worker.once("message", settle);
-      this.worker.once("error", (error) => settle({ crash: error.message }));
-      this.worker.once("exit", (code) => settle({ crash: `the thread ended with code ${code}` }));
+      this.settle = resolve;
       this.worker.postMessage(recipe);
     });
   }
