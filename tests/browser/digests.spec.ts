@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../tools/setup/lib.mjs";
-import type { AssetNeed, Bindings, Report } from "../../www/engine/types";
+import type { Report } from "../../www/engine/types";
 import { openSite, repository, type Site } from "./site";
 
 const golden = join(repository, "tests", "golden");
@@ -13,8 +13,7 @@ let site: Site;
 let page: Page;
 beforeAll(async () => {
   site = await openSite(repository);
-  // Any page of the same origin will do: only the engine is wanted.
-  page = await site.open({ hash: "tests/browser/blank.html" });
+  page = await site.open({ hash: "tests/browser/engine.html" });
 });
 afterAll(async () => {
   await site.close();
@@ -26,21 +25,11 @@ async function printed(command: string, args: string[]): Promise<Report> {
   return JSON.parse(stdout);
 }
 
-/** Runs a recipe with the page's WebAssembly in Chromium, in uneven slices. */
+/** Runs a recipe with the page's WebAssembly in Chromium; see engine.html. */
 function inChromium(recipe: unknown): Promise<Report> {
-  return page.evaluate(async (recipe) => {
-    const glue = "/www/engine/wasm/featherweight.js";
-    const core = (await import(/* @vite-ignore */ glue)) as Bindings & { default(where: object): Promise<void> };
-    await core.default({ module_or_path: fetch("/www/engine/wasm/featherweight_bg.wasm") });
-    const engine = new core.Engine();
-    const fetched = engine.needs(recipe).map(async ({ path }: AssetNeed) => {
-      engine.provide(path, new Uint8Array(await (await fetch(`/${path}`)).arrayBuffer()));
-    });
-    await Promise.all(fetched);
-    const job = engine.start(recipe);
-    let budget_macs = 1000;
-    while (!job.advance(budget_macs).done) budget_macs = (budget_macs * 7) % 90_000_049;
-    return job.report();
+  return page.evaluate((each) => {
+    const { runRecipe } = globalThis as unknown as { runRecipe(recipe: unknown): Promise<Report> };
+    return runRecipe(each);
   }, recipe);
 }
 

@@ -58,6 +58,11 @@ export async function settled(page: Page): Promise<void> {
   await page.getByRole("button", { name: /^(Cancel|취소)$/ }).waitFor({ state: "detached" });
 }
 
+/** Text with the page's narrow and no-break spaces made plain. */
+export function plain(text: string | null): string {
+  return (text ?? "").replaceAll(/\s/gu, " ");
+}
+
 /** One mark of the chart, as it is read out. */
 export interface Mark {
   readonly name: string;
@@ -71,7 +76,7 @@ export async function marks(page: Page): Promise<Mark[]> {
   const words = await list
     .getByRole("option")
     .evaluateAll((options) => options.map((option) => option.getAttribute("aria-label") ?? ""));
-  return words.map((text) => {
+  return words.map(plain).map((text) => {
     const [, name, percent, bytes] = text.match(/^(.*?): ([\d.]+) %.*?; ([\d,]+) bytes/) ?? [];
     if (name === undefined || bytes === undefined) throw new Error(`a mark says "${text}"`);
     return { name, percent: Number(percent), bytes: Number(bytes.replaceAll(",", "")) };

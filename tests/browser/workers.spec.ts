@@ -8,28 +8,33 @@ let right: string[];
 const read = async (page: Page) => (await marks(page)).map(({ name, percent, bytes }) => `${name} ${percent} ${bytes}`);
 
 /** Runs all widths, lets `harm` do something to a worker on the way, and answers what the chart reads at the end. */
-async function sweep(harm?: (worker: Worker) => void): Promise<{ read: string[]; workers: [Worker[], Worker[]] }> {
+async function sweep(harm?: (worker: Worker) => void): Promise<string[]> {
   const page = await site.open();
   await settled(page);
-  const before = page.workers();
   await page.getByRole("button", { name: "All widths" }).click();
   await page.getByRole("button", { name: "Cancel" }).waitFor();
   await page.waitForTimeout(200);
-  const [worker] = page.workers();
-  if (worker === undefined) throw new Error("the page has no workers");
-  harm?.(worker);
+  const before = page.workers();
+  const [harmed] = before;
+  if (harmed === undefined) throw new Error("the page has no workers");
+  harm?.(harmed);
   await status(page)
     .getByText(/1[0-9] recipes in/)
     .waitFor();
   expect(await page.locator("fw-runs tbody tr").filter({ hasText: "failed" }).count()).toBe(0);
-  const result = { read: await read(page), workers: [before, page.workers()] as [Worker[], Worker[]] };
+  if (harm) {
+    // The browser takes a moment to end a script that is stuck.
+    await expect.poll(() => page.workers().includes(harmed), { timeout: 5000 }).toBe(false);
+    expect(page.workers()).toHaveLength(before.length);
+  }
+  const result = await read(page);
   await page.context().close();
   return result;
 }
 
 beforeAll(async () => {
   site = await openSite();
-  right = (await sweep()).read;
+  right = await sweep();
 });
 afterAll(async () => {
   await site.close();
@@ -44,9 +49,7 @@ describe("in the middle of a sweep", () => {
         });
       });
     });
-    expect(after.read).toEqual(right);
-    expect(after.workers[1]).not.toContain(after.workers[0][0]);
-    expect(after.workers[1]).toHaveLength(after.workers[0].length);
+    expect(after).toEqual(right);
   });
 
   it("a worker whose engine traps is replaced, and nothing is lost", async () => {
@@ -57,8 +60,7 @@ describe("in the middle of a sweep", () => {
         };
       });
     });
-    expect(after.read).toEqual(right);
-    expect(after.workers[1]).not.toContain(after.workers[0][0]);
+    expect(after).toEqual(right);
   });
 
   it("a worker that hangs is replaced, and nothing is lost", async () => {
@@ -70,7 +72,6 @@ describe("in the middle of a sweep", () => {
         })
         .catch(() => {});
     });
-    expect(after.read).toEqual(right);
-    expect(after.workers[1]).not.toContain(after.workers[0][0]);
+    expect(after).toEqual(right);
   });
 });
