@@ -80,11 +80,19 @@ describe("messages", () => {
   it("fill values, choose plurals and leave slots for controls", () => {
     expect(format("{n} {n#mistake|mistakes}", { n: 1 })).toBe("1 mistake");
     expect(format("{n} {n#mistake|mistakes}", { n: "1,200" })).toBe("1,200 mistakes");
-    expect(parts("At {bits} now", { bits: "4 bits" })).toEqual([{ text: "At " }, { slot: "bits", text: "4 bits" }, { text: " now" }]);
+    expect(parts("At {bits} now", { bits: "4 bits" })).toEqual([
+      { text: "At " },
+      { slot: "bits", text: "4 bits" },
+      { text: " now" },
+    ]);
   });
 
   it("put particles after slots, so that a control keeps its own", () => {
-    expect(parts("{bits:으로/로} 줄이면", { bits: "4비트" })).toEqual([{ slot: "bits", text: "4비트" }, { text: "로" }, { text: " 줄이면" }]);
+    expect(parts("{bits:으로/로} 줄이면", { bits: "4비트" })).toEqual([
+      { slot: "bits", text: "4비트" },
+      { text: "로" },
+      { text: " 줄이면" },
+    ]);
   });
 });
 

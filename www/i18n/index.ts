@@ -65,6 +65,11 @@ export class Speech {
     return `${value < 10 ? value.toFixed(1) : this.whole(Math.round(value))}${JOINED}KB`;
   }
 
+  /** Seconds with a decimal; below a tenth, milliseconds. */
+  duration(seconds: number): string {
+    return seconds < 0.1 ? `${Math.max(1, Math.round(seconds * 1000))}${JOINED}ms` : `${seconds.toFixed(1)}${JOINED}s`;
+  }
+
   /** A change in points of a percent, with a true minus sign. */
   points(share: number): string {
     const value = (Math.abs(share) * 100).toFixed(2);
