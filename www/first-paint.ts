@@ -6,7 +6,7 @@
 import { accuracyChart, accuracyStart } from "./charts/accuracy";
 import { stripChart } from "./charts/strip";
 import { toMarkup } from "./charts/svg";
-import { type Language, LANGUAGES, Speech } from "./i18n";
+import { LANGUAGES, type Language, Speech } from "./i18n";
 import { axisNote, chartData, runWords } from "./panels/chart/data";
 import { heroSentence } from "./panels/hero/sentence";
 import { stripData } from "./panels/strip/data";
@@ -17,35 +17,49 @@ import { newRun, type Run } from "./state/runs";
 const CHART = { width: 620, height: 500 };
 const STRIP = { width: 1192, height: 122 };
 
-function escape(text: string): string {
+function asText(text: string): string {
   return toMarkup({ name: "i", attributes: {}, children: [text] }).slice(3, -4);
 }
 
 /** The three pieces of one language. */
 export function paintLanguage(file: Precomputed, language: Language): { hero: string; strip: string; chart: string } {
   const speech = new Speech(language);
-  const runs: Run[] = precomputedRuns(file).map(({ choice, outcome }) => ({ ...newRun(choice, "precomputed"), outcome }));
+  const runs: Run[] = precomputedRuns(file).map(({ choice, outcome }) => ({
+    ...newRun(choice, "precomputed"),
+    outcome,
+  }));
   const find = (key: string) => runs.find((run) => run.key === key);
   const current = find(choiceKey(DEFAULT_CHOICE));
   const baseline = find(choiceKey(baselineOf(DEFAULT_CHOICE)));
   if (!current?.outcome || !baseline?.outcome) return { hero: "", strip: "", chart: "" };
 
   const sentence = heroSentence({ choice: DEFAULT_CHOICE, current, baseline, data: "fashion" }, speech)
-    .map((part) => ("slot" in part && part.slot === "bits" ? `<span class="scrub"><span class="nudge">‹</span><span class="num">${escape(part.text)}</span><span class="nudge">›</span></span>` : escape(part.text)))
+    .map((part) =>
+      "slot" in part && part.slot === "bits"
+        ? `<span class="scrub"><span class="nudge">‹</span><span class="num">${asText(part.text)}</span><span class="nudge">›</span></span>`
+        : asText(part.text),
+    )
     .join("");
-  const data = chartData({ runs, choice: DEFAULT_CHOICE, axis: "bytes", catalog: undefined, active: undefined, classes: 10 }, speech);
+  const data = chartData(
+    { runs, choice: DEFAULT_CHOICE, axis: "bytes", catalog: undefined, active: undefined, classes: 10 },
+    speech,
+  );
   const note = `${axisNote(accuracyStart(data, CHART), data, speech)} ${speech.t("chart.hint")} ${speech.t("chart.before")}`;
-  const only = (name: string, content: string) => `<${name} class="only-${language}" lang="${language}">${content}</${name}>`;
+  const only = (name: string, content: string) =>
+    `<${name} class="only-${language}" lang="${language}">${content}</${name}>`;
   return {
-    hero: only("h1", sentence),
-    strip: only("div", `<div class="strip"><div class="strip-plot">${toMarkup(stripChart(stripData(DEFAULT_CHOICE.model, current.outcome, baseline.outcome, speech), STRIP))}</div><p class="strip-caption soft">${escape(speech.t("strip.caption"))}</p></div>`),
+    hero: `${only("h1", sentence)}${only("p", `<span class="soft">${asText(speech.t("hero.hint"))}</span>`).replace('class="', 'class="call ')}`,
+    strip: only(
+      "div",
+      `<div class="strip"><div class="strip-plot">${toMarkup(stripChart(stripData(DEFAULT_CHOICE.model, current.outcome, baseline.outcome, speech), STRIP))}</div><p class="strip-caption soft">${asText(speech.t("strip.caption"))}</p></div>`,
+    ),
     chart: only(
       "div",
-      `<div class="chart-head"><h2>${escape(speech.t("chart.title"))} <small>${escape(speech.t("chart.against.bytes"))}</small></h2></div>` +
-        `<div class="progress-line"></div><p class="progress-words">${escape(speech.t("progress.starting"))}</p>` +
-        `<p class="readout">${escape(runWords(current, speech))}</p>` +
-        `<div class="plot" role="img" aria-label="${escape(runs.map((run) => runWords(run, speech)).join(" "))}">${toMarkup(accuracyChart(data, CHART, `first-${language}`)).replaceAll(/ role="(?:option|presentation)"| aria-(?:selected|label)="[^"]*"/g, "")}</div>` +
-        `<p class="chart-note soft">${escape(note)}</p>`,
+      `<div class="chart-head"><h2>${asText(speech.t("chart.title"))} <small>${asText(speech.t("chart.against.bytes"))}</small></h2></div>` +
+        `<div class="progress-line"></div><p class="progress-words">${asText(speech.t("progress.starting"))}</p>` +
+        `<p class="readout">${asText(runWords(current, speech))}</p>` +
+        `<div class="plot" role="img" aria-label="${asText(runs.map((run) => runWords(run, speech)).join(" "))}">${toMarkup(accuracyChart(data, CHART, `first-${language}`)).replaceAll(/ role="(?:option|presentation)"| aria-(?:selected|label)="[^"]*"/g, "")}</div>` +
+        `<p class="chart-note soft">${asText(note)}</p>`,
     ),
   };
 }

@@ -4,7 +4,9 @@ import "./style/tokens.css";
 import "./style/base.css";
 import "./style/layout.css";
 import "./style/drawing.css";
+import "./style/top.css";
 import "./style/panels.css";
+import "./style/small.css";
 import "./panels/bar/bar";
 import "./panels/hero/hero";
 import "./panels/draw/draw";
@@ -17,8 +19,8 @@ import "./panels/notes/notes";
 import "./panels/tabs/tabs";
 import { createClient } from "./engine/client";
 import { type Language, Speech } from "./i18n";
-import type { Panel } from "./panels/panel";
 import type { BarPanel } from "./panels/bar/bar";
+import type { Panel } from "./panels/panel";
 import precomputed from "./precomputed/default.json";
 import { Lab } from "./state/lab";
 import type { EnginePort } from "./state/port";
@@ -74,7 +76,9 @@ function dress(): void {
   document.title = speech.t("page.title");
   if (theme === "auto") delete root.dataset.theme;
   else root.dataset.theme = theme;
-  for (const panel of document.querySelectorAll<Panel>("fw-bar, fw-hero, fw-draw, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-notes, fw-tabs")) {
+  for (const panel of document.querySelectorAll<Panel>(
+    "fw-bar, fw-hero, fw-draw, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-notes, fw-tabs",
+  )) {
     panel.lab = lab;
     panel.speech = speech;
   }

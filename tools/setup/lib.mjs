@@ -43,25 +43,29 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
   });
 }
 
-/** Runs a program to its end. `show` passes its output through; otherwise it is only collected. */
+/** Runs a program to its end. `show` passes its output through; `output` holds both streams as they came. */
 export function run(command, args, { env = {}, show = false, cwd = root } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
     running.add(child);
     let output = "";
-    const collect = (stream) => (chunk) => {
-      output += chunk;
-      if (show) stream.write(chunk);
+    const said = { stdout: "", stderr: "" };
+    const collect = (name) => {
+      child[name].setEncoding("utf8").on("data", (chunk) => {
+        output += chunk;
+        said[name] += chunk;
+        if (show) process[name].write(chunk);
+      });
     };
-    child.stdout.on("data", collect(process.stdout));
-    child.stderr.on("data", collect(process.stderr));
+    collect("stdout");
+    collect("stderr");
     child.on("error", (error) => {
       running.delete(child);
       reject(error.code === "ENOENT" ? new Stop(`${command} is not installed.`) : error);
     });
     child.on("close", (code, signal) => {
       running.delete(child);
-      resolve({ code: code ?? 1, signal, output });
+      resolve({ code: code ?? 1, signal, output, ...said });
     });
   });
 }

@@ -58,6 +58,9 @@ function listen(folder, host, port) {
 /**
  * Serves `folder`. Without `port` the first free one from 4173 is taken and a busy one is named; with `port` a busy one is
  * an error; port 0 takes any.
+ *
+ * @param {string} folder
+ * @param {{port?: number | undefined, host?: string, say?: (line: string) => void}} [options]
  */
 export async function serve(folder, { port, host = "localhost", say = console.log } = {}) {
   const first = port ?? 4173;

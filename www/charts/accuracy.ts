@@ -3,7 +3,7 @@
 import { line } from "d3-shape";
 import { DOT, type Label, placeLabels } from "./labels";
 import { type Point, paretoFront, paretoPath } from "./pareto";
-import { accuracyAxis, type Axis, bitsAxis, bytesAxis, KILOBYTE } from "./scales";
+import { type Axis, accuracyAxis, bitsAxis, bytesAxis, KILOBYTE } from "./scales";
 import { type SvgNode, svg } from "./svg";
 
 export interface Mark {
@@ -18,6 +18,8 @@ export interface Mark {
   readonly high: number;
   /** Whether every image of the test set is in: filled, otherwise hollow. */
   readonly complete: boolean;
+  /** Whether the line of the series runs through it: false for a format that is not a wider or narrower kin. */
+  readonly linked: boolean;
   /** Short direct label, such as "4". */
   readonly label: string;
   /** The whole mark in words. */
@@ -85,7 +87,9 @@ export function accuracyPlot(data: AccuracyData, size: Size): Plot {
   const percents = data.marks.map((mark) => mark.low);
   if (data.baseline !== undefined) percents.push(data.baseline);
   const x =
-    data.axis === "bytes" ? bytesAxis(xs.length > 0 ? xs : [8 * KILOBYTE, 256 * KILOBYTE], [left + 8, right]) : bitsAxis(xs.length > 0 ? xs : [32], [left, right]);
+    data.axis === "bytes"
+      ? bytesAxis(xs.length > 0 ? xs : [8 * KILOBYTE, 256 * KILOBYTE], [left + 8, right])
+      : bitsAxis(xs.length > 0 ? xs : [1, 32], [left + 8, right]);
   return { left, right, top, bottom, x, y: accuracyAxis(percents.length > 0 ? percents : [0], [bottom, top]) };
 }
 
@@ -119,7 +123,13 @@ export function accuracyChart(data: AccuracyData, size: Size, id: string): SvgNo
   const positions = markPositions(data, plot);
   return svg(
     "svg",
-    { class: "drawing accuracy", viewBox: `0 0 ${size.width} ${size.height}`, width: size.width, height: size.height, role: "presentation" },
+    {
+      class: "drawing accuracy",
+      viewBox: `0 0 ${size.width} ${size.height}`,
+      width: size.width,
+      height: size.height,
+      role: "presentation",
+    },
     svg("g", { "aria-hidden": "true" }, ...axes(data, plot, size), ...lines(data, plot, positions)),
     ...marks(data, plot, positions, id),
     svg("g", { "aria-hidden": "true" }, ...labels(data, plot, positions)),
@@ -142,7 +152,16 @@ function axes(data: AccuracyData, plot: Plot, size: Size): SvgNode[] {
     const at = x.scale(tick);
     parts.push(
       svg("line", { class: "tick", x1: at, x2: at, y1: bottom, y2: bottom + 5 }),
-      svg("text", { class: "axis", x: last ? Math.min(size.width, at + 18) : at, y: bottom + 19, "text-anchor": last ? "end" : "middle" }, text),
+      svg(
+        "text",
+        {
+          class: "axis",
+          x: last ? Math.min(size.width, at + 18) : at,
+          y: bottom + 19,
+          "text-anchor": last ? "end" : "middle",
+        },
+        text,
+      ),
     );
   });
   return parts;
@@ -152,10 +171,14 @@ function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
   const { left, right, y } = plot;
   const parts: SvgNode[] = [];
   if (data.chance >= y.domain[0]) {
-    parts.push(svg("line", { class: "chance", x1: left, x2: right, y1: y.scale(data.chance), y2: y.scale(data.chance) }));
+    parts.push(
+      svg("line", { class: "chance", x1: left, x2: right, y1: y.scale(data.chance), y2: y.scale(data.chance) }),
+    );
   }
   if (data.baseline !== undefined) {
-    parts.push(svg("line", { class: "baseline", x1: left, x2: right, y1: y.scale(data.baseline), y2: y.scale(data.baseline) }));
+    parts.push(
+      svg("line", { class: "baseline", x1: left, x2: right, y1: y.scale(data.baseline), y2: y.scale(data.baseline) }),
+    );
   }
   const points = data.marks.flatMap((mark) => {
     const point = positions.get(mark.key);
@@ -165,7 +188,7 @@ function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
   if (front.length > 1) parts.push(svg("path", { class: "front", d: paretoPath(front, right) }));
   for (const series of data.series) {
     const own = data.marks
-      .filter((mark) => mark.series.includes(series.key))
+      .filter((mark) => mark.linked && mark.series.includes(series.key))
       .sort((a, b) => a.x - b.x || b.percent - a.percent)
       .flatMap((mark) => positions.get(mark.key) ?? [])
       // Of marks one above the other the line takes the best: it shows what a size can do, not a zigzag.
@@ -186,7 +209,9 @@ function marks(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
     const point = positions.get(mark.key) ?? { x: 0, y: 0 };
     const parts: SvgNode[] = [];
     if (mark.key === data.active || mark.key === data.current) {
-      parts.push(svg("circle", { class: mark.key === data.current ? "ring" : "ring hover", cx: point.x, cy: point.y, r: RING }));
+      parts.push(
+        svg("circle", { class: mark.key === data.current ? "ring" : "ring hover", cx: point.x, cy: point.y, r: RING }),
+      );
     }
     const top = plot.y.scale(mark.high);
     const foot = plot.y.scale(mark.low);
@@ -212,24 +237,60 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
   const wanted: Label[] = [];
   const current = data.current === undefined ? undefined : positions.get(data.current);
   if (data.baseline !== undefined) {
-    wanted.push({ text: data.words.baseline, class: "label", anchor: { x: right, y: y.scale(data.baseline) }, places: ["above-end"], always: true });
+    wanted.push({
+      text: data.words.baseline,
+      class: "label",
+      anchor: { x: right, y: y.scale(data.baseline) },
+      places: ["above-end"],
+      always: true,
+    });
   }
   if (data.chance >= y.domain[0]) {
-    wanted.push({ text: data.words.chance, class: "axis", anchor: { x: right, y: y.scale(data.chance) }, places: ["above-end"], always: true });
+    wanted.push({
+      text: data.words.chance,
+      class: "axis",
+      anchor: { x: right, y: y.scale(data.chance) },
+      places: ["above-end"],
+      always: true,
+    });
   }
-  if (current) wanted.push({ text: data.words.current, class: "label strong", anchor: current, places: ["far-below", "far-below-right", "far-below-left", "far-above", "far-right"], always: true });
+  if (current)
+    wanted.push({
+      text: data.words.current,
+      class: "label strong",
+      anchor: current,
+      places: ["far-below-right", "far-right", "far-below", "far-below-left", "far-above"],
+      always: true,
+    });
   for (const series of data.series) {
     const own = data.marks.filter((mark) => mark.series.includes(series.key)).sort((a, b) => a.x - b.x);
-    const first = own[0] ? positions.get(own[0].key) : undefined;
+    const least = own.find((mark) => mark.linked && mark.series.length === 1) ?? own[0];
+    const first = least ? positions.get(least.key) : undefined;
     if (first && series.label) {
-      wanted.push({ text: series.label, class: series.chosen ? "label quant" : "axis", anchor: first, places: ["right", "below-right", "above", "below", "left"], always: false });
+      wanted.push({
+        text: series.label,
+        class: series.chosen ? "label quant" : "axis",
+        anchor: first,
+        places: ["right", "below-right", "above", "below", "left"],
+        always: false,
+      });
     }
     if (!series.chosen) continue;
     for (const mark of own) {
       const point = positions.get(mark.key);
-      if (point && mark.label) wanted.push({ text: mark.label, class: "axis", anchor: point, places: ["above-left", "left", "far-above", "far-left", "below-right", "below", "above", "right"], always: false });
+      if (point && mark.label)
+        wanted.push({
+          text: mark.label,
+          class: "axis",
+          anchor: point,
+          places: ["above-left", "left", "far-above", "far-left", "below-right", "below", "above", "right"],
+          always: false,
+        });
     }
   }
-  const dots = [...positions.entries()].map(([key, point]) => ({ ...point, radius: key === data.current ? RING + 1 : DOT }));
-  return placeLabels(wanted, dots, { left: left - 30, right: right + 18, top: top - 20, bottom: bottom - 2 });
+  const dots = [...positions.entries()].map(([key, point]) => ({
+    ...point,
+    radius: key === data.current ? RING + 1 : DOT,
+  }));
+  return placeLabels(wanted, dots, { left: left + 2, right: right + 18, top: top - 20, bottom: bottom - 2 });
 }

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { type AccuracyData, accuracyChart, accuracyPlot, accuracyStart, type Mark, markPositions, nearestMark } from "./accuracy";
+import {
+  type AccuracyData,
+  accuracyChart,
+  accuracyPlot,
+  accuracyStart,
+  type Mark,
+  markPositions,
+  nearestMark,
+} from "./accuracy";
 import { CLASS_ROW_HEIGHT, classChart, signed } from "./classes";
 import { labelBox, placeLabels } from "./labels";
 import { paretoFront, paretoPath } from "./pareto";
@@ -12,11 +20,24 @@ function all(node: SvgNode, test: (node: SvgNode) => boolean): SvgNode[] {
   return [...own, ...node.children.flatMap((child) => (typeof child === "string" ? [] : all(child, test)))];
 }
 
-const byClass = (node: SvgNode, name: string) => all(node, (entry) => (entry.attributes.class ?? "").split(" ").includes(name));
+const byClass = (node: SvgNode, name: string) =>
+  all(node, (entry) => (entry.attributes.class ?? "").split(" ").includes(name));
 const texts = (node: SvgNode) => all(node, (entry) => entry.name === "text").map((entry) => entry.children.join(""));
 
 function mark(key: string, x: number, percent: number, more: Partial<Mark> = {}): Mark {
-  return { key, series: ["s"], x, percent, low: percent - 0.6, high: percent + 0.6, complete: true, label: key, description: `run ${key}`, ...more };
+  return {
+    key,
+    series: ["s"],
+    x,
+    percent,
+    low: percent - 0.6,
+    high: percent + 0.6,
+    complete: true,
+    linked: true,
+    label: key,
+    description: `run ${key}`,
+    ...more,
+  };
 }
 
 function data(marks: readonly Mark[], more: Partial<AccuracyData> = {}): AccuracyData {
@@ -58,8 +79,8 @@ describe("scales", () => {
   });
 
   it("ends the bits at a round width that holds the scales too", () => {
-    expect(bitsAxis([4.2, 8.1], [0, 100]).domain).toEqual([0, 16]);
-    expect(bitsAxis([32.001], [0, 100]).domain).toEqual([0, 36]);
+    expect(bitsAxis([4.2, 8.12], [0, 100]).domain).toEqual([4, 8]);
+    expect(bitsAxis([1.12, 32], [0, 100])).toMatchObject({ domain: [1, 32], ticks: [1, 2, 4, 8, 16, 32] });
   });
 
   it("starts accuracy at zero after a fall, otherwise at the ten below", () => {
@@ -88,7 +109,10 @@ describe("Pareto front", () => {
       return state / 2147483648;
     };
     for (let round = 0; round < 200; round += 1) {
-      const points = Array.from({ length: 1 + Math.floor(random() * 12) }, () => ({ x: Math.floor(random() * 9), y: Math.floor(random() * 9) }));
+      const points = Array.from({ length: 1 + Math.floor(random() * 12) }, () => ({
+        x: Math.floor(random() * 9),
+        y: Math.floor(random() * 9),
+      }));
       const unique = [...new Map(points.map((point) => [`${point.x} ${point.y}`, point])).values()];
       const expected = byDefinition(unique).sort((a, b) => a.x - b.x);
       expect(paretoFront(unique)).toEqual(expected);
@@ -96,11 +120,24 @@ describe("Pareto front", () => {
   });
 
   it("keeps one of equal points", () => {
-    expect(paretoFront([{ x: 1, y: 2 }, { x: 1, y: 2 }])).toHaveLength(1);
+    expect(
+      paretoFront([
+        { x: 1, y: 2 },
+        { x: 1, y: 2 },
+      ]),
+    ).toHaveLength(1);
   });
 
   it("draws steps that hold until the next better point", () => {
-    expect(paretoPath([{ x: 10, y: 50 }, { x: 20, y: 40 }], 30)).toBe("M10,50L20,50L20,40L30,40L30,40");
+    expect(
+      paretoPath(
+        [
+          { x: 10, y: 50 },
+          { x: 20, y: 40 },
+        ],
+        30,
+      ),
+    ).toBe("M10,50L20,50L20,40L30,40L30,40");
     expect(paretoPath([], 30)).toBe("");
   });
 });
@@ -125,6 +162,14 @@ describe("accuracy chart", () => {
     });
   });
 
+  it("draws the line of a family through its linked marks alone", () => {
+    const path = byClass(
+      accuracyChart(data([...marks, mark("t", 9_000, 74, { linked: false })]), SIZE, "m"),
+      "series",
+    )[0];
+    expect(path?.attributes.d?.match(/[ML]/g)).toEqual(["M", "L", "L"]);
+  });
+
   it("is hollow exactly while partial", () => {
     const hollow = byClass(chart, "mark").map((group) => byClass(group, "hollow").length);
     expect(hollow).toEqual([0, 1, 0]);
@@ -135,7 +180,10 @@ describe("accuracy chart", () => {
     expect(texts(wide)).toContain("32 bits: 90.00 %");
     expect(texts(wide)).toContain("guessing 10 %");
     const line = byClass(wide, "chance")[0];
-    expect(Number(line?.attributes.y1)).toBeCloseTo(accuracyPlot(data([mark("1", 9_000, 12), ...marks]), SIZE).y.scale(10), 1);
+    expect(Number(line?.attributes.y1)).toBeCloseTo(
+      accuracyPlot(data([mark("1", 9_000, 12), ...marks]), SIZE).y.scale(10),
+      1,
+    );
   });
 
   it("leaves out a chance line that is below the axis, and tells where the axis starts", () => {
@@ -153,11 +201,17 @@ describe("accuracy chart", () => {
   it("has its unit on the axis and no text over another", () => {
     expect(texts(chart).some((text) => text.endsWith(" KB"))).toBe(true);
     expect(texts(chart)).toContain("%");
-    const boxes = all(chart, (node) => node.name === "text" && !/^\d+( KB)?$|^%$/.test(node.children.join(""))).map((node) =>
-      labelBox(node.children.join(""), { x: Number(node.attributes.x), y: Number(node.attributes.y), end: node.attributes["text-anchor"] ?? "start" }),
+    const boxes = all(chart, (node) => node.name === "text" && !/^\d+( KB)?$|^%$/.test(node.children.join(""))).map(
+      (node) =>
+        labelBox(node.children.join(""), {
+          x: Number(node.attributes.x),
+          y: Number(node.attributes.y),
+          end: node.attributes["text-anchor"] ?? "start",
+        }),
     );
     boxes.forEach((a, index) => {
-      for (const b of boxes.slice(index + 1)) expect(a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom).toBe(false);
+      for (const b of boxes.slice(index + 1))
+        expect(a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom).toBe(false);
     });
   });
 
@@ -180,7 +234,10 @@ describe("accuracy chart", () => {
   });
 
   it("finds the nearest mark within reach and none beyond", () => {
-    const positions = new Map([["a", { x: 0, y: 0 }], ["b", { x: 30, y: 0 }]]);
+    const positions = new Map([
+      ["a", { x: 0, y: 0 }],
+      ["b", { x: 30, y: 0 }],
+    ]);
     expect(nearestMark(positions, { x: 18, y: 0 }, 20)).toBe("b");
     expect(nearestMark(positions, { x: 15, y: 40 }, 20)).toBeUndefined();
   });
@@ -190,10 +247,23 @@ describe("labels", () => {
   const bounds = { left: 0, right: 300, top: 0, bottom: 200 };
 
   it("takes the next place when the first is covered", () => {
-    const label = { text: "four", class: "axis", anchor: { x: 100, y: 100 }, places: ["right", "left"] as const, always: false };
+    const label = {
+      text: "four",
+      class: "axis",
+      anchor: { x: 100, y: 100 },
+      places: ["right", "left"] as const,
+      always: false,
+    };
     const free = placeLabels([label], [{ x: 100, y: 100, radius: 5 }], bounds)[0];
     expect(Number(free?.attributes.x)).toBeGreaterThan(100);
-    const covered = placeLabels([label], [{ x: 100, y: 100, radius: 5 }, { x: 118, y: 100, radius: 5 }], bounds)[0];
+    const covered = placeLabels(
+      [label],
+      [
+        { x: 100, y: 100, radius: 5 },
+        { x: 118, y: 100, radius: 5 },
+      ],
+      bounds,
+    )[0];
     expect(Number(covered?.attributes.x)).toBeLessThan(100);
   });
 
@@ -231,7 +301,10 @@ describe("bit strip", () => {
   });
 
   it("draws block and outline per layer, and says itself in words", () => {
-    const chart = stripChart({ layers, description: "all of it", heightLabel: "32 bits" }, { width: 1192, height: 122 });
+    const chart = stripChart(
+      { layers, description: "all of it", heightLabel: "32 bits" },
+      { width: 1192, height: 122 },
+    );
     expect(byClass(chart, "strip-block")).toHaveLength(3);
     expect(byClass(chart, "strip-outline")).toHaveLength(3);
     expect(chart.attributes["aria-label"]).toBe("all of it");
@@ -245,7 +318,14 @@ describe("bit strip", () => {
 
 describe("class bars", () => {
   it("draws lengths in proportion and the signed change", () => {
-    const chart = classChart([{ label: "shirt", before: 200, after: 300 }, { label: "bag", before: 30, after: 15 }], 280, "d");
+    const chart = classChart(
+      [
+        { label: "shirt", before: 200, after: 300 },
+        { label: "bag", before: 30, after: 15 },
+      ],
+      280,
+      "d",
+    );
     const [first, second] = byClass(chart, "bar-after").map((bar) => Number(bar.attributes.width));
     expect((first ?? 0) / (second ?? 1)).toBeCloseTo(20, 0);
     expect(texts(chart)).toEqual(["shirt", "+100", "bag", "−15"]);

@@ -35,5 +35,9 @@ export function classChart(rows: readonly ClassRow[], width: number, description
       svg("text", { class: "axis", x: end + 7, y: y + 14 }, signed(row.after - row.before)),
     ];
   });
-  return svg("svg", { class: "drawing", viewBox: `0 0 ${width} ${Math.max(1, height)}`, role: "img", "aria-label": description }, ...parts);
+  return svg(
+    "svg",
+    { class: "drawing", viewBox: `0 0 ${width} ${Math.max(1, height)}`, role: "img", "aria-label": description },
+    ...parts,
+  );
 }

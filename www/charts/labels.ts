@@ -4,8 +4,19 @@ import type { Point } from "./pareto";
 import { type SvgNode, svg, textWidth } from "./svg";
 
 export type Place =
-  | "right" | "left" | "above" | "below" | "above-left" | "below-right"
-  | "above-end" | "far-below" | "far-below-left" | "far-below-right" | "far-above" | "far-left" | "far-right";
+  | "right"
+  | "left"
+  | "above"
+  | "below"
+  | "above-left"
+  | "below-right"
+  | "above-end"
+  | "far-below"
+  | "far-below-left"
+  | "far-below-right"
+  | "far-above"
+  | "far-left"
+  | "far-right";
 
 export interface Label {
   readonly text: string;
@@ -43,19 +54,32 @@ interface Placed {
 function at(place: Place, anchor: Point): Placed {
   const { x, y } = anchor;
   switch (place) {
-    case "right": return { x: x + 10, y: y + 4, end: "start" };
-    case "left": return { x: x - 9, y: y + 4, end: "end" };
-    case "far-left": return { x: x - 15, y: y + 4, end: "end" };
-    case "above": return { x, y: y - 10, end: "middle" };
-    case "below": return { x, y: y + 18, end: "middle" };
-    case "above-left": return { x: x - 6, y: y - 7, end: "end" };
-    case "below-right": return { x: x + 7, y: y + 15, end: "start" };
-    case "above-end": return { x, y: y - 6, end: "end" };
-    case "far-below": return { x, y: y + 27, end: "middle" };
-    case "far-below-left": return { x: x - 8, y: y + 27, end: "end" };
-    case "far-below-right": return { x: x + 8, y: y + 27, end: "start" };
-    case "far-above": return { x, y: y - 17, end: "middle" };
-    case "far-right": return { x: x + 16, y: y + 4, end: "start" };
+    case "right":
+      return { x: x + 10, y: y + 4, end: "start" };
+    case "left":
+      return { x: x - 9, y: y + 4, end: "end" };
+    case "far-left":
+      return { x: x - 15, y: y + 4, end: "end" };
+    case "above":
+      return { x, y: y - 10, end: "middle" };
+    case "below":
+      return { x, y: y + 18, end: "middle" };
+    case "above-left":
+      return { x: x - 6, y: y - 7, end: "end" };
+    case "below-right":
+      return { x: x + 7, y: y + 15, end: "start" };
+    case "above-end":
+      return { x, y: y - 6, end: "end" };
+    case "far-below":
+      return { x, y: y + 27, end: "middle" };
+    case "far-below-left":
+      return { x: x - 8, y: y + 27, end: "end" };
+    case "far-below-right":
+      return { x: x + 8, y: y + 27, end: "start" };
+    case "far-above":
+      return { x, y: y - 17, end: "middle" };
+    case "far-right":
+      return { x: x + 16, y: y + 4, end: "start" };
   }
 }
 
@@ -85,12 +109,21 @@ export function placeLabels(labels: readonly Label[], dots: readonly Dot[], boun
       return { placed, box: labelBox(label.text, placed) };
     });
     const inside = options.filter(
-      ({ box }) => box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom,
+      ({ box }) =>
+        box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom,
     );
-    const chosen = inside.find(({ box }) => !taken.some((other) => overlaps(box, other))) ?? (label.always ? (inside[0] ?? options[0]) : undefined);
+    const chosen =
+      inside.find(({ box }) => !taken.some((other) => overlaps(box, other))) ??
+      (label.always ? (inside[0] ?? options[0]) : undefined);
     if (!chosen) continue;
     taken.push(chosen.box);
-    parts.push(svg("text", { class: label.class, x: chosen.placed.x, y: chosen.placed.y, "text-anchor": chosen.placed.end }, label.text));
+    parts.push(
+      svg(
+        "text",
+        { class: label.class, x: chosen.placed.x, y: chosen.placed.y, "text-anchor": chosen.placed.end },
+        label.text,
+      ),
+    );
   }
   return parts;
 }

@@ -2,9 +2,7 @@
 
 import { scaleLinear, scaleLog } from "d3-scale";
 
-export interface Scale {
-  (value: number): number;
-}
+export type Scale = (value: number) => number;
 
 export interface Axis {
   readonly scale: Scale;
@@ -19,8 +17,8 @@ export const KILOBYTE = 1000;
 export function bytesAxis(values: readonly number[], range: readonly [number, number]): Axis {
   const least = Math.max(1, Math.min(...values));
   const greatest = Math.max(least, ...values);
-  let from = Math.floor(Math.log2((least * 0.94) / KILOBYTE));
-  let to = Math.ceil(Math.log2((greatest * 1.06) / KILOBYTE));
+  let from = Math.floor(Math.log2((least * 0.97) / KILOBYTE));
+  let to = Math.ceil(Math.log2((greatest * 1.03) / KILOBYTE));
   if (to - from < 2) {
     from -= 1;
     to += 1;
@@ -29,15 +27,31 @@ export function bytesAxis(values: readonly number[], range: readonly [number, nu
   const every = Math.max(1, Math.ceil((to - from) / Math.max(2, Math.floor((range[1] - range[0]) / 52))));
   const ticks: number[] = [];
   for (let power = from; power <= to; power += every) ticks.push(2 ** power * KILOBYTE);
-  return { scale: scaleLog().base(2).domain(domain).range([...range]), ticks, domain };
+  return {
+    scale: scaleLog()
+      .base(2)
+      .domain(domain)
+      .range([...range]),
+    ticks,
+    domain,
+  };
 }
 
-/** Mean bits per weight, from 0 to the next of 4, 8, 16 or 32 that holds them all (plus the room scales take). */
+/** Mean bits per weight on a log₂ axis, from the power of two below the least (scales set aside) to the one above. */
 export function bitsAxis(values: readonly number[], range: readonly [number, number]): Axis {
-  const greatest = Math.max(1, ...values);
-  const top = [4, 8, 16, 32].find((limit) => greatest <= limit) ?? Math.ceil(greatest / 4) * 4;
-  const scale = scaleLinear().domain([0, top]).range([...range]);
-  return { scale, ticks: scale.ticks(8), domain: [0, top] };
+  const from = Math.floor(Math.log2(Math.min(16, ...values) * 0.97));
+  // Scales add a little to the bits of a format; that little need not open another octave.
+  const to = Math.max(from + 1, Math.ceil(Math.log2(Math.max(2, ...values) * 0.97)));
+  const domain: [number, number] = [2 ** from, 2 ** to];
+  const ticks = Array.from({ length: to - from + 1 }, (_, index) => 2 ** (from + index));
+  return {
+    scale: scaleLog()
+      .base(2)
+      .domain(domain)
+      .range([...range]),
+    ticks,
+    domain,
+  };
 }
 
 /**
@@ -50,7 +64,9 @@ export function accuracyAxis(
 ): Axis & { readonly truncated: boolean } {
   const least = Math.min(100, ...percents);
   const from = least < 40 ? 0 : Math.min(90, Math.floor(least / 10) * 10);
-  const scale = scaleLinear().domain([from, 100]).range([...range]);
-  const ticks = scale.ticks(from === 0 ? 5 : Math.max(2, Math.round((100 - from) / 10)));
+  const scale = scaleLinear()
+    .domain([from, 100])
+    .range([...range]);
+  const ticks = scale.ticks(5);
   return { scale, ticks, domain: [from, 100], truncated: from > 0 };
 }

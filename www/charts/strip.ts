@@ -42,7 +42,9 @@ export function stripBlocks(layers: readonly StripLayer[], width: number, height
   for (;;) {
     const free = room - small.size * LEAST_WIDTH;
     const total = layers.reduce((sum, layer, index) => sum + (small.has(index) ? 0 : layer.parameters), 0);
-    widths = layers.map((layer, index) => (small.has(index) ? LEAST_WIDTH : (layer.parameters / Math.max(1, total)) * free));
+    widths = layers.map((layer, index) =>
+      small.has(index) ? LEAST_WIDTH : (layer.parameters / Math.max(1, total)) * free,
+    );
     const next = widths.findIndex((value, index) => value < LEAST_WIDTH && !small.has(index));
     if (next < 0) break;
     small.add(next);
@@ -66,9 +68,40 @@ export function bitsTone(bits: number): string {
   const steps = [32, 16, 8, 6, 4, 3, 2];
   let best = 32;
   for (const step of steps) {
-    if (Math.abs(Math.log2(step) - Math.log2(Math.max(bits, 0.5))) < Math.abs(Math.log2(best) - Math.log2(Math.max(bits, 0.5)))) best = step;
+    if (
+      Math.abs(Math.log2(step) - Math.log2(Math.max(bits, 0.5))) <
+      Math.abs(Math.log2(best) - Math.log2(Math.max(bits, 0.5)))
+    )
+      best = step;
   }
   return `bits-${best}`;
+}
+
+/** Names under the blocks, the widest first; a name or detail that would touch another is left out. */
+function stripLabels(layers: readonly StripLayer[], blocks: readonly Block[], width: number, y: number): SvgNode[] {
+  const taken: [number, number][] = [];
+  const claim = (from: number, to: number) => {
+    if (from < 0 || to > width || taken.some(([left, right]) => from < right + 6 && left < to + 6)) return false;
+    taken.push([from, to]);
+    return true;
+  };
+  const parts: SvgNode[] = [];
+  const order = layers.map((_, index) => index).sort((a, b) => (blocks[b]?.width ?? 0) - (blocks[a]?.width ?? 0));
+  for (const index of order) {
+    const layer = layers[index];
+    const block = blocks[index];
+    if (!layer || !block) continue;
+    const right = block.x + block.width;
+    const nameWidth = textWidth(layer.name, 12);
+    const detailWidth = textWidth(layer.detail, 12);
+    if (claim(block.x, block.x + nameWidth)) parts.push(svg("text", { class: "label", x: block.x, y }, layer.name));
+    else if (claim(right - nameWidth, right))
+      parts.push(svg("text", { class: "label", x: right, y, "text-anchor": "end" }, layer.name));
+    if (block.width > nameWidth + detailWidth + 16 && claim(right - detailWidth, right)) {
+      parts.push(svg("text", { class: "axis", x: right, y, "text-anchor": "end" }, layer.detail));
+    }
+  }
+  return parts;
 }
 
 /** Draws the strip in a box of `width` × `height` pixels. */
@@ -79,7 +112,6 @@ export function stripChart(data: StripData, size: { readonly width: number; read
   const full = base - HEIGHT_TOP;
   const blocks = stripBlocks(data.layers, width, full, gap);
   const parts: SvgNode[] = [];
-  let free = 0;
   data.layers.forEach((layer, index) => {
     const block = blocks[index];
     if (!block) return;
@@ -100,24 +132,8 @@ export function stripChart(data: StripData, size: { readonly width: number; read
         height: block.height,
       }),
     );
-    const nameWidth = textWidth(layer.name, 12);
-    const isLast = index === data.layers.length - 1;
-    const anchorsEnd = isLast && block.width < nameWidth;
-    const start = anchorsEnd ? block.x + block.width - nameWidth : block.x;
-    const next = blocks[index + 1];
-    const limit = next ? Math.max(next.x - 4, block.x + block.width) : width;
-    if (start >= free && start + nameWidth <= Math.max(limit, start + (block.width < LEAST_WIDTH + 1 ? 0 : nameWidth)) && (block.width >= nameWidth || anchorsEnd || start + nameWidth <= limit)) {
-      parts.push(
-        svg("text", { class: "label", x: anchorsEnd ? block.x + block.width : block.x, y: height - 6, "text-anchor": anchorsEnd ? "end" : undefined }, layer.name),
-      );
-      free = start + nameWidth + 8;
-      const detailWidth = textWidth(layer.detail, 12);
-      if (block.width > nameWidth + detailWidth + 16) {
-        parts.push(svg("text", { class: "axis", x: block.x + block.width, y: height - 6, "text-anchor": "end" }, layer.detail));
-        free = block.x + block.width;
-      }
-    }
   });
+  parts.push(...stripLabels(data.layers, blocks, width, height - 6));
   return svg(
     "svg",
     { class: "drawing", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": data.description },

@@ -25,7 +25,13 @@ export function round(value: number): string {
   return String(Math.round(value * 100) / 100 + 0);
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
 
 function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? character);
@@ -36,7 +42,9 @@ export function toMarkup(node: SvgNode): string {
   const attributes = Object.entries(node.attributes)
     .map(([key, value]) => ` ${key}="${escapeText(value)}"`)
     .join("");
-  const children = node.children.map((child) => (typeof child === "string" ? escapeText(child) : toMarkup(child))).join("");
+  const children = node.children
+    .map((child) => (typeof child === "string" ? escapeText(child) : toMarkup(child)))
+    .join("");
   return `<${node.name}${attributes}>${children}</${node.name}>`;
 }
 
@@ -90,6 +98,6 @@ function attributesOf(element: Element): Record<string, string> {
 /** Width of a text in pixels, estimated: wide for Hangul and other full-width letters, narrow for the rest. */
 export function textWidth(text: string, size: number): number {
   let ems = 0;
-  for (const character of text) ems += character >= "\u1100" && !/[\u2000-\u2fff]/.test(character) ? 0.95 : 0.56;
+  for (const character of text) ems += character >= "\u1100" && !/[\u2000-\u2fff]/.test(character) ? 0.96 : 0.6;
   return ems * size;
 }

@@ -18,7 +18,7 @@ function sources(folder: string): string[] {
   });
 }
 
-const code = sources(www).join("\n");
+const code = [...sources(www), readFileSync(join(www, "i18n/index.ts"), "utf8")].join("\n");
 const languages = Object.entries(LANGUAGES) as [Language, (typeof LANGUAGES)["en"]][];
 
 /** Kinds of words looked up by an id: `speech.name("model", id)`, or a kind handed on to such a call. */
@@ -80,11 +80,19 @@ describe("messages", () => {
   it("fill values, choose plurals and leave slots for controls", () => {
     expect(format("{n} {n#mistake|mistakes}", { n: 1 })).toBe("1 mistake");
     expect(format("{n} {n#mistake|mistakes}", { n: "1,200" })).toBe("1,200 mistakes");
-    expect(parts("At {bits} now", { bits: "4 bits" })).toEqual([{ text: "At " }, { slot: "bits", text: "4 bits" }, { text: " now" }]);
+    expect(parts("At {bits} now", { bits: "4 bits" })).toEqual([
+      { text: "At " },
+      { slot: "bits", text: "4 bits" },
+      { text: " now" },
+    ]);
   });
 
   it("put particles after slots, so that a control keeps its own", () => {
-    expect(parts("{bits:으로/로} 줄이면", { bits: "4비트" })).toEqual([{ slot: "bits", text: "4비트" }, { text: "로" }, { text: " 줄이면" }]);
+    expect(parts("{bits:으로/로} 줄이면", { bits: "4비트" })).toEqual([
+      { slot: "bits", text: "4비트" },
+      { text: "로" },
+      { text: " 줄이면" },
+    ]);
   });
 });
 

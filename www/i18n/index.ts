@@ -65,6 +65,13 @@ export class Speech {
     return `${value < 10 ? value.toFixed(1) : this.whole(Math.round(value))}${JOINED}KB`;
   }
 
+  /** Seconds with a decimal; below a tenth, milliseconds. */
+  duration(seconds: number): string {
+    return seconds < 0.1
+      ? this.t("time.ms", { value: Math.max(1, Math.round(seconds * 1000)) })
+      : this.t("time.s", { value: seconds.toFixed(1) });
+  }
+
   /** A change in points of a percent, with a true minus sign. */
   points(share: number): string {
     const value = (Math.abs(share) * 100).toFixed(2);

@@ -7,7 +7,18 @@
 export type FinalSound = "none" | "rieul" | "consonant";
 
 /** 영 일 이 삼 사 오 육 칠 팔 구 */
-const DIGITS: readonly FinalSound[] = ["consonant", "rieul", "none", "consonant", "none", "none", "consonant", "rieul", "rieul", "none"];
+const DIGITS: readonly FinalSound[] = [
+  "consonant",
+  "rieul",
+  "none",
+  "consonant",
+  "none",
+  "none",
+  "consonant",
+  "rieul",
+  "rieul",
+  "none",
+];
 
 /** Spoken units: KB 킬로바이트, MB 메가바이트, % 퍼센트, × 배. */
 const UNITS: Readonly<Record<string, FinalSound>> = { "%": "none", KB: "none", MB: "none", B: "none", "×": "none" };

@@ -2,8 +2,8 @@
 
 import type { Speech } from "../i18n";
 import { type Choice, FULL_PRECISION, isBaseline, NO_ACTIVATIONS } from "../state/choice";
-import { encodeRecipe } from "../state/link";
 import type { Problem } from "../state/lab";
+import { encodeRecipe } from "../state/link";
 import type { Outcome } from "../state/runs";
 import type { Catalog, CoreError } from "../state/schema";
 
@@ -19,7 +19,8 @@ export function recipeName(choice: Choice, speech: Speech): string {
   if (choice.granularity === "tensor") parts.push(speech.t("trait.tensor"));
   if (!choice.symmetric) parts.push(speech.t("trait.asymmetric"));
   if (choice.range === "mse") parts.push(speech.t("trait.mse"));
-  if (choice.activations !== NO_ACTIVATIONS) parts.push(speech.t("trait.inputs", { format: speech.name("format", choice.activations) }));
+  if (choice.activations !== NO_ACTIVATIONS)
+    parts.push(speech.t("trait.inputs", { format: speech.name("format", choice.activations) }));
   return parts.join(", ");
 }
 
@@ -58,6 +59,9 @@ export function problemWords(problem: Problem, speech: Speech): string {
     case "storage":
       return speech.t("problem.storage");
     case "run":
-      return speech.t("problem.run", { name: recipeName(problem.choice, speech), reason: errorWords(problem.error, speech) });
+      return speech.t("problem.run", {
+        name: recipeName(problem.choice, speech),
+        reason: errorWords(problem.error, speech),
+      });
   }
 }

@@ -26,19 +26,26 @@ function run(recipe: unknown): Report {
 
 describe("the precomputed curve", () => {
   it("is of this engine and holds exactly what All widths would run", () => {
-    expect({ engine: precomputed.engine, numerics: precomputed.numerics }).toEqual({ engine: catalog.engine, numerics: catalog.numerics });
+    expect({ engine: precomputed.engine, numerics: precomputed.numerics }).toEqual({
+      engine: catalog.engine,
+      numerics: catalog.numerics,
+    });
     const keys = precomputedRuns(precomputed).map(({ choice }) => choiceKey(choice));
     expect(keys.sort()).toEqual(allWidths(DEFAULT_CHOICE, catalog).map(choiceKey).sort());
   });
 
-  it.each(["fp32", "int4", "ternary", "binary"])("%s is what the engine computes, bit for bit", { timeout: 60_000 }, (format) => {
-    const index = precomputed.runs.findIndex((entry) => entry.format === format);
-    const { choice, outcome } = precomputedRuns(precomputed)[index] ?? {};
-    if (!choice || !outcome) throw new Error(`${format} is missing`);
-    const report = run(recipeOf(choice, catalog));
-    const { accuracy, size, layers, digests } = report;
-    expect(JSON.parse(JSON.stringify({ accuracy, size, layers, digests }))).toEqual(outcome);
-  });
+  it.each(["fp32", "int4", "ternary", "binary"])(
+    "%s is what the engine computes, bit for bit",
+    { timeout: 60_000 },
+    (format) => {
+      const index = precomputed.runs.findIndex((entry) => entry.format === format);
+      const { choice, outcome } = precomputedRuns(precomputed)[index] ?? {};
+      if (!choice || !outcome) throw new Error(`${format} is missing`);
+      const report = run(recipeOf(choice, catalog));
+      const { accuracy, size, layers, digests } = report;
+      expect(JSON.parse(JSON.stringify({ accuracy, size, layers, digests }))).toEqual(outcome);
+    },
+  );
 });
 
 describe("the first paint", () => {

@@ -62,7 +62,14 @@ export function testImages(choice: Choice, catalog: Catalog): number {
 
 /** The same choice without compression: what it is compared with. */
 export function baselineOf(choice: Choice): Choice {
-  return { ...DEFAULT_CHOICE, model: choice.model, count: choice.count, seed: choice.seed, weights: FULL_PRECISION, activations: NO_ACTIVATIONS };
+  return {
+    ...DEFAULT_CHOICE,
+    model: choice.model,
+    count: choice.count,
+    seed: choice.seed,
+    weights: FULL_PRECISION,
+    activations: NO_ACTIVATIONS,
+  };
 }
 
 export function isBaseline(choice: Choice): boolean {
@@ -72,8 +79,15 @@ export function isBaseline(choice: Choice): boolean {
 /** The recipe of a choice, in the engine's words. */
 export function recipeOf(choice: Choice, catalog: Catalog): Recipe {
   const set = catalog.models.find((entry) => entry.id === choice.model)?.data;
-  const data = choice.count > 0 && set !== undefined ? { data: { set, split: "test", count: choice.count } as const } : {};
-  return { version: 1, model: choice.model, ...data, seed: choice.seed, steps: isBaseline(choice) ? [] : [{ quantize: quantizeOf(choice, catalog) }] };
+  const data =
+    choice.count > 0 && set !== undefined ? { data: { set, split: "test", count: choice.count } as const } : {};
+  return {
+    version: 1,
+    model: choice.model,
+    ...data,
+    seed: choice.seed,
+    steps: isBaseline(choice) ? [] : [{ quantize: quantizeOf(choice, catalog) }],
+  };
 }
 
 function quantizeOf(choice: Choice, catalog: Catalog): Quantize {
@@ -85,14 +99,18 @@ function quantizeOf(choice: Choice, catalog: Catalog): Quantize {
     ...(format?.ranged ? { range: choice.range } : {}),
   };
   if (choice.activations === NO_ACTIVATIONS) return { weights };
-  return { weights, activations: { format: choice.activations, granularity: "tensor", calibration: choice.calibration } };
+  return {
+    weights,
+    activations: { format: choice.activations, granularity: "tensor", calibration: choice.calibration },
+  };
 }
 
 /** One choice per weight format, widest first: what "All widths" runs. Full precision is the plain baseline. */
 export function allWidths(choice: Choice, catalog: Catalog): Choice[] {
   const seen = new Map<string, Choice>();
   for (const format of weightFormats(catalog)) {
-    const cell = format.id === FULL_PRECISION ? baselineOf(choice) : normalise({ ...choice, weights: format.id }, catalog);
+    const cell =
+      format.id === FULL_PRECISION ? baselineOf(choice) : normalise({ ...choice, weights: format.id }, catalog);
     seen.set(choiceKey(cell), cell);
   }
   return [...seen.values()];
@@ -121,8 +139,15 @@ export function widthStops(catalog: Catalog, keep: string): Format[] {
 /** A key that is equal exactly for equal choices. */
 export function choiceKey(choice: Choice): string {
   return JSON.stringify([
-    choice.model, choice.weights, choice.granularity, choice.symmetric, choice.range,
-    choice.activations, choice.calibration, choice.count, choice.seed,
+    choice.model,
+    choice.weights,
+    choice.granularity,
+    choice.symmetric,
+    choice.range,
+    choice.activations,
+    choice.calibration,
+    choice.count,
+    choice.seed,
   ]);
 }
 

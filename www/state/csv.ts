@@ -1,6 +1,7 @@
 /** Rows as CSV that no spreadsheet takes for formulas. */
 
-const FORMULA = /^[\s\u0000-\u001f]*[=+\-@\t\r]/;
+/** What a spreadsheet takes for the start of a formula, whatever blanks and controls stand before it. */
+const FORMULA = /^(?:\p{Cc}|\s)*[=+\-@]|^[\t\r]/u;
 
 /** One cell. Text that a spreadsheet would run is kept as text by a leading apostrophe; numbers stay numbers. */
 export function csvCell(value: string | number | undefined): string {

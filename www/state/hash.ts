@@ -67,7 +67,10 @@ const PROPERTIES: readonly Property[] = [
   {
     key: "seed",
     write: (view) => (view.choice.seed === DEFAULT_CHOICE.seed ? undefined : String(view.choice.seed)),
-    read: (view, value) => ({ ...view, choice: { ...view.choice, seed: whole(value, "seed", 0, Number.MAX_SAFE_INTEGER) } }),
+    read: (view, value) => ({
+      ...view,
+      choice: { ...view.choice, seed: whole(value, "seed", 0, Number.MAX_SAFE_INTEGER) },
+    }),
   },
   {
     key: "x",
@@ -96,7 +99,10 @@ export function writeHash(view: View, catalog: Catalog): string {
 }
 
 /** Reads a hash. Unknown keys are dropped; anything else wrong gives the default view and one problem. */
-export function readHash(hash: string, catalog: Catalog): { readonly view: View; readonly problem: LinkProblem | undefined } {
+export function readHash(
+  hash: string,
+  catalog: Catalog,
+): { readonly view: View; readonly problem: LinkProblem | undefined } {
   const text = hash.replace(/^#/, "");
   const refuse = (problem: LinkProblem) => ({ view: DEFAULT_VIEW, problem });
   if (text.length > LONGEST_HASH) return refuse({ kind: "long", found: text.length, allowed: LONGEST_HASH });

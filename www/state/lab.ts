@@ -166,7 +166,10 @@ export class Lab extends EventTarget {
     const missing = family.filter((entry) => !this.runs.get(choiceKey(entry))?.outcome);
     await this.#run(missing);
     const keys = new Set(family.map(choiceKey));
-    const best = smallestReaching([...this.runs.values()].filter((run) => keys.has(run.key)), target / 100);
+    const best = smallestReaching(
+      [...this.runs.values()].filter((run) => keys.has(run.key)),
+      target / 100,
+    );
     if (best) this.choose(best.choice);
     this.found = { target, key: best?.key };
     this.#changed();
@@ -198,7 +201,12 @@ export class Lab extends EventTarget {
     if (!going) this.#cancel = new AbortController();
     const signal = this.#cancel?.signal ?? new AbortController().signal;
     const keys = choices.map(choiceKey);
-    this.batch = { keys: [...(going?.keys ?? []), ...keys], started: going?.started ?? now, finished: undefined, cancelled: false };
+    this.batch = {
+      keys: [...(going?.keys ?? []), ...keys],
+      started: going?.started ?? now,
+      finished: undefined,
+      cancelled: false,
+    };
     for (const choice of choices) this.#update(choice, { state: "queued", error: undefined, progress: undefined });
     await Promise.all(choices.map((choice) => this.#runOne(choice, signal)));
     const batch = this.batch;
@@ -216,6 +224,7 @@ export class Lab extends EventTarget {
   async #runOne(choice: Choice, signal: AbortSignal): Promise<void> {
     const { catalog } = this;
     if (!catalog) return;
+    const submitted = this.#now();
     let began: number | undefined;
     try {
       const onProgress = (progress: Progress) => {
@@ -224,12 +233,24 @@ export class Lab extends EventTarget {
       };
       const result = await this.engine.run(recipeOf(choice, catalog), { signal, onProgress });
       const { report, predictions, labels } = result;
-      const seconds = began === undefined ? undefined : (this.#now() - began) / 1000;
-      this.#update(choice, { state: "done", outcome: report, report, predictions, labels, progress: undefined, seconds });
+      const seconds = (this.#now() - (began ?? submitted)) / 1000;
+      this.#update(choice, {
+        state: "done",
+        outcome: report,
+        report,
+        predictions,
+        labels,
+        progress: undefined,
+        seconds,
+      });
     } catch (error) {
       if (signal.aborted) {
-        const outcome = this.runs.get(choiceKey(choice))?.outcome;
-        this.#update(choice, { state: outcome ? "precomputed" : "cancelled", progress: undefined });
+        // What was there before stays what it was.
+        const before = this.runs.get(choiceKey(choice));
+        this.#update(choice, {
+          state: before?.report ? "done" : before?.outcome ? "precomputed" : "cancelled",
+          progress: undefined,
+        });
         return;
       }
       const reason = coreError(error);

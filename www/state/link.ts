@@ -45,10 +45,12 @@ export function encodeRecipe(choice: Choice, catalog: Catalog): string {
   const plain = normalise(choice, catalog);
   let step = `q${codeOf(catalog.formats, plain.weights, "weights")}`;
   if (plain.activations !== NO_ACTIVATIONS) step += `a${codeOf(catalog.formats, plain.activations, "activations")}`;
-  if (plain.granularity !== DEFAULT_CHOICE.granularity) step += `~g${codeOf(catalog.granularities, plain.granularity, "granularity")}`;
+  if (plain.granularity !== DEFAULT_CHOICE.granularity)
+    step += `~g${codeOf(catalog.granularities, plain.granularity, "granularity")}`;
   if (!plain.symmetric) step += "~asym";
   if (plain.range !== DEFAULT_CHOICE.range) step += `~r${codeOf(catalog.ranges, plain.range, "range")}`;
-  if (plain.calibration !== DEFAULT_CHOICE.calibration) step += `~c${codeOf(catalog.calibrations, plain.calibration, "calibration")}`;
+  if (plain.calibration !== DEFAULT_CHOICE.calibration)
+    step += `~c${codeOf(catalog.calibrations, plain.calibration, "calibration")}`;
   return `${model}.${step}`;
 }
 
@@ -56,10 +58,17 @@ type RecipeChoice = Omit<Choice, "count" | "seed">;
 
 /** Reads what `encodeRecipe` writes. Throws a `LinkError` naming the part that is not known. */
 export function decodeRecipe(text: string, catalog: Catalog): RecipeChoice {
-  const model = [...catalog.models].sort((a, b) => b.code.length - a.code.length).find((entry) => text === entry.code || text.startsWith(`${entry.code}.`));
+  const model = [...catalog.models]
+    .sort((a, b) => b.code.length - a.code.length)
+    .find((entry) => text === entry.code || text.startsWith(`${entry.code}.`));
   if (!model) throw new LinkError("model", text.split(".")[0] ?? text);
   const rest = text.slice(model.code.length + 1);
-  const base: RecipeChoice = { ...DEFAULT_CHOICE, model: model.id, weights: FULL_PRECISION, activations: NO_ACTIVATIONS };
+  const base: RecipeChoice = {
+    ...DEFAULT_CHOICE,
+    model: model.id,
+    weights: FULL_PRECISION,
+    activations: NO_ACTIVATIONS,
+  };
   if (rest === "") return base;
   if (!rest.startsWith("q") || rest.includes(".")) throw new LinkError("step", rest);
   const [formats = "", ...options] = rest.slice(1).split("~");
@@ -72,7 +81,9 @@ function decodeFormats(text: string, catalog: Catalog): Pick<Choice, "weights" |
   const weights = catalog.formats.filter((format) => format.weights);
   const plain = weights.find((format) => format.code === text);
   if (plain) return { weights: plain.id, activations: NO_ACTIVATIONS };
-  const format = weights.filter((entry) => text.startsWith(`${entry.code}a`)).sort((a, b) => b.code.length - a.code.length)[0];
+  const format = weights
+    .filter((entry) => text.startsWith(`${entry.code}a`))
+    .sort((a, b) => b.code.length - a.code.length)[0];
   if (!format) throw new LinkError("weights", text);
   const inputs = catalog.formats.filter((entry) => entry.activations);
   return { weights: format.id, activations: idOf(inputs, text.slice(format.code.length + 1), "activations") };

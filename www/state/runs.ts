@@ -38,6 +38,19 @@ export function newRun(choice: Choice, state: RunState): Run {
   };
 }
 
+/**
+ * The size of a run that is not finished, from a finished one that stores the same tensors: ranges, calibration, images and seed
+ * change values, never lengths.
+ */
+export function knownSize(run: Run, others: Iterable<Run>): Outcome["size"] | undefined {
+  if (run.outcome) return run.outcome.size;
+  const stored = ({ model, weights, granularity, symmetric, activations }: Choice) =>
+    JSON.stringify([model, weights, granularity, symmetric, activations]);
+  for (const other of others)
+    if (other.outcome && stored(other.choice) === stored(run.choice)) return other.outcome.size;
+  return undefined;
+}
+
 export interface Flip {
   readonly index: number;
   readonly label: number;

@@ -1,6 +1,17 @@
 /** The engine's data as the page uses it. One place, so that a change of the engine's types shows here first. */
 
-export type { Catalog, CoreError, Picture, Progress, Quantize, Recipe, Report, RunResult, Split } from "../engine/types";
+export type {
+  Catalog,
+  CoreError,
+  Picture,
+  Progress,
+  Quantize,
+  Recipe,
+  Report,
+  RunResult,
+  Split,
+} from "../engine/types";
+
 import type { Catalog } from "../engine/types";
 
 export type Format = Catalog["formats"][number];

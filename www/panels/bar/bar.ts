@@ -55,9 +55,11 @@ export class BarPanel extends Panel {
       </header>
       <p class="toast" role="status">${this.shared ? this.t(this.shared) : nothing}</p>
       <div role="alert">
-        ${lab.problem
-          ? html`<p class="problem"><span>${problemWords(lab.problem, speech)}</span><button class="link" @click=${() => lab.dismiss()}>${this.t("problem.dismiss")}</button></p>`
-          : nothing}
+        ${
+          lab.problem
+            ? html`<p class="problem"><span>${problemWords(lab.problem, speech)}</span><button class="link" @click=${() => lab.dismiss()}>${this.t("problem.dismiss")}</button></p>`
+            : nothing
+        }
       </div>
     `;
   }

@@ -1,7 +1,14 @@
 /** Accuracy against size: the chart, its readout, and what pointer and keys do in it. */
 
 import { html, type TemplateResult } from "lit";
-import { type AccuracyData, accuracyChart, accuracyPlot, accuracyStart, markPositions, nearestMark } from "../../charts/accuracy";
+import {
+  type AccuracyData,
+  accuracyChart,
+  accuracyPlot,
+  accuracyStart,
+  markPositions,
+  nearestMark,
+} from "../../charts/accuracy";
 import { paint } from "../../charts/svg";
 import { AXES } from "../../state/hash";
 import { Panel } from "../panel";
@@ -11,13 +18,17 @@ import { axisNote, chartData, runWords } from "./data";
 /** Pointer distance in pixels within which a mark is meant. */
 const REACH = 26;
 
-export const CHART_HEIGHT = { wide: 500, narrow: 320 };
-
 export class ChartPanel extends Panel {
-  static override properties = { ...Panel.properties, active: { state: true }, width: { state: true } };
+  static override properties = {
+    ...Panel.properties,
+    active: { state: true },
+    width: { state: true },
+    height: { state: true },
+  };
 
   declare active: string | undefined;
   declare width: number;
+  declare height: number;
   readonly #resize = new ResizeObserver(() => this.#measure());
   #data: AccuracyData | undefined;
 
@@ -25,6 +36,7 @@ export class ChartPanel extends Panel {
     super();
     this.active = undefined;
     this.width = 0;
+    this.height = 0;
   }
 
   override disconnectedCallback(): void {
@@ -37,12 +49,14 @@ export class ChartPanel extends Panel {
   }
 
   get #size(): { width: number; height: number } {
-    return { width: this.width, height: this.width < 480 ? CHART_HEIGHT.narrow : CHART_HEIGHT.wide };
+    return { width: this.width, height: this.height };
   }
 
   #measure(): void {
-    const width = this.#plot?.clientWidth ?? 0;
-    if (width > 0 && width !== this.width) this.width = width;
+    const { clientWidth = 0, clientHeight = 0 } = this.#plot ?? {};
+    if (clientWidth === 0 || clientHeight === 0) return;
+    this.width = clientWidth;
+    this.height = clientHeight;
   }
 
   protected override firstUpdated(): void {
@@ -53,12 +67,22 @@ export class ChartPanel extends Panel {
   protected override willUpdate(): void {
     super.willUpdate();
     const { lab, speech } = this;
-    const data = lab.catalog?.data.find((set) => set.id === lab.catalog?.models.find((model) => model.id === lab.view.choice.model)?.data);
+    const data = lab.catalog?.data.find(
+      (set) => set.id === lab.catalog?.models.find((model) => model.id === lab.view.choice.model)?.data,
+    );
     this.#data = chartData(
-      { runs: [...lab.runs.values()], choice: lab.view.choice, axis: lab.view.axis, catalog: lab.catalog, active: this.active, classes: data?.classes.length ?? 10 },
+      {
+        runs: [...lab.runs.values()],
+        choice: lab.view.choice,
+        axis: lab.view.axis,
+        catalog: lab.catalog,
+        active: this.active,
+        classes: data?.classes.length ?? 10,
+      },
       speech,
     );
-    if (this.active !== undefined && !this.#data.marks.some((mark) => mark.key === this.active)) this.active = undefined;
+    if (this.active !== undefined && !this.#data.marks.some((mark) => mark.key === this.active))
+      this.active = undefined;
   }
 
   protected override updated(): void {
@@ -86,7 +110,14 @@ export class ChartPanel extends Panel {
   #key(event: KeyboardEvent): void {
     const keys = this.#ordered;
     const at = keys.indexOf(this.active ?? this.#data?.current ?? "");
-    const moves: Record<string, number> = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: keys.length - 1 };
+    const moves: Record<string, number> = {
+      ArrowRight: at + 1,
+      ArrowUp: at + 1,
+      ArrowLeft: at - 1,
+      ArrowDown: at - 1,
+      Home: 0,
+      End: keys.length - 1,
+    };
     const next = moves[event.key];
     if (next !== undefined) {
       event.preventDefault();
@@ -109,14 +140,15 @@ export class ChartPanel extends Panel {
     const { axis } = lab.view;
     const data = this.#data;
     const index = data?.marks.findIndex((mark) => mark.key === this.active) ?? -1;
-    const before = [...lab.runs.values()].some((run) => run.state === "precomputed");
+    const before = data?.marks.some((mark) => lab.runs.get(mark.key)?.state === "precomputed");
     const note = data && this.width > 0 ? axisNote(accuracyStart(data, this.#size), data, this.speech) : "";
     return html`
       <div class="chart-head">
         <h2>${this.t("chart.title")} <small>${this.t(`chart.against.${axis}`)}</small></h2>
         <div class="axis-choice" role="group" aria-label=${this.t("chart.axis")}>
           ${AXES.map(
-            (name) => html`<button aria-pressed=${axis === name ? "true" : "false"} @click=${() => lab.show({ axis: name })}>${this.t(`chart.axis.${name}`)}</button>`,
+            (name) =>
+              html`<button aria-pressed=${axis === name ? "true" : "false"} @click=${() => lab.show({ axis: name })}>${this.t(`chart.axis.${name}`)}</button>`,
           )}
         </div>
       </div>

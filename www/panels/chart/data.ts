@@ -2,9 +2,18 @@
 
 import type { AccuracyData, Mark, Series } from "../../charts/accuracy";
 import type { Speech } from "../../i18n";
-import { baselineOf, type Choice, choiceKey, DEFAULT_CHOICE, familyKey, isBaseline, NO_ACTIVATIONS, normalise } from "../../state/choice";
+import {
+  baselineOf,
+  type Choice,
+  choiceKey,
+  DEFAULT_CHOICE,
+  familyKey,
+  isBaseline,
+  NO_ACTIVATIONS,
+  normalise,
+} from "../../state/choice";
 import type { AxisName } from "../../state/hash";
-import type { Run } from "../../state/runs";
+import { knownSize, type Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
 import { mistakes, recipeName } from "../words";
 
@@ -17,12 +26,12 @@ export interface ChartInput {
   readonly classes: number;
 }
 
-/** Runs the chart can show: those on the same data as the choice, with a size and at least a partial result. */
+/** Runs the chart can show: those on the same data as the choice that have a result, or a partial one and a known size. */
 export function shownRuns(input: ChartInput): Run[] {
   const { catalog, choice } = input;
   const dataOf = (model: string) => catalog?.models.find((entry) => entry.id === model)?.data ?? model;
   const data = dataOf(choice.model);
-  return input.runs.filter((run) => run.outcome && dataOf(run.choice.model) === data);
+  return input.runs.filter((run) => (run.outcome ?? run.progress?.partial) && dataOf(run.choice.model) === data);
 }
 
 /** Families of the runs and of the choice: all recipes that differ in the weights' format alone. */
@@ -30,13 +39,19 @@ function families(runs: readonly Choice[], choice: Choice, catalog: Catalog | un
   const found = new Map<string, Choice>();
   const tell = (member: Choice) => {
     const format = catalog?.formats.find((entry) => entry.id === member.weights);
-    const telling = format ? format.scaled && format.asymmetric && format.ranged : !isBaseline(member) && /^int/.test(member.weights);
+    const telling = format
+      ? format.scaled && format.asymmetric && format.ranged
+      : !isBaseline(member) && /^int/.test(member.weights);
     if (telling) found.set(familyKey(member), { ...member, weights: "" });
   };
   tell(choice);
   for (const member of runs) tell(member);
   if (found.size === 0) {
-    const plain = { ...choice, weights: "", ...(isBaseline(choice) ? { activations: DEFAULT_CHOICE.activations } : {}) };
+    const plain = {
+      ...choice,
+      weights: "",
+      ...(isBaseline(choice) ? { activations: DEFAULT_CHOICE.activations } : {}),
+    };
     found.set(familyKey(plain), plain);
   }
   return [...found.values()];
@@ -44,14 +59,17 @@ function families(runs: readonly Choice[], choice: Choice, catalog: Catalog | un
 
 /** Whether a choice is a member of a family, once what its format ignores is set aside. */
 export function belongs(member: Choice, family: Choice, catalog: Catalog | undefined): boolean {
-  if (isBaseline(member)) return member.model === family.model && member.count === family.count && member.seed === family.seed;
+  if (isBaseline(member))
+    return member.model === family.model && member.count === family.count && member.seed === family.seed;
   const sibling = { ...family, weights: member.weights };
   return choiceKey(catalog ? normalise(sibling, catalog) : looselyNormalised(sibling)) === choiceKey(member);
 }
 
 /** Before the catalog is there, the precomputed curve has one family: floats and sign formats take its defaults. */
 function looselyNormalised(choice: Choice): Choice {
-  return /^int/.test(choice.weights) ? choice : { ...choice, granularity: DEFAULT_CHOICE.granularity, symmetric: true, range: DEFAULT_CHOICE.range };
+  return /^int/.test(choice.weights)
+    ? choice
+    : { ...choice, granularity: DEFAULT_CHOICE.granularity, symmetric: true, range: DEFAULT_CHOICE.range };
 }
 
 type Trait = (choice: Choice, speech: Speech) => string;
@@ -63,8 +81,13 @@ const TRAITS: readonly Trait[] = [
   (choice, speech) => speech.t(choice.symmetric ? "trait.symmetric" : "trait.asymmetric"),
   (choice, speech) => speech.t(choice.range === "mse" ? "trait.mse" : "trait.minmax"),
   (choice, speech) =>
-    choice.activations === NO_ACTIVATIONS ? speech.t("trait.inputs.none") : speech.t("trait.inputs", { format: speech.name("format", choice.activations) }),
-  (choice, speech) => (choice.activations === NO_ACTIVATIONS ? "" : speech.t("trait.calibration", { name: speech.name("calibration", choice.calibration) })),
+    choice.activations === NO_ACTIVATIONS
+      ? speech.t("trait.inputs.none")
+      : speech.t("trait.inputs", { format: speech.name("format", choice.activations) }),
+  (choice, speech) =>
+    choice.activations === NO_ACTIVATIONS
+      ? ""
+      : speech.t("trait.calibration", { name: speech.name("calibration", choice.calibration) }),
   (choice, speech) => (choice.count > 0 ? speech.t("trait.count", { count: speech.whole(choice.count) }) : ""),
 ];
 
@@ -83,16 +106,28 @@ export function runWords(run: Run, speech: Speech): string {
   const { accuracy, size } = outcome;
   const name = recipeName(run.choice, speech);
   const [low, high] = accuracy.wilson95;
-  const common = { name, percent: speech.percent(accuracy.top1, 2), bytes: speech.whole(size.bytes), total: speech.whole(accuracy.total) };
-  if (run.choice.count > 0) return speech.t("chart.mark.subset", { ...common, low: speech.percent(low), high: speech.percent(high) });
-  return speech.t("chart.mark", { ...common, mistakes: speech.whole(mistakes(accuracy)), bits: size.bits_per_weight.toFixed(2) });
+  const common = {
+    name,
+    percent: speech.percent(accuracy.top1, 2),
+    bytes: speech.whole(size.bytes),
+    total: speech.whole(accuracy.total),
+  };
+  if (run.choice.count > 0)
+    return speech.t("chart.mark.subset", { ...common, low: speech.percent(low), high: speech.percent(high) });
+  return speech.t("chart.mark", {
+    ...common,
+    mistakes: speech.whole(mistakes(accuracy)),
+    bits: size.bits_per_weight.toFixed(2),
+  });
 }
 
 function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Speech): Mark | undefined {
   const { outcome, progress } = run;
-  if (!outcome) return undefined;
-  const partial = run.state === "running" && !run.predictions ? progress?.partial : undefined;
-  const accuracy = partial && partial.total > 0 ? partial : outcome.accuracy;
+  const size = knownSize(run, input.runs);
+  const partial =
+    run.state === "running" && !run.predictions && progress?.partial?.total ? progress.partial : undefined;
+  const accuracy = partial ?? outcome?.accuracy;
+  if (!size || !accuracy) return undefined;
   const [low, high] = accuracy.wilson95;
   const description =
     accuracy === partial
@@ -102,17 +137,18 @@ function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Spe
           low: speech.percent(low),
           high: speech.percent(high),
           total: speech.whole(accuracy.total),
-          bytes: speech.whole(outcome.size.bytes),
+          bytes: speech.whole(size.bytes),
         })
       : runWords(run, speech);
   return {
     key: run.key,
     series: all.filter((family) => belongs(run.choice, family, input.catalog)).map(familyKey),
-    x: input.axis === "bytes" ? outcome.size.bytes : outcome.size.bits_per_weight,
+    x: input.axis === "bytes" ? size.bytes : size.bits_per_weight,
     percent: accuracy.top1 * 100,
     low: low * 100,
     high: high * 100,
     complete: accuracy !== partial && run.choice.count === 0,
+    linked: /^(fp|bf|int)\d+$/.test(run.choice.weights),
     label: speech.name("mark", run.choice.weights),
     description,
   };
@@ -121,11 +157,19 @@ function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Spe
 /** Everything the chart draws. */
 export function chartData(input: ChartInput, speech: Speech): AccuracyData {
   const shown = shownRuns(input);
-  const all = families(shown.map((run) => run.choice), input.choice, input.catalog);
+  const all = families(
+    shown.map((run) => run.choice),
+    input.choice,
+    input.catalog,
+  );
   const marks = shown.flatMap((run) => toMark(run, all, input, speech) ?? []);
   const own = all.filter((family) => belongs(input.choice, family, input.catalog)).map(familyKey);
   const series: Series[] = all
-    .map((family) => ({ key: familyKey(family), label: all.length > 1 ? familyLabel(family, all, speech) : "", chosen: own[0] === familyKey(family) }))
+    .map((family) => ({
+      key: familyKey(family),
+      label: all.length > 1 ? familyLabel(family, all, speech) : "",
+      chosen: own[0] === familyKey(family),
+    }))
     .sort((a, b) => Number(b.chosen) - Number(a.chosen));
   const base = shown.find((run) => run.key === choiceKey(baselineOf(input.choice)))?.outcome?.accuracy.top1;
   return {
@@ -148,6 +192,7 @@ export function chartData(input: ChartInput, speech: Speech): AccuracyData {
 /** What must be said about the vertical axis when it does not start at zero. */
 export function axisNote(start: number, data: AccuracyData, speech: Speech): string {
   if (start === 0) return "";
-  const chance = data.chance < start ? ` ${speech.t("chart.truncated.chance", { chance: Math.round(data.chance) })}` : "";
+  const chance =
+    data.chance < start ? ` ${speech.t("chart.truncated.chance", { chance: Math.round(data.chance) })}` : "";
   return speech.t("chart.truncated", { from: start }) + chance;
 }

@@ -25,7 +25,12 @@ export function likeliest(before: ArrayLike<number>, after: ArrayLike<number>, c
 }
 
 export class DrawPanel extends Panel {
-  static override properties = { ...Panel.properties, reading: { state: true }, note: { state: true }, cursor: { state: true } };
+  static override properties = {
+    ...Panel.properties,
+    reading: { state: true },
+    note: { state: true },
+    cursor: { state: true },
+  };
 
   declare reading: Reading | undefined;
   declare note: string;
@@ -61,7 +66,7 @@ export class DrawPanel extends Panel {
       this.#loaded = undefined;
       this.reading = undefined;
       this.cursor = undefined;
-      if (this.#wanted === 0) this.#load();
+      this.#load();
     }
   }
 
@@ -72,7 +77,11 @@ export class DrawPanel extends Panel {
     const { width, height } = this.#grid;
     if (canvas.width !== width) canvas.width = width;
     if (canvas.height !== height) canvas.height = height;
-    context.putImageData(new ImageData(inkPixels(this.#grid.cells, this.#grid.cells.length / (width * height)), width, height), 0, 0);
+    context.putImageData(
+      new ImageData(inkPixels(this.#grid.cells, this.#grid.cells.length / (width * height)), width, height),
+      0,
+      0,
+    );
     this.#ask();
   }
 
@@ -106,7 +115,10 @@ export class DrawPanel extends Panel {
 
   #cell(event: PointerEvent): readonly [number, number] {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * this.#grid.width, ((event.clientY - box.top) / box.height) * this.#grid.height];
+    return [
+      ((event.clientX - box.left) / box.width) * this.#grid.width,
+      ((event.clientY - box.top) / box.height) * this.#grid.height,
+    ];
   }
 
   #down(event: PointerEvent): void {
@@ -126,7 +138,10 @@ export class DrawPanel extends Panel {
     if (!this.#last) return;
     for (const step of event.getCoalescedEvents?.() ?? [event]) {
       const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-      const cell = [((step.clientX - box.left) / box.width) * this.#grid.width, ((step.clientY - box.top) / box.height) * this.#grid.height] as const;
+      const cell = [
+        ((step.clientX - box.left) / box.width) * this.#grid.width,
+        ((step.clientY - box.top) / box.height) * this.#grid.height,
+      ] as const;
       stroke(this.#grid, this.#last, cell, brushRadius(this.#grid));
       this.#last = cell;
     }
@@ -141,8 +156,10 @@ export class DrawPanel extends Panel {
     const { width, height } = this.#grid;
     const [x, y] = this.cursor ?? [Math.floor(width / 2), Math.floor(height / 2)];
     const moves: Record<string, readonly [number, number]> = {
-      ArrowLeft: [Math.max(0, x - 1), y], ArrowRight: [Math.min(width - 1, x + 1), y],
-      ArrowUp: [x, Math.max(0, y - 1)], ArrowDown: [x, Math.min(height - 1, y + 1)],
+      ArrowLeft: [Math.max(0, x - 1), y],
+      ArrowRight: [Math.min(width - 1, x + 1), y],
+      ArrowUp: [x, Math.max(0, y - 1)],
+      ArrowDown: [x, Math.min(height - 1, y + 1)],
     };
     const next = moves[event.key];
     if (next) {
@@ -215,12 +232,14 @@ export class DrawPanel extends Panel {
               this.cursor = undefined;
             }}
           ></canvas>
-          ${cursor
-            ? html`<i
+          ${
+            cursor
+              ? html`<i
                 class="pad-cursor"
                 style="left:${(cursor[0] / width) * 100}%;top:${(cursor[1] / height) * 100}%;width:${100 / width}%;height:${100 / height}%"
               ></i>`
-            : nothing}
+              : nothing
+          }
         </div>
         <div class="reading">
           <h2>${this.t(`draw.title.${title}`)}</h2>
@@ -238,7 +257,11 @@ export class DrawPanel extends Panel {
   #words(data: DataSet | undefined): string {
     if (this.note) return this.note;
     const loaded = this.#loaded;
-    if (loaded && data) return this.t("draw.loaded", { index: loaded.index, label: this.speech.name("class", data.classes[loaded.label] ?? "") });
+    if (loaded && data)
+      return this.t("draw.loaded", {
+        index: loaded.index,
+        label: this.speech.name("class", data.classes[loaded.label] ?? ""),
+      });
     return this.t("draw.empty");
   }
 

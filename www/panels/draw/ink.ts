@@ -17,7 +17,12 @@ export function brushRadius(grid: Grid): number {
 }
 
 /** Draws from one place to another, in cells; darkens, never lightens. Edges fall off over one cell. */
-export function stroke(grid: Grid, from: readonly [number, number], to: readonly [number, number], radius: number): void {
+export function stroke(
+  grid: Grid,
+  from: readonly [number, number],
+  to: readonly [number, number],
+  radius: number,
+): void {
   const [x0, y0] = from;
   const [x1, y1] = to;
   const dx = x1 - x0;

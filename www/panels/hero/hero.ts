@@ -31,8 +31,14 @@ export class HeroPanel extends Panel {
   #key(event: KeyboardEvent): void {
     const at = this.#index;
     const moves: Record<string, number> = {
-      ArrowLeft: at + 1, ArrowDown: at + 1, ArrowRight: at - 1, ArrowUp: at - 1,
-      PageDown: at + 3, PageUp: at - 3, Home: this.#stops.length - 1, End: 0,
+      ArrowLeft: at + 1,
+      ArrowDown: at + 1,
+      ArrowRight: at - 1,
+      ArrowUp: at - 1,
+      PageDown: at + 3,
+      PageUp: at - 3,
+      Home: this.#stops.length - 1,
+      End: 0,
     };
     const next = moves[event.key];
     if (next === undefined) return;
@@ -89,15 +95,20 @@ export class HeroPanel extends Panel {
     const { lab, speech } = this;
     const { catalog, view } = lab;
     const model = catalog?.models.find((entry) => entry.id === view.choice.model);
-    const parts = heroSentence({ choice: view.choice, current: lab.current, baseline: lab.baseline, data: model?.data ?? "fashion" }, speech);
+    const parts = heroSentence(
+      { choice: view.choice, current: lab.current, baseline: lab.baseline, data: model?.data ?? "fashion" },
+      speech,
+    );
     const top1 = lab.baseline?.outcome?.accuracy.top1;
     const target = top1 === undefined ? undefined : Math.floor(top1 * 100);
     return html`
       <h1>${parts.map((part) => ("slot" in part && part.slot === "bits" ? this.#slider(widthName(view.choice, speech)) : part.text))}</h1>
       <p class="call">
-        ${target === undefined
-          ? nothing
-          : html`<button class="link" ?disabled=${!lab.ready || lab.busy} @click=${() => lab.findSmallest(target)}>${this.t("hero.find", { target })}\u00a0→</button>`}
+        ${
+          target === undefined
+            ? nothing
+            : html`<button class="link" ?disabled=${!lab.ready || lab.busy} @click=${() => lab.findSmallest(target)}>${this.t("hero.find", { target })}\u00a0→</button>`
+        }
         <span class="soft" role="status">${this.#found()}</span>
       </p>
     `;
@@ -109,7 +120,11 @@ export class HeroPanel extends Panel {
     if (!found) return this.t("hero.hint");
     const run = found.key === undefined ? undefined : lab.runs.get(found.key);
     if (!run?.outcome) return this.t("hero.missed", { target: found.target });
-    return this.t("hero.found", { target: found.target, name: recipeName(run.choice, speech), size: speech.kilobytes(run.outcome.size.bytes) });
+    return this.t("hero.found", {
+      target: found.target,
+      name: recipeName(run.choice, speech),
+      size: speech.kilobytes(run.outcome.size.bytes),
+    });
   }
 }
 

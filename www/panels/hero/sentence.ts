@@ -1,7 +1,7 @@
 /** Which sentence the page opens with, and its values. Pure, so the static first paint says the same. */
 
-import type { Part } from "../../i18n/message";
 import type { Speech } from "../../i18n";
+import type { Part } from "../../i18n/message";
 import { type Choice, isBaseline } from "../../state/choice";
 import type { Run } from "../../state/runs";
 import { mistakes, widthName } from "../words";
@@ -25,8 +25,14 @@ export function heroSentence(input: HeroInput, speech: Speech): Part[] {
     return speech.parts(going ? "hero.waiting" : "hero.unknown", values);
   }
   const total = speech.whole(after.accuracy.total);
-  const weights = { ...values, size: speech.kilobytes(after.size.bytes), baseline: speech.kilobytes(before.size.bytes), total };
-  if (isBaseline(choice)) return speech.parts("hero.baseline", { ...weights, mistakes: speech.whole(mistakes(after.accuracy)) });
+  const weights = {
+    ...values,
+    size: speech.kilobytes(after.size.bytes),
+    baseline: speech.kilobytes(before.size.bytes),
+    total,
+  };
+  if (isBaseline(choice))
+    return speech.parts("hero.baseline", { ...weights, mistakes: speech.whole(mistakes(after.accuracy)) });
   const more = mistakes(after.accuracy) - mistakes(before.accuracy);
   if (more === 0) return speech.parts("hero.same", weights);
   return more > 0

@@ -67,19 +67,25 @@ export class LostPanel extends Panel {
     if (of.every((part, index) => part === this.#of[index])) return;
     if (before !== this.#of[0] || after !== this.#of[1]) this.page = 0;
     this.#of = of;
-    this.#loss = before && after && labels && data ? lossOf(before, after, labels, data, (id) => this.speech.name("class", id)) : undefined;
+    this.#loss =
+      before && after && labels && data
+        ? lossOf(before, after, labels, data, (id) => this.speech.name("class", id))
+        : undefined;
   }
 
   protected override updated(): void {
     const plot = this.querySelector(".pays");
     const loss = this.#loss;
     if (plot && loss) {
-      const said = loss.rows.map((row) => this.t("lost.pays.row", { label: row.label, before: row.before, after: row.after })).join(" ");
+      const said = loss.rows
+        .map((row) => this.t("lost.pays.row", { label: row.label, before: row.before, after: row.after }))
+        .join(" ");
       paint(plot, classChart(loss.rows, this.width, this.t("lost.pays.label", { rows: said })));
     } else plot?.replaceChildren();
     const data = this.#data;
     if (!data) return;
-    for (const canvas of this.querySelectorAll<HTMLCanvasElement>("canvas[data-index]")) this.#show(canvas, Number(canvas.dataset.index), data);
+    for (const canvas of this.querySelectorAll<HTMLCanvasElement>("canvas[data-index]"))
+      this.#show(canvas, Number(canvas.dataset.index), data);
   }
 
   #show(canvas: HTMLCanvasElement, index: number, data: DataSet): void {
@@ -99,7 +105,8 @@ export class LostPanel extends Panel {
     const picture = this.#pictures.get(key);
     canvas.width = width;
     canvas.height = height;
-    if (picture) canvas.getContext("2d")?.putImageData(new ImageData(inkPixels(picture.pixels, channels), width, height), 0, 0);
+    if (picture)
+      canvas.getContext("2d")?.putImageData(new ImageData(inkPixels(picture.pixels, channels), width, height), 0, 0);
   }
 
   protected override render(): TemplateResult {
@@ -114,14 +121,23 @@ export class LostPanel extends Panel {
         ? this.t("lost.needed")
         : loss.flips.length === 0
           ? this.t("lost.none")
-          : this.t("lost.count", { flipped: speech.whole(loss.flips.length), total: speech.whole(loss.total), right: speech.whole(loss.right) });
+          : this.t("lost.count", {
+              flipped: speech.whole(loss.flips.length),
+              total: speech.whole(loss.total),
+              right: speech.whole(loss.right),
+            });
     const name = (index: number) => speech.name("class", data?.classes[index] ?? String(index));
     return html`
       <h2>${this.t("lost.title")}</h2>
       <p class="soft lost-words">${words}</p>
       <ul class="flips">
         ${shown.map((flip) => {
-          const said = this.t("lost.figure", { index: flip.index, label: name(flip.label), before: name(flip.before), after: name(flip.after) });
+          const said = this.t("lost.figure", {
+            index: flip.index,
+            label: name(flip.label),
+            before: name(flip.before),
+            after: name(flip.after),
+          });
           return html`<li>
             <canvas data-index=${flip.index} width="28" height="28" role="img" aria-label=${said}></canvas>
             <p aria-hidden="true">
@@ -133,11 +149,13 @@ export class LostPanel extends Panel {
         })}
       </ul>
       <p class="more">
-        ${pages > 1
-          ? html`<button class="link" @click=${() => {
-              this.page = (this.page + 1) % pages;
-            }}>${this.t("lost.next", { count: PAGE })}</button>`
-          : nothing}
+        ${
+          pages > 1
+            ? html`<button class="link" @click=${() => {
+                this.page = (this.page + 1) % pages;
+              }}>${this.t("lost.next", { count: PAGE })}</button>`
+            : nothing
+        }
       </p>
       <h2 class="pays-title">${this.t("lost.pays")} <small>${this.t("lost.pays.sub")}</small></h2>
       <div class="pays"></div>
@@ -146,14 +164,25 @@ export class LostPanel extends Panel {
 }
 
 /** Flipped answers and errors per class, the classes that pay most first. */
-export function lossOf(before: Uint8Array, after: Uint8Array, labels: Uint8Array, data: Pick<DataSet, "classes">, name: (id: string) => string): Loss {
+export function lossOf(
+  before: Uint8Array,
+  after: Uint8Array,
+  labels: Uint8Array,
+  data: Pick<DataSet, "classes">,
+  name: (id: string) => string,
+): Loss {
   const changed = flips(before, after, labels);
   const errorsBefore = errorsPerClass(before, labels, data.classes.length);
   const errorsAfter = errorsPerClass(after, labels, data.classes.length);
   const rows = data.classes
     .map((id, index) => ({ label: name(id), before: errorsBefore[index] ?? 0, after: errorsAfter[index] ?? 0 }))
     .sort((a, b) => b.after - b.before - (a.after - a.before) || b.after - a.after);
-  return { flips: changed, right: changed.filter((flip) => flip.after === flip.label).length, total: labels.length, rows };
+  return {
+    flips: changed,
+    right: changed.filter((flip) => flip.after === flip.label).length,
+    total: labels.length,
+    rows,
+  };
 }
 
 customElements.define("fw-lost", LostPanel);

@@ -9,8 +9,16 @@ export class NotesPanel extends Panel {
     const { speech } = this;
     const { catalog } = this.lab;
     if (!catalog) return html`<h2>${this.t("notes.title")}</h2>`;
-    const sets = catalog.data.map((set) => this.t("notes.set", { name: speech.name("data", set.id), count: speech.whole(set.splits.test), licence: set.licence }));
-    const absent = OPTIONAL_SETS.filter((id) => !catalog.data.some((set) => set.id === id)).map((id) => speech.name("data", id));
+    const sets = catalog.data.map((set) =>
+      this.t("notes.set", {
+        name: speech.name("data", set.id),
+        count: speech.whole(set.splits.test),
+        licence: set.licence,
+      }),
+    );
+    const absent = OPTIONAL_SETS.filter((id) => !catalog.data.some((set) => set.id === id)).map((id) =>
+      speech.name("data", id),
+    );
     return html`
       <h2>${this.t("notes.title")}</h2>
       <p>${this.t("notes.real")} ${this.t("notes.engine", { engine: catalog.engine, numerics: catalog.numerics })}</p>

@@ -12,7 +12,9 @@ export function batchShare(batch: Batch, runs: ReadonlyMap<string, Run>): number
   for (const key of batch.keys) {
     const run = runs.get(key);
     if (!run || run.state === "queued") continue;
-    if (run.state === "running") done += run.progress && run.progress.total_macs > 0 ? Math.min(1, run.progress.done_macs / run.progress.total_macs) : 0;
+    if (run.state === "running")
+      done +=
+        run.progress && run.progress.total_macs > 0 ? Math.min(1, run.progress.done_macs / run.progress.total_macs) : 0;
     else done += 1;
   }
   return done / batch.keys.length;
@@ -40,10 +42,14 @@ export class ProgressPanel extends Panel {
 
   #words(batch: Batch | undefined, share: number): string {
     const { lab } = this;
-    if (!batch) return this.t(lab.ready ? "progress.ready" : lab.problem?.kind === "engine" ? "progress.failed" : "progress.starting");
+    if (!batch)
+      return this.t(
+        lab.ready ? "progress.ready" : lab.problem?.kind === "engine" ? "progress.failed" : "progress.starting",
+      );
     const total = batch.keys.length;
     if (batch.cancelled) return this.t("progress.cancelled");
-    if (batch.finished !== undefined) return this.t("progress.finished", { total, seconds: ((batch.finished - batch.started) / 1000).toFixed(1) });
+    if (batch.finished !== undefined)
+      return this.t("progress.finished", { total, seconds: ((batch.finished - batch.started) / 1000).toFixed(1) });
     const done = batch.keys.filter((key) => {
       const state = lab.runs.get(key)?.state;
       return state !== "queued" && state !== "running";
@@ -51,7 +57,9 @@ export class ProgressPanel extends Panel {
     const phase = batch.keys.map((key) => lab.runs.get(key)?.progress?.phase).find((name) => name !== undefined);
     const left = secondsLeft(share, (performance.now() - batch.started) / 1000);
     const words = [this.t("progress.runs", { done, total })];
-    words.push(left === undefined ? this.t(`progress.phase.${phase ?? "load"}`) : this.t("progress.left", { seconds: left }));
+    words.push(
+      left === undefined ? this.t(`progress.phase.${phase ?? "load"}`) : this.t("progress.left", { seconds: left }),
+    );
     return words.join(" · ");
   }
 }

@@ -28,16 +28,23 @@ export function modelControl(choice: Choice, catalog: Catalog, speech: Speech, c
 export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speech, change: Change): Control[] {
   const format = formatOf(catalog, choice.weights);
   const inputs = formatOf(catalog, choice.activations);
-  const unused = (applies: boolean | undefined) => (applies ? undefined : speech.t("recipe.notUsed", { format: speech.name("format", choice.weights) }));
-  const sourceOf = (entries: readonly { readonly id: string; readonly source: string }[], id: string) => entries.find((entry) => entry.id === id)?.source ?? "";
-  const named = (entries: readonly { readonly id: string }[], kind: string) => entries.map((entry) => ({ value: entry.id, name: speech.name(kind, entry.id) }));
-  const explain = (id: string, levels: number | null | undefined) => (speech.has(`explain.${id}`) ? speech.t(`explain.${id}`, { levels: speech.whole(levels ?? 0) }) : "");
+  const unused = (applies: boolean | undefined) =>
+    applies ? undefined : speech.t("recipe.notUsed", { format: speech.name("format", choice.weights) });
+  const sourceOf = (entries: readonly { readonly id: string; readonly source: string }[], id: string) =>
+    entries.find((entry) => entry.id === id)?.source ?? "";
+  const named = (entries: readonly { readonly id: string }[], kind: string) =>
+    entries.map((entry) => ({ value: entry.id, name: speech.name(kind, entry.id) }));
+  const explain = (id: string, levels: number | null | undefined) =>
+    speech.has(`explain.${id}`) ? speech.t(`explain.${id}`, { levels: speech.whole(levels ?? 0) }) : "";
   const all = testImages(choice, catalog);
   const counts = COUNTS.filter((count) => count < all);
   return [
     {
       id: "width",
-      options: widthStops(catalog, choice.weights).map((stop) => ({ value: stop.id, name: String(Math.ceil(stop.bits) === stop.bits ? stop.bits : stop.bits.toFixed(1)) })),
+      options: widthStops(catalog, choice.weights).map((stop) => ({
+        value: stop.id,
+        name: String(Math.ceil(stop.bits) === stop.bits ? stop.bits : stop.bits.toFixed(1)),
+      })),
       value: choice.weights,
       look: "segments",
       unused: undefined,
@@ -116,12 +123,17 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
     },
     {
       id: "count",
-      options: [...counts.map((count) => ({ value: String(count), name: speech.whole(count) })), { value: "0", name: speech.t("recipe.count.all", { count: speech.whole(all) }) }],
+      options: [
+        ...counts.map((count) => ({ value: String(count), name: speech.whole(count) })),
+        { value: "0", name: speech.t("recipe.count.all") },
+      ],
       value: String(choice.count),
       look: "segments",
       unused: undefined,
       detail: "",
-      source: catalog.data.find((set) => set.id === catalog.models.find((entry) => entry.id === choice.model)?.data)?.source ?? "",
+      source:
+        catalog.data.find((set) => set.id === catalog.models.find((entry) => entry.id === choice.model)?.data)
+          ?.source ?? "",
       choose: (value) => change({ count: Number(value) }),
     },
   ];

@@ -24,7 +24,11 @@ export class RecipePanel extends Panel {
     if (!lab.catalog) return;
     const { choice } = lab.view;
     try {
-      save(`${recipeCode(choice, lab.catalog)}.safetensors`, "application/octet-stream", await lab.engine.exported(recipeOf(choice, lab.catalog)));
+      save(
+        `${recipeCode(choice, lab.catalog)}.safetensors`,
+        "application/octet-stream",
+        await lab.engine.exported(recipeOf(choice, lab.catalog)),
+      );
     } catch (error) {
       lab.report({ kind: "run", choice, error: coreError(error) });
     }

@@ -38,7 +38,7 @@ export class RunsPanel extends Panel {
           <button class="link" @click=${() => save("featherweight-runs.json", "application/json", toJson(rows))}>${this.t("runs.json")}</button>
         </p>
       </div>
-      <div class="table-scroll" tabindex="0" role="region" aria-label=${this.t("runs.title")}>
+      <div class="table-scroll" tabindex="0" role="group" aria-label=${this.t("runs.caption")}>
         <table class="runs">
           <caption class="hidden">${this.t("runs.caption")}</caption>
           <thead>
@@ -65,10 +65,14 @@ export class RunsPanel extends Panel {
     const { speech } = this;
     const { run } = row;
     const { outcome } = run;
-    const delta = isBaseline(run.choice) ? this.t("runs.baseline") : row.delta === undefined ? "" : speech.points(row.delta);
+    const delta = isBaseline(run.choice)
+      ? this.t("runs.baseline")
+      : row.delta === undefined
+        ? ""
+        : speech.points(row.delta);
     return html`<tr class=${current ? "current" : ""}>
       <th scope="row">
-        <button aria-label=${this.t("runs.restore", { name: recipeName(run.choice, speech) })} aria-current=${current ? "true" : "false"} @click=${() => this.lab.choose(run.choice)}>
+        <button title=${this.t("runs.restore", { name: recipeName(run.choice, speech) })} aria-current=${current ? "true" : "false"} @click=${() => this.lab.choose(run.choice)}>
           ${code(row.code)}
         </button>
       </th>
@@ -82,15 +86,18 @@ export class RunsPanel extends Panel {
   }
 
   #state(run: Run): string {
-    if (run.state === "failed" && run.error) return this.t("runs.status.failed", { reason: errorWords(run.error, this.speech) });
-    return this.t(`runs.status.${run.state}`, { seconds: run.seconds?.toFixed(1) ?? "0.0", reason: "" });
+    if (run.state === "failed" && run.error)
+      return this.t("runs.status.failed", { reason: errorWords(run.error, this.speech) });
+    return this.t(`runs.status.${run.state}`, { time: this.speech.duration(run.seconds ?? 0) });
   }
 }
 
 /** A recipe's code, its model quieter than its steps. */
 function code(text: string): TemplateResult {
   const dot = text.indexOf(".");
-  return dot < 0 ? html`<code>${text}</code>` : html`<code><span class="soft">${text.slice(0, dot)}</span>${text.slice(dot)}</code>`;
+  return dot < 0
+    ? html`<code>${text}</code>`
+    : html`<code><span class="soft">${text.slice(0, dot)}</span>${text.slice(dot)}</code>`;
 }
 
 customElements.define("fw-runs", RunsPanel);

@@ -28,7 +28,11 @@ export interface Row {
 }
 
 /** Rows of the runs; `baselineKey` finds what each is compared with. */
-export function toRows(runs: ReadonlyMap<string, Run>, baselineKey: (run: Run) => string, catalog: Catalog | undefined): Row[] {
+export function toRows(
+  runs: ReadonlyMap<string, Run>,
+  baselineKey: (run: Run) => string,
+  catalog: Catalog | undefined,
+): Row[] {
   return [...runs.values()].map((run) => {
     const before = runs.get(baselineKey(run))?.outcome;
     const delta = run.outcome && before ? run.outcome.accuracy.top1 - before.accuracy.top1 : undefined;
@@ -44,13 +48,20 @@ export interface Order {
 function value(row: Row, column: Column["id"]): string | number | undefined {
   const { outcome } = row.run;
   switch (column) {
-    case "run": return row.code;
-    case "accuracy": return outcome?.accuracy.top1;
-    case "mistakes": return outcome && mistakes(outcome.accuracy);
-    case "delta": return row.delta;
-    case "bytes": return outcome?.size.bytes;
-    case "bits": return outcome?.size.bits_per_weight;
-    case "status": return row.run.state;
+    case "run":
+      return row.code;
+    case "accuracy":
+      return outcome?.accuracy.top1;
+    case "mistakes":
+      return outcome && mistakes(outcome.accuracy);
+    case "delta":
+      return row.delta;
+    case "bytes":
+      return outcome?.size.bytes;
+    case "bits":
+      return outcome?.size.bits_per_weight;
+    case "status":
+      return row.run.state;
   }
 }
 
@@ -61,12 +72,25 @@ export function sortRows(rows: readonly Row[], order: Order): Row[] {
     const left = value(a, order.column);
     const right = value(b, order.column);
     if (left === undefined || right === undefined) return Number(left === undefined) - Number(right === undefined);
-    if (typeof left === "string" || typeof right === "string") return sign * String(left).localeCompare(String(right), "en", { numeric: true });
+    if (typeof left === "string" || typeof right === "string")
+      return sign * String(left).localeCompare(String(right), "en", { numeric: true });
     return sign * (left - right);
   });
 }
 
-const HEADER = ["recipe", "state", "correct", "total", "top1", "wilson95_low", "wilson95_high", "delta", "bytes", "bits_per_weight", "outputs_digest"];
+const HEADER = [
+  "recipe",
+  "state",
+  "correct",
+  "total",
+  "top1",
+  "wilson95_low",
+  "wilson95_high",
+  "delta",
+  "bytes",
+  "bits_per_weight",
+  "outputs_digest",
+];
 
 /** The table for a spreadsheet. */
 export function toCsv(rows: readonly Row[]): string {
@@ -75,9 +99,17 @@ export function toCsv(rows: readonly Row[]): string {
     rows.map(({ run, code, delta }) => {
       const { outcome } = run;
       return [
-        code, run.state, outcome?.accuracy.correct, outcome?.accuracy.total, outcome?.accuracy.top1,
-        outcome?.accuracy.wilson95[0], outcome?.accuracy.wilson95[1], delta,
-        outcome?.size.bytes, outcome?.size.bits_per_weight, outcome?.digests.outputs,
+        code,
+        run.state,
+        outcome?.accuracy.correct,
+        outcome?.accuracy.total,
+        outcome?.accuracy.top1,
+        outcome?.accuracy.wilson95[0],
+        outcome?.accuracy.wilson95[1],
+        delta,
+        outcome?.size.bytes,
+        outcome?.size.bits_per_weight,
+        outcome?.digests.outputs,
       ];
     }),
   );
@@ -85,6 +117,8 @@ export function toCsv(rows: readonly Row[]): string {
 
 /** Whole reports where the run was made here, otherwise what was computed beforehand. */
 export function toJson(rows: readonly Row[]): string {
-  const entries = rows.filter((row) => row.run.outcome).map(({ run, code }) => ({ recipe: code, state: run.state, report: run.report ?? run.outcome }));
+  const entries = rows
+    .filter((row) => row.run.outcome)
+    .map(({ run, code }) => ({ recipe: code, state: run.state, report: run.report ?? run.outcome }));
   return `${JSON.stringify(entries, null, 1)}\n`;
 }

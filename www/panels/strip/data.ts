@@ -19,7 +19,13 @@ export function stripData(model: string, outcome: Outcome, baseline: Outcome, sp
       detail: speech.t("strip.detail", { parameters: speech.whole(layer.parameters), bits: bits.toFixed(1) }),
     });
   }
-  const said = layers.map((layer) => speech.t("strip.layer", { name: layer.name, parameters: speech.whole(layer.parameters), bits: layer.bits.toFixed(1) }));
+  const said = layers.map((layer) =>
+    speech.t("strip.layer", {
+      name: layer.name,
+      parameters: speech.whole(layer.parameters),
+      bits: layer.bits.toFixed(1),
+    }),
+  );
   return {
     layers,
     heightLabel: speech.t("strip.full"),

@@ -40,7 +40,13 @@ export class StripPanel extends Panel {
     const before = lab.baseline?.outcome;
     const after = lab.current?.outcome ?? before;
     if (!plot || this.width === 0 || !before || !after) return;
-    paint(plot, stripChart(stripData(lab.view.choice.model, after, before, this.speech), { width: this.width, height: STRIP_HEIGHT }));
+    paint(
+      plot,
+      stripChart(stripData(lab.view.choice.model, after, before, this.speech), {
+        width: this.width,
+        height: STRIP_HEIGHT,
+      }),
+    );
   }
 
   protected override render(): TemplateResult {

@@ -5,7 +5,12 @@ import { TABS, type Tab } from "../../state/hash";
 import { Panel } from "../panel";
 
 /** Which element each tab opens; the chart is the page itself. */
-const SHEETS: Readonly<Record<Tab, string>> = { chart: "fw-chart", recipe: "fw-recipe", lost: "fw-lost", runs: "fw-runs" };
+const SHEETS: Readonly<Record<Tab, string>> = {
+  chart: "fw-chart",
+  recipe: "fw-recipe",
+  lost: "fw-lost",
+  runs: "fw-runs",
+};
 
 const PHONE = "(max-width: 760px)";
 
@@ -25,7 +30,12 @@ export class TabsPanel extends Panel {
 
   #key(event: KeyboardEvent): void {
     const at = TABS.indexOf(this.lab.view.tab);
-    const moves: Record<string, number> = { ArrowRight: (at + 1) % TABS.length, ArrowLeft: (at + TABS.length - 1) % TABS.length, Home: 0, End: TABS.length - 1 };
+    const moves: Record<string, number> = {
+      ArrowRight: (at + 1) % TABS.length,
+      ArrowLeft: (at + TABS.length - 1) % TABS.length,
+      Home: 0,
+      End: TABS.length - 1,
+    };
     const next = TABS[moves[event.key] ?? -1];
     if (event.key === "Escape") this.#open("chart");
     else if (next) this.#open(next);

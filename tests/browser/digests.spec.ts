@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { run } from "../../tools/setup/lib.mjs";
+import type { Report } from "../../www/engine/types";
+import { openSite, repository, type Site } from "./site";
+
+const golden = join(repository, "tests", "golden");
+const names = readdirSync(golden).sort();
+
+let site: Site;
+let page: Page;
+beforeAll(async () => {
+  site = await openSite(repository);
+  page = await site.open({ hash: "tests/browser/engine.html" });
+});
+afterAll(async () => {
+  await site.close();
+});
+
+async function printed(command: string, args: string[]): Promise<Report> {
+  const { code, stdout, output } = await run(command, args);
+  if (code !== 0) throw new Error(output);
+  return JSON.parse(stdout);
+}
+
+/** Runs a recipe with the page's WebAssembly in Chromium; see engine.html. */
+function inChromium(recipe: unknown): Promise<Report> {
+  return page.evaluate((each) => {
+    const { runRecipe } = globalThis as unknown as { runRecipe(recipe: unknown): Promise<Report> };
+    return runRecipe(each);
+  }, recipe);
+}
+
+describe.each(names)("%s", (name) => {
+  const folder = join(golden, name);
+  const file = join(folder, "recipe.json");
+  const expected: Report = JSON.parse(readFileSync(join(folder, "report.json"), "utf8"));
+
+  it("is the same natively, in Node and in Chromium, to the last bit", async () => {
+    const recipe = JSON.parse(readFileSync(file, "utf8"));
+    const node = await printed(process.execPath, [join(repository, "bin", "featherweight.mjs"), "run", file]);
+    const native = await printed(join(repository, "target", "release", "featherweight-native"), ["run", file]);
+    const chromium = await inChromium(recipe);
+    expect(node.digests).toEqual(expected.digests);
+    expect(native.digests).toEqual(expected.digests);
+    expect(chromium.digests).toEqual(expected.digests);
+    expect(node).toEqual(expected);
+    expect(native).toEqual(expected);
+    expect(chromium).toEqual(expected);
+  }, 300_000);
+});
