@@ -37,6 +37,7 @@ pub struct Context {
     total: Cell<u64>,
     phase: Cell<Phase>,
     partial: Cell<Option<(u32, u32)>>,
+    bytes: Cell<Option<u64>>,
     checkpoint: RefCell<Option<Vec<u8>>>,
     /// Threads that may work at once; always 1 in WebAssembly. Results do not depend on it.
     pub threads: usize,
@@ -53,6 +54,7 @@ impl Context {
             total: Cell::new(0),
             phase: Cell::new(Phase::Load),
             partial: Cell::new(None),
+            bytes: Cell::new(None),
             checkpoint: RefCell::new(None),
             threads: threads.max(1),
             checkpoint_macs: 10_000_000_000,
@@ -99,6 +101,16 @@ impl Context {
     /// Right answers and images so far in the last evaluation.
     pub fn partial(&self) -> Option<(u32, u32)> {
         self.partial.get()
+    }
+
+    /// Says how many bytes the network takes that is being judged.
+    pub fn report_bytes(&self, bytes: u64) {
+        self.bytes.set(Some(bytes));
+    }
+
+    /// Bytes of the network that is being judged, once known.
+    pub fn bytes(&self) -> Option<u64> {
+        self.bytes.get()
     }
 
     /// Keeps `bytes` as the newest checkpoint.

@@ -92,6 +92,8 @@ pub struct Progress {
     done_macs: u64,
     total_macs: u64,
     partial: Option<Partial>,
+    /// Bytes of the network that `partial` judges, once known.
+    bytes: Option<u64>,
 }
 
 fn to_js<T: Serialize + ?Sized>(value: &T) -> JsValue {
@@ -309,7 +311,8 @@ impl Job {
             wilson95: wilson95(correct, total),
         });
         let done = self.outcome.is_some();
-        let progress = Progress { done, phase: self.context.phase(), done_macs, total_macs, partial };
+        let progress =
+            Progress { done, phase: self.context.phase(), done_macs, total_macs, partial, bytes: self.context.bytes() };
         Ok(to_js(&progress).unchecked_into())
     }
 

@@ -128,8 +128,12 @@ pub async fn run(
     let rounds = recipe.steps.len() as u64 + u64::from(!known || recipe.steps.is_empty());
     ctx.expect(step_macs(&recipe, &library, &network) + rounds * evaluation_macs);
 
+    let baseline_size = measure(&ctx, &network).await?;
+    if recipe.steps.is_empty() {
+        ctx.report_bytes(baseline_size.bytes);
+    }
     let before = baseline(&ctx, &recipe, &canonical, &network, &images, &evaluations).await?;
-    let baseline = Baseline { accuracy: before.accuracy, size: measure(&ctx, &network).await? };
+    let baseline = Baseline { accuracy: before.accuracy, size: baseline_size };
     let original = network.effective()?;
     let mut plan = network.plan(recipe.execution)?;
     let mut evaluation = before;
@@ -138,8 +142,9 @@ pub async fn run(
     for (index, step) in recipe.steps.iter().enumerate() {
         let epoch_loss = apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
         plan = network.plan(recipe.execution)?;
-        evaluation = Rc::new(evaluate(&ctx, &mut plan, &images).await);
         size = measure(&ctx, &network).await?;
+        ctx.report_bytes(size.bytes);
+        evaluation = Rc::new(evaluate(&ctx, &mut plan, &images).await);
         steps.push(StepReport {
             step: step.name().to_string(),
             accuracy: evaluation.accuracy,
