@@ -1,6 +1,6 @@
 //! Names, ranges and sources of everything a recipe may say: what the page builds its controls from.
 
-use crate::data::{AssetRef, Library};
+use crate::data::{AssetRef, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{FORMATS, Family, Format};
 use crate::methods::{CALIBRATIONS, Choice, GRANULARITIES, RANGES, for_inputs};
@@ -219,9 +219,10 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         source: set.sources.first().map(|source| source.package.clone()).unwrap_or_default(),
         licence: set.licence.clone(),
     });
+    let most = |most: f64, split: &Split| most.max(f64::from(split.count));
     let limits = [
         ("seed", [0.0, MOST_SEED as f64]),
-        ("data.count", [1.0, 10_000.0]),
+        ("data.count", [1.0, library.sets().values().flat_map(|set| set.splits.values()).fold(1.0, most)]),
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
     ];

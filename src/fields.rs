@@ -42,6 +42,11 @@ impl Fields {
         }
     }
 
+    /// All fields, for an object whose names are not known beforehand.
+    pub fn into_entries(self) -> Map<String, Value> {
+        self.object
+    }
+
     /// Where this object is.
     pub fn path(&self) -> &str {
         &self.path

@@ -23,19 +23,9 @@ pub fn log10(x: f64) -> f64 {
     libm::log10(x)
 }
 
-/// Binary logarithm, for bits per symbol.
-pub fn log2(x: f64) -> f64 {
-    libm::log2(x)
-}
-
 /// Cosine, for learning-rate schedules.
 pub fn cos(x: f64) -> f64 {
     libm::cos(x)
-}
-
-/// `x` to the power `y`.
-pub fn pow(x: f64, y: f64) -> f64 {
-    libm::pow(x, y)
 }
 
 /// Rounds to the nearest integer, halves to even (IEEE 754 roundTiesToEven), for |x| below 2^22.

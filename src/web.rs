@@ -32,12 +32,12 @@ export interface QuantizeStep {
 /** A train step. */
 export interface TrainStep {
   epochs?: number; batch?: number; optimizer?: string; lr?: number; momentum?: number; schedule?: string;
-  weight_decay?: number; flip?: boolean; set?: string;
+  weight_decay?: number; flip?: boolean; shift?: number; set?: string;
 }
 /** A recipe, version 1; canonical recipes have every default written out. */
 export interface Recipe {
   version: 1; model: string; seed: number; steps: ({ quantize: QuantizeStep } | { train: TrainStep })[];
-  data?: { set?: string; split?: string; count?: number }; init?: string; execution?: string; storage?: string;
+  data?: { set?: string; split?: string; count?: number; train?: number; validation?: number; test?: number }; init?: string; execution?: string; storage?: string;
 }
 /** One recipe of a sweep, or why it is none. */
 export interface SweepCell { axes: Record<string, unknown>; recipe: Recipe | null; error: CoreError | null }
@@ -358,7 +358,7 @@ impl Job {
     /// A `CoreError` before the end.
     pub fn exported(&self) -> Result<Vec<u8>, JsValue> {
         let outcome = self.outcome()?;
-        outcome.network.export(&outcome.recipe.to_string()).map_err(thrown)
+        outcome.network.export(&outcome.recipe).map_err(thrown)
     }
 
     /// The newest training checkpoint since the last call, if there is one.

@@ -35,7 +35,7 @@ fn report(folder: &Path) -> Value {
     assert_eq!(sizes.ledger.total(), sizes.bytes, "{}: the ledger does not add up", folder.display());
     let layers: u64 = report.layers.iter().map(|layer| layer.bytes).sum();
     assert_eq!(layers, sizes.bytes, "{}: the layers do not add up", folder.display());
-    let file = outcome.network.export("{}").unwrap();
+    let file = outcome.network.export(&outcome.recipe).unwrap();
     let header = u64::from_le_bytes(file[..8].try_into().unwrap());
     assert_eq!(file.len() as u64 - 8 - header, sizes.bytes, "{}: the file is not the size it says", folder.display());
     serde_json::to_value(&report).unwrap()

@@ -87,7 +87,7 @@ fn print_report(outcome: &Outcome) -> Result<(), Failure> {
 fn train(recipe: &str, out: &Path, report: &Path) -> Result<(), Failure> {
     let checkpoint = out.with_extension("checkpoint");
     let outcome = execute(recipe, Some(&checkpoint))?;
-    std::fs::write(out, outcome.network.export(&outcome.recipe.to_string())?)?;
+    std::fs::write(out, outcome.network.export(&outcome.recipe)?)?;
     if checkpoint.exists() {
         std::fs::remove_file(checkpoint)?;
     }

@@ -12,7 +12,7 @@ pub struct Fp16;
 pub struct Bf16;
 
 macro_rules! float_format {
-    ($name:ident, $id:literal, $code:literal, $bits:literal, $source:literal, $encode:expr, $decode:expr) => {
+    ($name:ident, $id:literal, $code:literal, $bits:literal, $dtype:ident, $source:literal, $encode:expr, $decode:expr) => {
         impl Format for $name {
             fn id(&self) -> &'static str {
                 $id
@@ -25,6 +25,9 @@ macro_rules! float_format {
             }
             fn levels(&self) -> Option<u32> {
                 None
+            }
+            fn dtype(&self) -> safetensors::Dtype {
+                safetensors::Dtype::$dtype
             }
             fn family(&self) -> Family {
                 Family::Float
@@ -57,12 +60,13 @@ macro_rules! float_format {
     };
 }
 
-float_format!(Fp32, "fp32", "f32", 32u32, "IEEE 754-2019 binary32", f32::to_bits, f32::from_bits);
+float_format!(Fp32, "fp32", "f32", 32u32, F32, "IEEE 754-2019 binary32", f32::to_bits, f32::from_bits);
 float_format!(
     Fp16,
     "fp16",
     "f16",
     16u32,
+    F16,
     "IEEE 754-2019 binary16",
     |value| u32::from(f16::from_f32(value).to_bits()),
     |code| f16::from_bits(code as u16).to_f32()
@@ -72,6 +76,7 @@ float_format!(
     "bf16",
     "b16",
     16u32,
+    BF16,
     "Kalamkar et al. 2019, arXiv 1905.12322",
     |value| u32::from(bf16::from_f32(value).to_bits()),
     |code| bf16::from_bits(code as u16).to_f32()

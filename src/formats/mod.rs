@@ -84,6 +84,10 @@ pub trait Format: Sync {
     fn pack(&self, codes: &[u32]) -> Vec<u8>;
     /// The first `count` codes of packed bytes; missing bytes read as zero.
     fn unpack(&self, bytes: &[u8], count: usize) -> Vec<u32>;
+    /// Element type of the codes in a file: bytes, unless the format is a type that files know.
+    fn dtype(&self) -> safetensors::Dtype {
+        safetensors::Dtype::U8
+    }
     /// The grid for inputs in `low..=high`, for formats that inputs may have.
     fn input_grid(&self, low: f32, high: f32, symmetric: bool) -> Option<InputGrid> {
         let _ = (low, high, symmetric);

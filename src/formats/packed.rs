@@ -68,6 +68,11 @@ impl PackedTensor {
         codes.iter().enumerate().map(|(i, &code)| read(code, &self.granules[i / len])).collect()
     }
 
+    /// The shape of the values.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     /// The values, decoded.
     ///
     /// # Errors
@@ -90,24 +95,9 @@ impl PackedTensor {
     /// What is stored, codes first.
     pub fn parts(&self) -> Vec<Part> {
         use safetensors::Dtype;
-        let values = match self.format.family() {
-            Family::Float => {
-                let dtype = match self.format.id() {
-                    "fp16" => Dtype::F16,
-                    "bf16" => Dtype::BF16,
-                    _ => Dtype::F32,
-                };
-                (dtype, self.shape.dims().to_vec())
-            }
-            _ => (Dtype::U8, vec![self.codes.len()]),
-        };
-        let mut parts = vec![Part {
-            suffix: "",
-            kind: PartKind::Values,
-            dtype: values.0,
-            dims: values.1,
-            bytes: self.codes.clone(),
-        }];
+        let dtype = self.format.dtype();
+        let dims = if dtype == Dtype::U8 { vec![self.codes.len()] } else { self.shape.dims().to_vec() };
+        let mut parts = vec![Part { suffix: "", kind: PartKind::Values, dtype, dims, bytes: self.codes.clone() }];
         if self.format.scaled() {
             parts.push(Part {
                 suffix: ".scale",

@@ -6,7 +6,7 @@ use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::models::{Model, Network};
 use crate::tensor::Tensor;
-use crate::train::{EpochLoss, Optimizer, Schedule, TrainOptions, Training, train};
+use crate::train::{Optimizer, Schedule, TrainOptions, Training, train};
 use serde_json::{Value, json};
 use std::rc::Rc;
 
@@ -128,8 +128,6 @@ impl Step for TrainStep {
             let mut parameters: Vec<Tensor> = cx.network.parameters.iter().map(|p| p.latent.clone()).collect();
             let graph = Rc::clone(&cx.network.graph);
             let seed = cx.seed.wrapping_add(cx.index << 32);
-            let epoch_loss = &mut cx.epoch_loss;
-            let log = |epoch: EpochLoss| epoch_loss.push(epoch.loss);
             let training = Training {
                 ctx: cx.ctx,
                 graph: &graph,
@@ -139,7 +137,7 @@ impl Step for TrainStep {
                 key: &cx.key,
                 resume: cx.resume,
             };
-            train(training, &mut parameters, log).await?;
+            cx.epoch_loss = train(training, &mut parameters).await?;
             for (parameter, trained) in cx.network.parameters.iter_mut().zip(parameters) {
                 parameter.latent = trained;
             }

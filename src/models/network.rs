@@ -9,6 +9,7 @@ use crate::math::canonical_nan;
 use crate::ops::{Init, InputGrid};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
 
@@ -212,11 +213,12 @@ impl Network {
         parts
     }
 
-    /// The network as a safetensors file. Its one metadata entry, `featherweight`, holds `metadata`.
+    /// The network as a safetensors file. Its one metadata entry, `featherweight`, is JSON: the recipe, and format and
+    /// shape of every packed tensor.
     ///
     /// # Errors
     /// `internal` when the parts do not serialize, which their construction rules out.
-    pub fn export(&self, metadata: &str) -> Result<Vec<u8>, CoreError> {
+    pub fn export(&self, recipe: &serde_json::Value) -> Result<Vec<u8>, CoreError> {
         let parts = self.parts();
         let views: Result<Vec<_>, _> = parts
             .iter()
@@ -226,7 +228,14 @@ impl Network {
             })
             .collect();
         let views = views.map_err(|error| CoreError::internal("export", error))?;
-        let metadata = std::iter::once(("featherweight".to_string(), metadata.to_string())).collect();
+        let packed: serde_json::Map<String, serde_json::Value> = self
+            .parameters
+            .iter()
+            .filter_map(|parameter| parameter.packed.as_ref().map(|packed| (parameter.name.clone(), packed)))
+            .map(|(name, packed)| (name, json!({"format": packed.format().id(), "shape": packed.shape().dims()})))
+            .collect();
+        let metadata = json!({"recipe": recipe, "packed": packed}).to_string();
+        let metadata = std::iter::once(("featherweight".to_string(), metadata)).collect();
         safetensors::serialize(views, Some(metadata)).map_err(|error| CoreError::internal("export", error))
     }
 }

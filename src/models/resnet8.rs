@@ -36,7 +36,7 @@ fn residual(
     channels: usize,
     stride: usize,
 ) -> Result<ValueId, GraphError> {
-    let name = |part: &str| format!("stack{stack}.{part}");
+    let name = |part: &str| format!("stack{stack}-{part}");
     graph.add(&name("conv1"), Conv2d { padding: 1, stride, ..Conv2d::new(channels, 3) }, &[input])?;
     graph.then(&name("norm1"), BatchNorm)?;
     graph.then(&name("relu1"), Relu)?;

@@ -60,7 +60,7 @@ pub struct Recipe {
 
 const STARTS: [(&str, Start); 2] = [("zoo", Start::Zoo), ("random", Start::Random)];
 const EXECUTIONS: [(&str, Execution); 2] = [("integer", Execution::Integer), ("fake", Execution::Fake)];
-const STORAGES: [&str; 2] = ["auto", "dense"];
+const STORAGES: [&str; 1] = ["auto"];
 
 fn pick<T: Copy>(choices: &[(&str, T)], id: &str) -> Option<T> {
     choices.iter().find(|(name, _)| *name == id).map(|(_, value)| *value)
@@ -159,31 +159,24 @@ fn parse_data(fields: Option<Fields>, model: &Model, library: &Library) -> Resul
     }
     let splits: Vec<&str> = set.splits.keys().map(String::as_str).collect();
     let split = fields.id("split", &splits, |id| set.splits.get(id).map(|split| (id.to_string(), split.count)))?;
-    let short = splits.iter().find_map(|name| {
-        let name = crate::data::SPLITS.iter().find(|known| *known == name)?;
-        let most = u64::from(set.splits[*name].count);
-        Some((*name, fields.integer(name, 1..=most)))
-            .filter(|(_, found)| !matches!(found, Ok(None)))
-            .map(|(name, found)| found.map(|count| (name, count.unwrap_or(most) as u32)))
-    });
-    let short = short.transpose()?;
-    let (split, count) = match (split, short) {
-        (Some(_), Some((name, _))) => {
-            let found = format!("both split and {name}");
-            return Err(CoreError::new(
-                ErrorCode::Combination,
-                fields.at(name),
-                found,
-                "split and count, or one split with its count",
-            ));
-        }
-        (None, Some((name, count))) => (name.to_string(), count),
-        (split, None) => {
-            let (split, most) = match split {
-                Some(split) => split,
-                None => ("test".to_string(), crate::data::find_split(&set, "test")?.count),
-            };
-            (split, fields.integer("count", 1..=u64::from(most))?.map_or(most, |count| count as u32))
+    let mut named = Vec::new();
+    for name in crate::data::SPLITS.iter().copied().filter(|name| set.splits.contains_key(*name)) {
+        let found = fields.integer(name, 1..=u64::from(set.splits[name].count))?;
+        named.extend(found.map(|count| (name, count as u32)));
+    }
+    let most = match &split {
+        Some((_, most)) => *most,
+        None => crate::data::find_split(&set, "test").map_or(0, |split| split.count),
+    };
+    let most = named.first().map_or(most, |(name, _)| set.splits[*name].count);
+    let count = fields.integer("count", 1..=u64::from(most.max(1)))?.map(|count| count as u32);
+    let (split, count) = match (split, named.as_slice(), count) {
+        (split, [], count) => (split.map_or_else(|| "test".to_string(), |(name, _)| name), count.unwrap_or(most)),
+        (None, [(name, count)], None) => (name.to_string(), *count),
+        (_, [(name, _), ..], _) => {
+            let allowed = "either split and count, or one split with its count";
+            let found = format!("{name} beside another choice of images");
+            return Err(CoreError::new(ErrorCode::Combination, fields.at(name), found, allowed));
         }
     };
     fields.finish()?;

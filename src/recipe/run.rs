@@ -207,14 +207,21 @@ pub fn layers(network: &Network, original: &[crate::tensor::Tensor]) -> Result<V
     let bytes = layer_bytes(network);
     let mut layers = Vec::new();
     for (i, node) in network.graph.nodes().iter().enumerate() {
-        let Some(weight) = network.weight_of(i) else { continue };
+        if node.params.is_empty() {
+            continue;
+        }
         let (mut parameters, mut nonzero) = (0, 0);
         for parameter in &network.parameters[node.first_param..node.first_param + node.params.len()] {
             let values = parameter.effective()?;
             parameters += values.data().len() as u64;
             nonzero += values.data().iter().filter(|&&v| v != 0.0).count() as u64;
         }
-        let packed = network.parameters[weight].packed.as_ref();
+        let weight = network.weight_of(i);
+        let packed = weight.and_then(|weight| network.parameters[weight].packed.as_ref());
+        let sqnr = match weight {
+            Some(weight) => sqnr_db(original[weight].data(), network.parameters[weight].effective()?.data()),
+            None => None,
+        };
         layers.push(LayerReport {
             name: node.name.clone(),
             op: node.op.kind().to_string(),
@@ -224,7 +231,7 @@ pub fn layers(network: &Network, original: &[crate::tensor::Tensor]) -> Result<V
             nonzero,
             macs: node.macs,
             bytes: bytes[i],
-            sqnr_db: sqnr_db(original[weight].data(), network.parameters[weight].effective()?.data()),
+            sqnr_db: sqnr,
         });
     }
     Ok(layers)

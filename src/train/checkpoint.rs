@@ -12,11 +12,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug)]
 pub struct Checkpoint(pub Vec<u8>);
 
+/// How far a training is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Position {
+    /// Steps done.
+    pub step: u64,
+    /// Loss summed so far in the epoch.
+    pub epoch_loss: f64,
+    /// Mean loss of every epoch done.
+    pub epochs: Vec<f64>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Meta {
     key: String,
     step: u64,
     epoch_loss: f64,
+    epochs: Vec<f64>,
     powers: [f64; 2],
 }
 
@@ -27,14 +39,13 @@ fn wrong(found: impl Into<String>, allowed: impl Into<String>) -> CoreError {
 }
 
 impl Checkpoint {
-    /// Writes a checkpoint after `step` steps.
+    /// Writes a checkpoint.
     ///
     /// # Errors
     /// `internal` when the tensors do not serialize.
     pub fn save(
         key: &str,
-        step: u64,
-        epoch_loss: f64,
+        position: &Position,
         parameters: &[Tensor],
         state: &OptimizerState,
     ) -> Result<Vec<u8>, CoreError> {
@@ -52,7 +63,8 @@ impl Checkpoint {
                 TensorView::new(Dtype::F32, dims.clone(), bytes).map(|view| (name.as_str(), view))
             })
             .collect();
-        let meta = Meta { key: key.to_string(), step, epoch_loss, powers: state.powers };
+        let Position { step, epoch_loss, epochs } = position.clone();
+        let meta = Meta { key: key.to_string(), step, epoch_loss, epochs, powers: state.powers };
         let meta = serde_json::to_string(&meta).map_err(|e| internal(e.to_string()))?;
         let meta = std::iter::once(("checkpoint".to_string(), meta)).collect();
         safetensors::serialize(views.map_err(|e| internal(e.to_string()))?, Some(meta))
@@ -73,7 +85,7 @@ impl Checkpoint {
         serde_json::from_str(&text).map_err(|e| wrong(e.to_string(), "a checkpoint"))
     }
 
-    /// Puts parameters and moments back; returns the steps done and the loss summed so far in the epoch.
+    /// Puts parameters and moments back; returns how far the training was.
     ///
     /// # Errors
     /// `checksum` when it belongs to another training or its tensors do not fit.
@@ -82,7 +94,7 @@ impl Checkpoint {
         key: &str,
         parameters: &mut [Tensor],
         state: &mut OptimizerState,
-    ) -> Result<(u64, f64), CoreError> {
+    ) -> Result<Position, CoreError> {
         let meta = self.meta()?;
         if meta.key != key {
             return Err(wrong("a checkpoint of another training", "one of this recipe"));
@@ -102,6 +114,6 @@ impl Checkpoint {
             }
         }
         state.powers = meta.powers;
-        Ok((meta.step, meta.epoch_loss))
+        Ok(Position { step: meta.step, epoch_loss: meta.epoch_loss, epochs: meta.epochs })
     }
 }

@@ -7,7 +7,7 @@ mod optimizer;
 mod parallel;
 
 pub use backprop::{Batch, Gradients, backprop};
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Position};
 pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
 pub use optimizer::{Optimizer, OptimizerState};
 
@@ -77,15 +77,6 @@ impl TrainOptions {
     }
 }
 
-/// Loss of one epoch.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EpochLoss {
-    /// 1 for the first.
-    pub epoch: u32,
-    /// Mean loss over the epoch's images, each before the step that used it.
-    pub loss: f64,
-}
-
 /// One training: the same inputs give the same bits.
 pub struct Training<'a> {
     /// Budget and progress.
@@ -104,37 +95,33 @@ pub struct Training<'a> {
     pub resume: Option<&'a Checkpoint>,
 }
 
-/// Trains `parameters` in place.
+/// Trains `parameters` in place. Returns the mean loss of each epoch, every image before the step that used it.
 ///
 /// # Errors
 /// `checksum` when the checkpoint does not fit; `internal` when parameters do not fit the graph.
-pub async fn train(
-    training: Training<'_>,
-    parameters: &mut [Tensor],
-    mut on_epoch: impl FnMut(EpochLoss),
-) -> Result<(), CoreError> {
+pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<Vec<f64>, CoreError> {
     let Training { ctx, graph, images, options, seed, key, resume } = training;
     ctx.enter(Phase::Train);
     let mut state = OptimizerState::new(options.optimizer, parameters);
     let steps_per_epoch = options.steps_per_epoch(images.len());
     let steps = steps_per_epoch * u64::from(options.epochs);
-    let (mut step, mut epoch_loss) = (0, 0.0);
+    let mut at = Position::default();
     if let Some(checkpoint) = resume {
-        (step, epoch_loss) = checkpoint.restore(key, parameters, &mut state)?;
-        ctx.tick(step * 3 * graph.macs() * u64::from(options.batch)).await;
+        at = checkpoint.restore(key, parameters, &mut state)?;
+        ctx.tick(at.step * 3 * graph.macs() * u64::from(options.batch)).await;
     }
     let mut last_checkpoint = ctx.progress().0;
     let mut order = (u64::MAX, Vec::new());
-    while step < steps {
-        let epoch = step / steps_per_epoch;
+    while at.step < steps {
+        let epoch = at.step / steps_per_epoch;
         if order.0 != epoch {
             order = (epoch, Rng::stream(seed, "shuffle", epoch).permutation(images.len()));
         }
-        let first = (step % steps_per_epoch) as usize * options.batch as usize;
+        let first = (at.step % steps_per_epoch) as usize * options.batch as usize;
         let chosen = &order.1[first..images.len().min(first + options.batch as usize)];
-        let batch = make_batch(images, chosen, options, seed, step);
+        let batch = make_batch(images, chosen, options, seed, at.step);
         let mut gradients = backprop(ctx, graph, parameters, batch).await?;
-        epoch_loss += gradients.loss;
+        at.epoch_loss += gradients.loss;
         if options.weight_decay > 0.0 {
             let untrained = |i: usize| gradients.statistics.iter().any(|(untrained, _)| *untrained == i);
             let pairs = gradients.parameters.iter_mut().zip(parameters.iter()).enumerate();
@@ -144,23 +131,23 @@ pub async fn train(
                 }
             }
         }
-        state.update(parameters, &gradients.parameters, options.rate(step, steps));
+        state.update(parameters, &gradients.parameters, options.rate(at.step, steps));
         for (parameter, batch) in &gradients.statistics {
             for (running, value) in parameters[*parameter].data_mut().iter_mut().zip(batch) {
                 *running += STATISTICS_MOMENTUM * (value - *running);
             }
         }
-        step += 1;
-        if step % steps_per_epoch == 0 {
-            on_epoch(EpochLoss { epoch: epoch as u32 + 1, loss: epoch_loss / images.len() as f64 });
-            epoch_loss = 0.0;
+        at.step += 1;
+        if at.step.is_multiple_of(steps_per_epoch) {
+            at.epochs.push(at.epoch_loss / images.len() as f64);
+            at.epoch_loss = 0.0;
         }
         if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
             last_checkpoint = ctx.progress().0;
-            ctx.save_checkpoint(Checkpoint::save(key, step, epoch_loss, parameters, &state)?);
+            ctx.save_checkpoint(Checkpoint::save(key, &at, parameters, &state)?);
         }
     }
-    Ok(())
+    Ok(at.epochs)
 }
 
 fn make_batch(images: &Images, chosen: &[u32], options: &TrainOptions, seed: u64, step: u64) -> Batch {

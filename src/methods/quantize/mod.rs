@@ -42,12 +42,12 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
     let weights = fields.object("weights")?.map(|f| parse_weights(f, None)).transpose()?;
     let activations = fields.object("activations")?.map(|f| parse_activations(f, None)).transpose()?;
     let mut layers = BTreeMap::new();
-    if let Some(Value::Object(entries)) = fields.take("layers") {
+    if let Some(entries) = fields.object("layers")? {
         let names: Vec<&str> = (0..network.graph.nodes().len())
             .filter(|&node| network.weight_of(node).is_some())
             .map(|node| network.graph.nodes()[node].name.as_str())
             .collect();
-        for (name, value) in entries {
+        for (name, value) in entries.into_entries() {
             let at = format!("{path}.layers.{name}");
             if !names.contains(&name.as_str()) {
                 return Err(CoreError::new(ErrorCode::UnknownId, at, format!("\"{name}\""), names.join(", ")));
@@ -61,6 +61,10 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
                     .transpose()?,
             };
             own.finish()?;
+            if layer.weights.is_none() && layer.activations.is_none() {
+                let at = format!("{path}.layers.{name}");
+                return Err(CoreError::new(ErrorCode::MissingField, at, "nothing to quantize", "weights, activations"));
+            }
             layers.insert(name, layer);
         }
     }
