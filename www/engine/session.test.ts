@@ -39,7 +39,7 @@ function bench(plan: Plan = {}, slice_ms = 10) {
         done++;
         counts.slices++;
         clock += slice_ms;
-        return { done: done >= slices, phase, done_macs: done, total_macs: slices, partial: null };
+        return { done: done >= slices, phase, done_macs: done, total_macs: slices, partial: null, bytes: null };
       },
       report: () => "report" as unknown as ReturnType<Job["report"]>,
       predictions: () => new Uint8Array([1, 2]),

@@ -38,7 +38,9 @@ export interface Catalog extends Omit<core.Catalog, "data"> {
   readonly data: readonly CatalogData[];
 }
 
-export interface Progress extends Omit<core.Progress, "partial"> {
+export interface Progress extends Omit<core.Progress, "bytes" | "partial"> {
+  /** Bytes of the network that `partial` judges, once known. */
+  readonly bytes: number | null;
   /** The estimate from the images seen so far. */
   readonly partial: core.Partial | null;
 }
