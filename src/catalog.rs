@@ -216,7 +216,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         shape: set.shape,
         classes: set.classes.clone(),
         splits: set.splits.iter().map(|(name, split)| (name.clone(), split.count)).collect(),
-        source: set.sources.first().map(|source| source.package.clone()).unwrap_or_default(),
+        source: set.source.clone(),
         licence: set.licence.clone(),
     });
     let most = |most: f64, split: &Split| most.max(f64::from(split.count));

@@ -130,6 +130,26 @@ impl Fields {
         }
     }
 
+    /// Takes text.
+    ///
+    /// # Errors
+    /// `type` when it is something else.
+    pub fn text(&mut self, name: &'static str) -> Result<Option<String>, CoreError> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(CoreError::new(ErrorCode::Type, self.at(name), show(&other), "text")),
+        }
+    }
+
+    /// What a field must hold; `missing-field` when it does not.
+    ///
+    /// # Errors
+    /// `missing-field`.
+    pub fn needed<T>(&self, name: &'static str, found: Option<T>) -> Result<T, CoreError> {
+        found.ok_or_else(|| CoreError::new(ErrorCode::MissingField, self.at(name), "nothing", name))
+    }
+
     /// Takes true or false.
     ///
     /// # Errors

@@ -6,15 +6,17 @@
 pub mod shard;
 
 use crate::error::{CoreError, ErrorCode};
+use crate::fields::{Fields, parse};
 use crate::simd::LANES;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shard::Shard;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A file the engine may ask for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct AssetRef {
     /// Path below the site's root.
@@ -25,18 +27,33 @@ pub struct AssetRef {
     pub sha256: String,
 }
 
+impl AssetRef {
+    /// Reads path, bytes and sha256 of an object.
+    ///
+    /// # Errors
+    /// `type`, `range` or `missing-field`.
+    pub fn read(fields: &mut Fields) -> Result<Self, CoreError> {
+        let (path, sha256) = (fields.text("path")?, fields.text("sha256")?);
+        let bytes = fields.integer("bytes", 0..=u64::from(u32::MAX))?;
+        Ok(Self {
+            path: fields.needed("path", path)?,
+            bytes: fields.needed("bytes", bytes)? as u32,
+            sha256: fields.needed("sha256", sha256)?,
+        })
+    }
+}
+
 /// Part of a split.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct ShardRef {
     /// The file.
-    #[serde(flatten)]
     pub asset: AssetRef,
     /// Images in it.
     pub count: u32,
 }
 
 /// Train, validation or test.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Split {
     /// Images in all shards.
     pub count: u32,
@@ -44,15 +61,8 @@ pub struct Split {
     pub shards: Vec<ShardRef>,
 }
 
-/// Where a set comes from.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Source {
-    /// The package.
-    pub package: String,
-}
-
 /// One data set.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct DataSet {
     /// Name for people.
     pub name: String,
@@ -64,16 +74,69 @@ pub struct DataSet {
     pub classes: Vec<String>,
     /// Splits by name.
     pub splits: BTreeMap<String, Split>,
-    /// Where it comes from.
-    pub sources: Vec<Source>,
+    /// The package it comes from.
+    pub source: String,
     /// Its licence.
     pub licence: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    version: u32,
-    sets: BTreeMap<String, DataSet>,
+/// Most entries of a list in a manifest.
+const MOST_ENTRIES: usize = 4096;
+
+/// A count of images.
+fn read_count(fields: &mut Fields) -> Result<u32, CoreError> {
+    let count = fields.integer("count", 0..=1_000_000)?;
+    Ok(fields.needed("count", count)? as u32)
+}
+
+impl Split {
+    fn read(mut fields: Fields) -> Result<Self, CoreError> {
+        let count = read_count(&mut fields)?;
+        let shards = fields.list("shards", MOST_ENTRIES)?.unwrap_or_default();
+        let read = |shard: Value| {
+            let mut shard = Fields::new(shard, "shards")?;
+            Ok(ShardRef { asset: AssetRef::read(&mut shard)?, count: read_count(&mut shard)? })
+        };
+        Ok(Self { count, shards: shards.into_iter().map(read).collect::<Result<_, CoreError>>()? })
+    }
+}
+
+impl DataSet {
+    fn read(mut fields: Fields) -> Result<Self, CoreError> {
+        let (name, licence) = (fields.text("name")?, fields.text("licence")?);
+        let shape: Vec<usize> = fields
+            .list("shape", 3)?
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Value::as_u64)
+            .filter_map(|side| usize::try_from(side).ok())
+            .collect();
+        let shape = <[usize; 3]>::try_from(shape).ok();
+        let max = fields.integer("max", 1..=255)?;
+        let texts = |values: Vec<Value>| values.iter().filter_map(|v| v.as_str().map(str::to_string)).collect();
+        let classes = fields.list("classes", 256)?.map(texts);
+        let sources = fields.list("sources", MOST_ENTRIES)?.unwrap_or_default();
+        let source = sources.first().and_then(|source| source["package"].as_str());
+        let splits = fields.object("splits")?;
+        let read = |(name, split): (String, Value)| {
+            let path = format!("splits.{name}");
+            Ok((name, Split::read(Fields::new(split, path)?)?))
+        };
+        Ok(Self {
+            name: fields.needed("name", name)?,
+            shape: fields.needed("shape", shape)?,
+            max: fields.needed("max", max)? as u8,
+            classes: fields.needed("classes", classes)?,
+            splits: fields
+                .needed("splits", splits)?
+                .into_entries()
+                .into_iter()
+                .map(read)
+                .collect::<Result<_, CoreError>>()?,
+            source: source.unwrap_or_default().to_string(),
+            licence: fields.needed("licence", licence)?,
+        })
+    }
 }
 
 /// Names of the splits, in the order of use.
@@ -113,14 +176,20 @@ impl Library {
     /// Adds the sets of a manifest, such as the one of sets packed on this machine. Sets that are there already stay.
     ///
     /// # Errors
-    /// `json` or `version`.
+    /// `json`, `version`, or what is wrong with a field.
     pub fn add_manifest(&mut self, path: &str, text: &str) -> Result<(), CoreError> {
-        let manifest: Manifest = serde_json::from_str(text)
-            .map_err(|error| CoreError::new(ErrorCode::Json, path, error.to_string(), "a data manifest"))?;
-        if manifest.version != 1 {
-            return Err(CoreError::new(ErrorCode::Version, path, manifest.version.to_string(), "1"));
+        let below = |mut error: CoreError| {
+            error.path = format!("{path}: {}", error.path);
+            error
+        };
+        let mut manifest = Fields::new(parse(text).map_err(below)?, "").map_err(below)?;
+        let version = manifest.integer("version", 0..=1000).map_err(below)?;
+        if version != Some(1) {
+            return Err(CoreError::new(ErrorCode::Version, path, format!("{version:?}"), "1"));
         }
-        for (id, set) in manifest.sets {
+        let sets = manifest.object("sets").map_err(below)?.map(Fields::into_entries).unwrap_or_default();
+        for (id, set) in sets {
+            let set = Fields::new(set, id.clone()).and_then(DataSet::read).map_err(below)?;
             for shard in set.splits.values().flat_map(|split| &split.shards) {
                 self.register(shard.asset.clone());
             }

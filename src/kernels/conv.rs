@@ -1,8 +1,9 @@
 //! Direct two-dimensional convolution over one block, without im2col.
 
+use super::Epilogue;
 use super::pack::{Packed, Tile};
-use super::{Epilogue, accumulate};
-use crate::simd::{ACCUMULATORS, LANES, Lane};
+use super::registers::{Beside1, Beside2, Beside4, Columns, N1, N2, N3, N4, Rows};
+use crate::simd::{LANES, Lane};
 use crate::tensor::{Shape, TensorError};
 
 /// Most output channels of one tile.
@@ -173,14 +174,14 @@ fn direct<V: Lane>(
     for tile in &conv.packed.tiles {
         let weights = conv.packed.weights(tile);
         match (tile.rows, pointwise) {
-            (1, false) => channels::<V, 1, ACCUMULATORS>(shape, tile, weights, x, size, epilogue, out),
-            (2, false) => channels::<V, 2, { ACCUMULATORS / 2 }>(shape, tile, weights, x, size, epilogue, out),
-            (3, false) => channels::<V, 3, { ACCUMULATORS / 4 }>(shape, tile, weights, x, size, epilogue, out),
-            (_, false) => channels::<V, 4, { ACCUMULATORS / 4 }>(shape, tile, weights, x, size, epilogue, out),
-            (1, true) => points::<V, 1, ACCUMULATORS>(shape, tile, weights, x, epilogue, out),
-            (2, true) => points::<V, 2, { ACCUMULATORS / 2 }>(shape, tile, weights, x, epilogue, out),
-            (3, true) => points::<V, 3, { ACCUMULATORS / 4 }>(shape, tile, weights, x, epilogue, out),
-            (_, true) => points::<V, 4, { ACCUMULATORS / 4 }>(shape, tile, weights, x, epilogue, out),
+            (1, false) => channels::<V, 1, Beside1<V>, N1<Beside1<V>>>(shape, tile, weights, x, size, epilogue, out),
+            (2, false) => channels::<V, 2, Beside2<V>, N2<Beside2<V>>>(shape, tile, weights, x, size, epilogue, out),
+            (3, false) => channels::<V, 3, Beside4<V>, N3<Beside4<V>>>(shape, tile, weights, x, size, epilogue, out),
+            (_, false) => channels::<V, 4, Beside4<V>, N4<Beside4<V>>>(shape, tile, weights, x, size, epilogue, out),
+            (1, true) => points::<V, 1, Beside1<V>, N1<Beside1<V>>>(shape, tile, weights, x, epilogue, out),
+            (2, true) => points::<V, 2, Beside2<V>, N2<Beside2<V>>>(shape, tile, weights, x, epilogue, out),
+            (3, true) => points::<V, 3, Beside4<V>, N3<Beside4<V>>>(shape, tile, weights, x, epilogue, out),
+            (_, true) => points::<V, 4, Beside4<V>, N4<Beside4<V>>>(shape, tile, weights, x, epilogue, out),
         }
     }
 }
@@ -193,7 +194,7 @@ fn group_of(shape: &ConvShape, tile: &Tile) -> (usize, usize) {
 
 /// A 1×1 convolution with stride 1: the same sums, with positions as one row.
 #[inline(never)]
-fn points<V: Lane, const ROWS: usize, const POSITIONS: usize>(
+fn points<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     shape: &ConvShape,
     tile: &Tile,
     weights: &[V::Scalar],
@@ -201,36 +202,32 @@ fn points<V: Lane, const ROWS: usize, const POSITIONS: usize>(
     epilogue: &impl Epilogue<V>,
     out: &mut [f32],
 ) {
+    const { assert!(R::LEN == ROWS) };
     let positions = shape.input[1] * shape.input[2];
     let (first_channel, channels) = group_of(shape, tile);
     let x = &x.as_chunks::<LANES>().0[first_channel * positions..(first_channel + channels) * positions];
     let weights = weights.as_chunks::<ROWS>().0;
     let out = out.as_chunks_mut::<LANES>().0;
-    for first in (0..positions).step_by(POSITIONS) {
-        let count = POSITIONS.min(positions - first);
-        let mut sums = [[V::splat(V::Scalar::default()); POSITIONS]; ROWS];
-        for (channel, row_weights) in x.chunks_exact(positions).zip(weights) {
+    for first in (0..positions).step_by(C::LEN) {
+        let count = C::LEN.min(positions - first);
+        let mut sums = R::zero();
+        for (channel, weights) in x.chunks_exact(positions).zip(weights) {
             // A position past the last one repeats it; its sum is not written.
-            let values: [V; POSITIONS] = std::array::from_fn(|j| V::load(&channel[first + j.min(count - 1)]));
-            for (row_sums, &weight) in sums.iter_mut().zip(row_weights) {
-                let weight = V::splat(weight);
-                for (sum, value) in row_sums.iter_mut().zip(values) {
-                    *sum = sum.add(weight.mul(value));
-                }
-            }
+            let here = &channel[first..first + count];
+            sums = sums.add_scaled(weights, 0, C::load(&|j| V::load(&here[j.min(count - 1)]), 0));
         }
-        for (i, sums) in sums.into_iter().enumerate() {
-            let row = &mut out[(tile.first + i) * positions + first..][..count];
-            for (sum, out) in sums.into_iter().zip(row) {
-                epilogue.write(tile.first + i, sum, out);
+        sums.each(0, &mut |row, column, sum| {
+            if column < count {
+                let row = tile.first + row;
+                epilogue.write(row, sum, &mut out[row * positions + first + column]);
             }
-        }
+        });
     }
 }
 
-/// `ROWS` output channels at `POSITIONS` neighbouring positions side by side, so that the accumulators fill the registers.
+/// Output channels of one tile at neighbouring positions side by side, so that the sums fill the registers.
 #[inline(never)]
-fn channels<V: Lane, const ROWS: usize, const POSITIONS: usize>(
+fn channels<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     shape: &ConvShape,
     tile: &Tile,
     weights: &[V::Scalar],
@@ -239,37 +236,37 @@ fn channels<V: Lane, const ROWS: usize, const POSITIONS: usize>(
     epilogue: &impl Epilogue<V>,
     out: &mut [f32],
 ) {
+    const { assert!(R::LEN == ROWS) };
     let [_, out_height, out_width] = shape.output();
     let (first_channel, group_channels) = group_of(shape, tile);
     let [kernel_height, kernel_width] = shape.kernel;
-    let row_weights = kernel_width * ROWS;
-    let mut position = |oy: usize, ox: usize, count: usize| {
-        let mut sums = [[V::splat(V::Scalar::default()); POSITIONS]; ROWS];
-        let mut weights = weights;
-        for c in first_channel..first_channel + group_channels {
-            for ky in 0..kernel_height {
-                let row = (c * height + oy * shape.stride + ky) * width;
-                let (here, rest) = weights.split_at(row_weights);
-                weights = rest;
-                // A position past the last one repeats it; its sum is not written.
-                let columns = std::array::from_fn(|j| {
-                    let ox = ox + j.min(count - 1);
-                    &x[(row + ox * shape.stride) * LANES..][..kernel_width * LANES]
-                });
-                accumulate::<V, ROWS, POSITIONS>(&mut sums, here, columns);
-            }
-        }
-        for (i, sums) in sums.into_iter().enumerate() {
-            let at = ((tile.first + i) * out_height + oy) * out_width + ox;
-            let out = &mut out.as_chunks_mut::<LANES>().0[at..at + count];
-            for (sum, out) in sums.into_iter().zip(out) {
-                epilogue.write(tile.first + i, sum, out);
-            }
-        }
-    };
+    let stride = shape.stride;
+    let x = x.as_chunks::<LANES>().0;
+    let out = out.as_chunks_mut::<LANES>().0;
     for oy in 0..out_height {
-        for ox in (0..out_width).step_by(POSITIONS) {
-            position(oy, ox, POSITIONS.min(out_width - ox));
+        for ox in (0..out_width).step_by(C::LEN) {
+            let count = C::LEN.min(out_width - ox);
+            let mut sums = R::zero();
+            let mut weights = weights.as_chunks::<ROWS>().0;
+            for c in first_channel..first_channel + group_channels {
+                for ky in 0..kernel_height {
+                    let row = (c * height + oy * stride + ky) * width + ox * stride;
+                    let here = &x[row..row + (count - 1) * stride + kernel_width];
+                    let (row_weights, rest) = weights.split_at(kernel_width);
+                    weights = rest;
+                    for (kx, weights) in row_weights.iter().enumerate() {
+                        // A position past the last one repeats it; its sum is not written.
+                        let value = |j: usize| V::load(&here[j.min(count - 1) * stride + kx]);
+                        sums = sums.add_scaled(weights, 0, C::load(&value, 0));
+                    }
+                }
+            }
+            sums.each(0, &mut |row, column, sum| {
+                if column < count {
+                    let row = tile.first + row;
+                    epilogue.write(row, sum, &mut out[(row * out_height + oy) * out_width + ox + column]);
+                }
+            });
         }
     }
 }

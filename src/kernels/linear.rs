@@ -1,7 +1,8 @@
 //! Matrix times block: the fully connected layer.
 
+use super::Epilogue;
 use super::pack::{Packed, Tile};
-use super::{Epilogue, accumulate};
+use super::registers::{Columns, N1, N2, N3, N4, N5, N6, N7, N8, Rows};
 use crate::simd::{ACCUMULATORS, LANES, Lane};
 
 /// Most rows of one tile.
@@ -17,29 +18,31 @@ pub fn linear<V: Lane>(weights: &Packed<V::Scalar>, x: &[V::Scalar], epilogue: &
         let out = &mut out[tile.first * LANES..(tile.first + tile.rows) * LANES];
         let tap_weights = weights.weights(tile);
         match tile.rows {
-            1 => rows::<V, 1>(tile, tap_weights, x, epilogue, out),
-            2 => rows::<V, 2>(tile, tap_weights, x, epilogue, out),
-            3 => rows::<V, 3>(tile, tap_weights, x, epilogue, out),
-            4 => rows::<V, 4>(tile, tap_weights, x, epilogue, out),
-            5 => rows::<V, 5>(tile, tap_weights, x, epilogue, out),
-            6 => rows::<V, 6>(tile, tap_weights, x, epilogue, out),
-            7 => rows::<V, 7>(tile, tap_weights, x, epilogue, out),
-            _ => rows::<V, 8>(tile, tap_weights, x, epilogue, out),
+            1 => rows::<V, 1, N1<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            2 => rows::<V, 2, N2<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            3 => rows::<V, 3, N3<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            4 => rows::<V, 4, N4<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            5 => rows::<V, 5, N5<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            6 => rows::<V, 6, N6<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            7 => rows::<V, 7, N7<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            _ => rows::<V, 8, N8<N1<V>>>(tile, tap_weights, x, epilogue, out),
         }
     }
 }
 
 #[inline(never)]
-fn rows<V: Lane, const ROWS: usize>(
+fn rows<V: Lane, const ROWS: usize, R: Rows<V, N1<V>>>(
     tile: &Tile,
     weights: &[V::Scalar],
     x: &[V::Scalar],
     epilogue: &impl Epilogue<V>,
     out: &mut [f32],
 ) {
-    let mut sums = [[V::splat(V::Scalar::default())]; ROWS];
-    accumulate::<V, ROWS, 1>(&mut sums, weights, [x]);
-    for (i, ([sum], out)) in sums.into_iter().zip(out.as_chunks_mut::<LANES>().0).enumerate() {
-        epilogue.write(tile.first + i, sum, out);
+    const { assert!(R::LEN == ROWS) };
+    let mut sums = R::zero();
+    for (weights, x) in weights.as_chunks::<ROWS>().0.iter().zip(x.as_chunks::<LANES>().0) {
+        sums = sums.add_scaled(weights, 0, N1::load(&|_| V::load(x), 0));
     }
+    let out = out.as_chunks_mut::<LANES>().0;
+    sums.each(0, &mut |row, _, sum| epilogue.write(tile.first + row, sum, &mut out[row]));
 }

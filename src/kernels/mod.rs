@@ -10,6 +10,7 @@ pub mod linear;
 pub mod pack;
 pub mod pool;
 pub mod reference;
+pub mod registers;
 
 use crate::simd::{F32x8, I32x8, LANES, Lane};
 
@@ -50,27 +51,5 @@ impl Epilogue<I32x8> for Rescale<'_> {
             None => sum,
         };
         *out = sum.to_array().map(|v| v as f32 * self.scale[row]);
-    }
-}
-
-/// Adds `weights[t][i] · x[j][t]` to `sums[i][j]` for every tap `t` in order.
-///
-/// `weights` is `[taps][ROWS]`, each `x[j]` is `[taps][lane]` (longer is fine).
-#[inline(always)]
-fn accumulate<V: Lane, const ROWS: usize, const COLUMNS: usize>(
-    sums: &mut [[V; COLUMNS]; ROWS],
-    weights: &[V::Scalar],
-    x: [&[V::Scalar]; COLUMNS],
-) {
-    let weights = weights.as_chunks::<ROWS>().0;
-    let x = x.map(|column| &column.as_chunks::<LANES>().0[..weights.len()]);
-    for (tap, row_weights) in weights.iter().enumerate() {
-        let values: [V; COLUMNS] = std::array::from_fn(|j| V::load(&x[j][tap]));
-        for (row_sums, &weight) in sums.iter_mut().zip(row_weights) {
-            let weight = V::splat(weight);
-            for (sum, value) in row_sums.iter_mut().zip(values) {
-                *sum = sum.add(weight.mul(value));
-            }
-        }
     }
 }

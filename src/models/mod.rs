@@ -11,8 +11,8 @@ pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;
+use crate::fields::{Fields, parse};
 use crate::graph::{Graph, GraphError};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// A model of the zoo.
@@ -42,10 +42,9 @@ pub fn find(id: &str) -> Option<&'static Model> {
 }
 
 /// What training recorded about a model's weights.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct ZooEntry {
     /// The weights' file.
-    #[serde(flatten)]
     pub asset: AssetRef,
     /// Right answers on the whole test split.
     pub correct: u32,
@@ -56,15 +55,18 @@ pub struct ZooEntry {
 /// The recorded weights of every trained model, by id.
 ///
 /// # Errors
-/// `internal` when the built-in manifest is not readable, which a test rules out.
+/// What is wrong with the built-in manifest; a test rules it out.
 pub fn zoo() -> Result<BTreeMap<String, ZooEntry>, CoreError> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        models: BTreeMap<String, ZooEntry>,
-    }
-    let manifest: Manifest = serde_json::from_str(include_str!("../../models/manifest.json"))
-        .map_err(|error| CoreError::internal("models/manifest.json", error))?;
-    Ok(manifest.models)
+    let mut manifest = Fields::new(parse(include_str!("../../models/manifest.json"))?, "models/manifest.json")?;
+    let models = manifest.object("models")?.map(Fields::into_entries).unwrap_or_default();
+    let read = |(id, entry)| {
+        let mut fields = Fields::new(entry, format!("models.{id}"))?;
+        let (correct, total) = (fields.integer("correct", 0..=1_000_000)?, fields.integer("total", 1..=1_000_000)?);
+        let asset = AssetRef::read(&mut fields)?;
+        let (correct, total) = (fields.needed("correct", correct)? as u32, fields.needed("total", total)? as u32);
+        Ok((id, ZooEntry { asset, correct, total }))
+    };
+    models.into_iter().map(read).collect()
 }
 
 /// A library that knows data and weights.

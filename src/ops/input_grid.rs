@@ -26,14 +26,18 @@ impl InputGrid {
 
     /// The codes of `x` less the zero-point. NaN becomes 0.
     pub fn codes(&self, x: &[f32], out: &mut Vec<i32>) {
-        out.clear();
-        out.extend(x.iter().map(|&x| self.level(x) as i32));
+        out.resize(x.len(), 0);
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = self.level(x) as i32;
+        }
     }
 
     /// `x` rounded to the grid.
     pub fn round(&self, x: &[f32], out: &mut Vec<f32>) {
-        out.clear();
-        out.extend(x.iter().map(|&x| self.level(x) * self.scale));
+        out.resize(x.len(), 0.0);
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = self.level(x) * self.scale;
+        }
     }
 }
 

@@ -36,8 +36,9 @@ fn start(recipe: &Recipe, library: &RefCell<Library>) -> Result<Network, CoreErr
         Start::Zoo => {
             let entry = models::zoo()?.remove(recipe.model.id);
             let entry = entry.ok_or_else(|| CoreError::internal(recipe.model.id, "no trained weights"))?;
-            let bytes = library.borrow().file(&entry.asset.path)?;
-            Network::from_safetensors(recipe.model, &entry.asset.path, &bytes)
+            let path = entry.asset.path;
+            let bytes = library.borrow().file(&path)?;
+            Network::from_safetensors(recipe.model, &path, &bytes)
         }
     }
 }

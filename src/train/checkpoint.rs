@@ -4,9 +4,10 @@
 
 use super::optimizer::OptimizerState;
 use crate::error::{CoreError, ErrorCode};
+use crate::fields::parse;
 use crate::tensor::Tensor;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// A checkpoint's bytes.
 #[derive(Clone, Debug)]
@@ -23,12 +24,9 @@ pub struct Position {
     pub epochs: Vec<f64>,
 }
 
-#[derive(Serialize, Deserialize)]
 struct Meta {
     key: String,
-    step: u64,
-    epoch_loss: f64,
-    epochs: Vec<f64>,
+    position: Position,
     powers: [f64; 2],
 }
 
@@ -63,10 +61,13 @@ impl Checkpoint {
                 TensorView::new(Dtype::F32, dims.clone(), bytes).map(|view| (name.as_str(), view))
             })
             .collect();
-        let Position { step, epoch_loss, epochs } = position.clone();
-        let meta = Meta { key: key.to_string(), step, epoch_loss, epochs, powers: state.powers };
-        let meta = serde_json::to_string(&meta).map_err(|e| internal(e.to_string()))?;
-        let meta = std::iter::once(("checkpoint".to_string(), meta)).collect();
+        // Numbers as their bits: text would have to be read back exactly.
+        let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
+        let meta = json!({
+            "key": key, "step": position.step, "epoch_loss": position.epoch_loss.to_bits(),
+            "epochs": bits(&position.epochs), "powers": bits(&state.powers),
+        });
+        let meta = std::iter::once(("checkpoint".to_string(), meta.to_string())).collect();
         safetensors::serialize(views.map_err(|e| internal(e.to_string()))?, Some(meta))
             .map_err(|e| internal(e.to_string()))
     }
@@ -82,7 +83,17 @@ impl Checkpoint {
     fn meta(&self) -> Result<Meta, CoreError> {
         let (_, header) = SafeTensors::read_metadata(&self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
         let text = header.metadata().as_ref().and_then(|m| m.get("checkpoint")).cloned().unwrap_or_default();
-        serde_json::from_str(&text).map_err(|e| wrong(e.to_string(), "a checkpoint"))
+        let value = parse(&text).map_err(|e| wrong(e.found, "a checkpoint"))?;
+        let floats = |name: &str| -> Option<Vec<f64>> {
+            value[name].as_array()?.iter().map(|v| v.as_u64().map(f64::from_bits)).collect()
+        };
+        let meta = || {
+            let epoch_loss = f64::from_bits(value["epoch_loss"].as_u64()?);
+            let position = Position { step: value["step"].as_u64()?, epoch_loss, epochs: floats("epochs")? };
+            let powers = <[f64; 2]>::try_from(floats("powers")?).ok()?;
+            Some(Meta { key: value["key"].as_str()?.to_string(), position, powers })
+        };
+        meta().ok_or_else(|| wrong("other metadata", "a checkpoint"))
     }
 
     /// Puts parameters and moments back; returns how far the training was.
@@ -114,6 +125,6 @@ impl Checkpoint {
             }
         }
         state.powers = meta.powers;
-        Ok(Position { step: meta.step, epoch_loss: meta.epoch_loss, epochs: meta.epochs })
+        Ok(meta.position)
     }
 }

@@ -6,7 +6,7 @@ import { fingerprint, npm, once, refuse, root, run, Stop, tools, which } from ".
 
 const TARGET = "wasm32-unknown-unknown";
 /** The engine as cargo leaves it, and as the page and the command line load it. */
-export const raw = join(root, "target", TARGET, "release", "featherweight.wasm");
+export const raw = join(root, "target", TARGET, "wasm", "featherweight.wasm");
 export const bound = join(root, "www", "engine", "wasm", "featherweight_bg.wasm");
 
 /** Node 20.19 or later of the lines Vite supports. */
@@ -82,7 +82,7 @@ export function ensureBindgen() {
 /** The engine as WebAssembly. Cargo itself knows what is up to date. */
 export async function compileEngine() {
   const before = existsSync(raw) ? digest(raw) : "";
-  const result = await run("cargo", ["build", "--release", "--lib", "--target", TARGET]);
+  const result = await run("cargo", ["build", "--profile", "wasm", "--lib", "--target", TARGET]);
   if (result.code !== 0) refuse("a crate", "The engine does not compile.", result.output);
   return digest(raw) !== before;
 }
