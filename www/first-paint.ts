@@ -41,7 +41,15 @@ export function paintLanguage(file: Precomputed, language: Language): { hero: st
     )
     .join("");
   const data = chartData(
-    { runs, choice: DEFAULT_CHOICE, axis: "bytes", catalog: undefined, active: undefined, classes: 10 },
+    {
+      runs,
+      choice: DEFAULT_CHOICE,
+      axis: "bytes",
+      catalog: undefined,
+      active: undefined,
+      pinned: undefined,
+      classes: 10,
+    },
     speech,
   );
   const note = `${axisNote(accuracyStart(data, CHART), data, speech)} ${speech.t("chart.hint")} ${speech.t("chart.before")}`;

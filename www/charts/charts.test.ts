@@ -49,7 +49,8 @@ function data(marks: readonly Mark[], more: Partial<AccuracyData> = {}): Accurac
     chance: 10,
     current: undefined,
     active: undefined,
-    words: { unit: "KB", baseline: "32 bits: 90.00 %", chance: "guessing 10 %", current: "this recipe" },
+    pinned: undefined,
+    words: { unit: "KB", baseline: "32 bits: 90.00 %", chance: "guessing 10 %", current: "this recipe", pinned: "A" },
     ...more,
   };
 }

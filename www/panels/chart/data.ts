@@ -23,6 +23,8 @@ export interface ChartInput {
   readonly axis: AxisName;
   readonly catalog: Catalog | undefined;
   readonly active: string | undefined;
+  /** Key of the pinned recipe, if there is one. */
+  readonly pinned: string | undefined;
   readonly classes: number;
 }
 
@@ -182,11 +184,13 @@ export function chartData(input: ChartInput, speech: Speech): AccuracyData {
     chance: 100 / input.classes,
     current: marks.some((mark) => mark.key === choiceKey(input.choice)) ? choiceKey(input.choice) : undefined,
     active: input.active,
+    pinned: input.pinned,
     words: {
       unit: speech.t(input.axis === "bytes" ? "chart.unit.bytes" : "chart.unit.bits"),
       baseline: base === undefined ? "" : speech.t("chart.baseline", { percent: speech.percent(base, 2) }),
       chance: speech.t("chart.chance", { percent: speech.percent(1 / input.classes, 0) }),
-      current: speech.t("chart.current"),
+      current: speech.t(input.pinned === undefined ? "chart.current" : "chart.current.b"),
+      pinned: speech.t("chart.pinned"),
     },
   };
 }
