@@ -17,18 +17,19 @@ export function stripData(model: string, outcome: Outcome, baseline: Outcome, sp
       bits,
       baselineBits: before && before.parameters > 0 ? (8 * before.bytes) / before.parameters : 32,
       detail: speech.t("strip.detail", { parameters: speech.whole(layer.parameters), bits: bits.toFixed(1) }),
+      description: speech.t("strip.layer", {
+        name: layer.name,
+        parameters: speech.whole(layer.parameters),
+        bits: bits.toFixed(1),
+      }),
     });
   }
-  const said = layers.map((layer) =>
-    speech.t("strip.layer", {
-      name: layer.name,
-      parameters: speech.whole(layer.parameters),
-      bits: layer.bits.toFixed(1),
-    }),
-  );
   return {
     layers,
     heightLabel: speech.t("strip.full"),
-    description: speech.t("strip.label", { model: speech.name("model", model), layers: said.join(" ") }),
+    description: speech.t("strip.label", {
+      model: speech.name("model", model),
+      layers: layers.map((layer) => layer.description).join(" "),
+    }),
   };
 }
