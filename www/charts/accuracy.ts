@@ -293,7 +293,7 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
       text: data.words.baseline,
       class: "label",
       anchor: { x: right, y: y.scale(data.baseline) },
-      places: ["above-end"],
+      places: ["above-end", "far-above-end", "below-end"],
       always: true,
     });
   }
@@ -302,7 +302,7 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
       text: data.words.chance,
       class: "axis",
       anchor: { x: right, y: y.scale(data.chance) },
-      places: ["above-end"],
+      places: ["above-end", "far-above-end", "below-end"],
       always: true,
     });
   }

@@ -13,6 +13,8 @@ export type Place =
   | "below-left"
   | "above-right"
   | "above-end"
+  | "far-above-end"
+  | "below-end"
   | "far-below"
   | "far-below-left"
   | "far-below-right"
@@ -79,6 +81,10 @@ function at(place: Place, anchor: Point): Placed {
       return { x: x + 6, y: y - 7, end: "start" };
     case "above-end":
       return { x, y: y - 6, end: "end" };
+    case "far-above-end":
+      return { x, y: y - 13, end: "end" };
+    case "below-end":
+      return { x, y: y + 16, end: "end" };
     case "far-below":
       return { x, y: y + 27, end: "middle" };
     case "far-below-left":

@@ -26,7 +26,7 @@ export const catalog = {
   "class.7": "7",
   "class.8": "8",
   "class.9": "9",
-  "class.t-shirt": "T-shirt",
+  "class.t-shirt": "T\u2011shirt",
   "class.trouser": "trousers",
   "class.pullover": "pullover",
   "class.dress": "dress",

