@@ -82,7 +82,7 @@ function at(place: Place, anchor: Point): Placed {
     case "above-end":
       return { x, y: y - 6, end: "end" };
     case "far-above-end":
-      return { x, y: y - 13, end: "end" };
+      return { x, y: y - 16, end: "end" };
     case "below-end":
       return { x, y: y + 16, end: "end" };
     case "far-below":

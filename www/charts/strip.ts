@@ -33,6 +33,9 @@ export interface Block {
 /** A layer too small to see keeps this many pixels. */
 export const LEAST_WIDTH = 4;
 
+/** A block narrower than this is named only where there are few. */
+const SLIVER = 6;
+
 /** How far above the foot of a name the line of its stack is. */
 const BRACKET = 14.5;
 
@@ -119,8 +122,11 @@ function stripLabels(spans: readonly Span[], width: number, y: number): SvgNode[
     return true;
   };
   const parts: SvgNode[] = [];
+  const ends = [spans[0], spans.at(-1)];
   for (const span of [...spans].sort((a, b) => b.width - a.width)) {
     const { name, detail, x } = span;
+    // Among many, a sliver's name would seem to be its neighbour's.
+    if (spans.length > 8 && span.width < SLIVER && !ends.includes(span)) continue;
     const right = x + span.width;
     const nameWidth = textWidth(name, 12);
     const detailWidth = textWidth(detail, 12);

@@ -18,8 +18,8 @@ export const page = {
   "hero.same": "At {bits} this {reader} weighs {size} instead of {baseline}, and makes no more mistakes in {total}.",
   "hero.baseline":
     "At {bits} this {reader} weighs {baseline}, and makes {mistakes} {mistakes#mistake|mistakes} in {total}.",
-  "hero.waiting": "At {bits} this {reader} is being read again, image by image.",
-  "hero.unknown": "At {bits} this {reader} has not been read yet.",
+  "hero.waiting": "At {bits} this {reader} is reading the test images, one by one.",
+  "hero.unknown": "At {bits} this {reader} has not been tried yet.",
   "hero.slider": "Bits per weight. Drag, or use the arrow keys.",
   "hero.hint": "Drag the number, or press the arrow keys.",
   "hero.find": "Find the smallest that still reaches {target}\u00a0%",

@@ -142,8 +142,10 @@ export class ChartPanel extends Panel {
   }
 
   #readout(): string {
-    const run = this.lab.runs.get(this.active ?? this.#data?.current ?? "");
-    return run ? runWords(run, this.speech) : "";
+    const key = this.active ?? choiceKey(this.lab.view.choice);
+    const mark = this.#data?.marks.find((entry) => entry.key === key);
+    const run = this.lab.runs.get(key);
+    return mark?.description ?? (run ? runWords(run, this.speech) : "");
   }
 
   protected override render(): TemplateResult {
