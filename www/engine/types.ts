@@ -38,11 +38,11 @@ export interface Catalog extends Omit<core.Catalog, "data"> {
   readonly data: readonly CatalogData[];
 }
 
-export interface Progress extends Omit<core.Progress, "partial" | "bytes"> {
-  /** The estimate from the images seen so far. */
-  readonly partial: core.Partial | null;
+export interface Progress extends Omit<core.Progress, "bytes" | "partial"> {
   /** Bytes of the network that `partial` judges, once known. */
   readonly bytes: number | null;
+  /** The estimate from the images seen so far. */
+  readonly partial: core.Partial | null;
 }
 
 export interface LayerReport extends Omit<core.LayerReport, "sqnr_db"> {

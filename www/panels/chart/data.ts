@@ -154,7 +154,10 @@ function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Spe
     complete: accuracy !== partial && run.choice.count === 0,
     linked: /^(fp|bf|int)\d+$/.test(run.choice.weights),
     label: speech.name("mark", run.choice.weights),
-    description,
+    description:
+      run.choice.model === input.choice.model
+        ? description
+        : `${speech.name("model", run.choice.model)}: ${description}`,
   };
 }
 
