@@ -41,10 +41,19 @@ export function paintLanguage(file: Precomputed, language: Language): { hero: st
     )
     .join("");
   const data = chartData(
-    { runs, choice: DEFAULT_CHOICE, axis: "bytes", catalog: undefined, active: undefined, classes: 10 },
+    {
+      runs,
+      choice: DEFAULT_CHOICE,
+      axis: "bytes",
+      catalog: undefined,
+      active: undefined,
+      pinned: undefined,
+      classes: 10,
+    },
     speech,
   );
-  const note = `${axisNote(accuracyStart(data, CHART), data, speech)} ${speech.t("chart.hint")} ${speech.t("chart.before")}`;
+  const hint = `${speech.t("chart.hint")} <span class="with-mouse">${asText(speech.t("chart.hint.pin"))}</span>`;
+  const note = `${asText(axisNote(accuracyStart(data, CHART), data, speech))} ${hint} ${asText(speech.t("chart.before"))}`;
   const only = (name: string, content: string) =>
     `<${name} class="only-${language}" lang="${language}">${content}</${name}>`;
   return {
@@ -59,7 +68,7 @@ export function paintLanguage(file: Precomputed, language: Language): { hero: st
         `<div class="progress-line"></div><p class="progress-words">${asText(speech.t("progress.starting"))}</p>` +
         `<p class="readout">${asText(runWords(current, speech))}</p>` +
         `<div class="plot" role="img" aria-label="${asText(runs.map((run) => runWords(run, speech)).join(" "))}">${toMarkup(accuracyChart(data, CHART, `first-${language}`)).replaceAll(/ role="(?:option|presentation)"| aria-(?:selected|label)="[^"]*"/g, "")}</div>` +
-        `<p class="chart-note soft">${asText(note)}</p>`,
+        `<p class="chart-note soft">${note}</p>`,
     ),
   };
 }

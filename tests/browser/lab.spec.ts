@@ -165,6 +165,50 @@ it("is worked by keys alone: arrows walk the chart, Enter restores a recipe", as
   await page.context().close();
 });
 
+it("pins a recipe as A by key or shift-click, compares with it, keeps it in the address, and lets go of it", async () => {
+  const page = await site.open();
+  await settled(page);
+  const list = page.getByRole("listbox", { name: /Runs in the chart/ });
+  await list.focus();
+  const walkTo = async (name: RegExp) => {
+    await page.keyboard.press("Home");
+    for (let presses = 0; presses < 20; presses++) {
+      const active = await list.getAttribute("aria-activedescendant");
+      if (name.test((await page.locator(`[id="${active}"]`).getAttribute("aria-label")) ?? "")) return;
+      await page.keyboard.press("ArrowRight");
+    }
+    throw new Error(`no mark named ${name}`);
+  };
+  await walkTo(/^INT2,/);
+  await page.keyboard.press("a");
+  await expect.poll(() => new URL(page.url()).hash).toContain("a=lenet5-fashion.q2a8");
+  const lost = page.locator("fw-lost");
+  await lost.getByText("INT2, INT8 inputs").waitFor();
+  await lost.getByText(/answers flipped/).waitFor();
+  const flipped = async (open: typeof page) =>
+    plain(await open.locator("fw-lost .lost-words").textContent()).match(/([\d,]+) of 10,000/)?.[1];
+  // Two bits against four: thousands of answers differ, most of them the right way.
+  const against = Number((await flipped(page))?.replace(",", ""));
+  expect(against).toBeGreaterThan(5000);
+
+  const again = await site.open({ hash: new URL(page.url()).hash });
+  await settled(again);
+  await again
+    .locator("fw-lost")
+    .getByText(/answers flipped/)
+    .waitFor();
+  expect(Number((await flipped(again))?.replace(",", ""))).toBe(against);
+  await again.context().close();
+
+  await list.focus();
+  await page.keyboard.press("Escape");
+  await expect.poll(() => new URL(page.url()).hash).not.toContain("a=");
+  await expect.poll(async () => Number((await flipped(page))?.replace(",", ""))).toBeLessThan(1000);
+  await page.locator(".mark[aria-label^='INT3,'] .dot").click({ modifiers: ["Shift"] });
+  await expect.poll(() => new URL(page.url()).hash).toContain("a=lenet5-fashion.q3a8");
+  await page.context().close();
+});
+
 it("hands over the compressed model, as long as the report says and a header more", async () => {
   const page = await site.open();
   await settled(page);

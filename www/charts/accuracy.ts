@@ -1,7 +1,7 @@
 /** Accuracy against size: the chart of the Lab. A pure function of its data, in any size and any language. */
 
 import { line } from "d3-shape";
-import { DOT, type Label, placeLabels } from "./labels";
+import { DOT, type Label, placeLabels, type Segment } from "./labels";
 import { type Point, paretoFront, paretoPath } from "./pareto";
 import { type Axis, accuracyAxis, bitsAxis, bytesAxis, KILOBYTE } from "./scales";
 import { type SvgNode, svg } from "./svg";
@@ -40,6 +40,7 @@ export interface AccuracyWords {
   readonly baseline: string;
   readonly chance: string;
   readonly current: string;
+  readonly pinned: string;
 }
 
 export interface AccuracyData {
@@ -54,6 +55,8 @@ export interface AccuracyData {
   readonly current: string | undefined;
   /** Key of the mark under the pointer or the arrow keys. */
   readonly active: string | undefined;
+  /** Key of the mark that the chosen recipe is compared with, when one is pinned. */
+  readonly pinned: string | undefined;
   readonly words: AccuracyWords;
 }
 
@@ -167,6 +170,60 @@ function axes(data: AccuracyData, plot: Plot, size: Size): SvgNode[] {
   return parts;
 }
 
+/** The best for their size, from the smallest on, in pixels. */
+function frontPoints(data: AccuracyData, positions: ReadonlyMap<string, Point>): Point[] {
+  const points = data.marks.flatMap((mark) => {
+    const point = positions.get(mark.key);
+    return point ? [{ x: point.x, y: mark.percent, pixel: point }] : [];
+  });
+  return paretoFront(points).map((point) => point.pixel);
+}
+
+/** What the line of a series runs through, in pixels. */
+function seriesPoints(data: AccuracyData, series: Series, positions: ReadonlyMap<string, Point>): Point[] {
+  return (
+    data.marks
+      .filter((mark) => mark.linked && mark.series.includes(series.key))
+      .sort((a, b) => a.x - b.x || b.percent - a.percent)
+      .flatMap((mark) => positions.get(mark.key) ?? [])
+      // Of marks one above the other the line takes the best: it shows what a size can do, not a zigzag.
+      .filter((point, index, points) => index === 0 || point.x - (points[index - 1]?.x ?? 0) > SAME_SIZE)
+  );
+}
+
+/** Every line that a label would be struck through by: the baseline, chance, and those between the marks. */
+function struckBy(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Point>): Segment[] {
+  const { left, right, y } = plot;
+  const levels = data.chance >= y.domain[0] ? [data.chance] : [];
+  if (data.baseline !== undefined) levels.push(data.baseline);
+  const across = levels.map((level): Segment => {
+    const height = y.scale(level);
+    return [
+      { x: left, y: height },
+      { x: right, y: height },
+    ];
+  });
+  const front = frontPoints(data, positions);
+  const steps = front.flatMap((point, index) => {
+    const next = front[index + 1];
+    const corner = { x: next?.x ?? right, y: point.y };
+    return [corner, ...(next ? [next] : [])];
+  });
+  const paths = [
+    ...data.series.map((series) => seriesPoints(data, series, positions)),
+    [...front.slice(0, 1), ...steps],
+  ];
+  const between = paths.flatMap((path) => path.slice(1).map((point, index): Segment => [path[index] ?? point, point]));
+  const bars = data.marks.map((mark): Segment => {
+    const { x } = positions.get(mark.key) ?? { x: 0 };
+    return [
+      { x, y: y.scale(mark.high) },
+      { x, y: y.scale(mark.low) },
+    ];
+  });
+  return [...across, ...between, ...bars];
+}
+
 function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Point>): SvgNode[] {
   const { left, right, y } = plot;
   const parts: SvgNode[] = [];
@@ -180,19 +237,10 @@ function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
       svg("line", { class: "baseline", x1: left, x2: right, y1: y.scale(data.baseline), y2: y.scale(data.baseline) }),
     );
   }
-  const points = data.marks.flatMap((mark) => {
-    const point = positions.get(mark.key);
-    return point ? [{ x: point.x, y: mark.percent, pixel: point }] : [];
-  });
-  const front = paretoFront(points).map((point) => point.pixel);
+  const front = frontPoints(data, positions);
   if (front.length > 1) parts.push(svg("path", { class: "front", d: paretoPath(front, right) }));
   for (const series of data.series) {
-    const own = data.marks
-      .filter((mark) => mark.linked && mark.series.includes(series.key))
-      .sort((a, b) => a.x - b.x || b.percent - a.percent)
-      .flatMap((mark) => positions.get(mark.key) ?? [])
-      // Of marks one above the other the line takes the best: it shows what a size can do, not a zigzag.
-      .filter((point, index, points) => index === 0 || point.x - (points[index - 1]?.x ?? 0) > SAME_SIZE);
+    const own = seriesPoints(data, series, positions);
     if (own.length > 1) {
       const path = line<Point>()
         .x((point) => point.x)
@@ -212,6 +260,10 @@ function marks(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
       parts.push(
         svg("circle", { class: mark.key === data.current ? "ring" : "ring hover", cx: point.x, cy: point.y, r: RING }),
       );
+    }
+    if (mark.key === data.pinned) {
+      const { x, y } = point;
+      parts.push(svg("rect", { class: "pin", x: x - RING, y: y - RING, width: 2 * RING, height: 2 * RING }));
     }
     const top = plot.y.scale(mark.high);
     const foot = plot.y.scale(mark.low);
@@ -241,7 +293,7 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
       text: data.words.baseline,
       class: "label",
       anchor: { x: right, y: y.scale(data.baseline) },
-      places: ["above-end"],
+      places: ["above-end", "far-above-end", "below-end"],
       always: true,
     });
   }
@@ -250,7 +302,7 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
       text: data.words.chance,
       class: "axis",
       anchor: { x: right, y: y.scale(data.chance) },
-      places: ["above-end"],
+      places: ["above-end", "far-above-end", "below-end"],
       always: true,
     });
   }
@@ -260,6 +312,15 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
       class: "label strong",
       anchor: current,
       places: ["far-below-right", "far-right", "far-below", "far-below-left", "far-above"],
+      always: true,
+    });
+  const pinned = data.pinned === undefined ? undefined : positions.get(data.pinned);
+  if (pinned && data.pinned !== data.current)
+    wanted.push({
+      text: data.words.pinned,
+      class: "label strong",
+      anchor: pinned,
+      places: ["far-above", "far-right", "far-below", "far-below-right", "far-below-left", "far-left"],
       always: true,
     });
   for (const series of data.series) {
@@ -283,14 +344,27 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
           text: mark.label,
           class: "axis",
           anchor: point,
-          places: ["above-left", "left", "far-above", "far-left", "below-right", "below", "above", "right"],
+          places: [
+            "above-left",
+            "left",
+            "far-above",
+            "below-right",
+            "below",
+            "above-right",
+            "above",
+            "far-left",
+            "right",
+            "below-left",
+            "far-below",
+          ],
           always: false,
         });
     }
   }
   const dots = [...positions.entries()].map(([key, point]) => ({
     ...point,
-    radius: key === data.current ? RING + 1 : DOT,
+    radius: key === data.current || key === data.pinned ? RING + 1 : DOT,
   }));
-  return placeLabels(wanted, dots, { left: left + 2, right: right + 18, top: top - 20, bottom: bottom - 2 });
+  const bounds = { left: left + 2, right: right + 18, top: top - 20, bottom: bottom - 2 };
+  return placeLabels(wanted, dots, bounds, struckBy(data, plot, positions));
 }

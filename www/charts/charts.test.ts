@@ -9,10 +9,10 @@ import {
   nearestMark,
 } from "./accuracy";
 import { CLASS_ROW_HEIGHT, classChart, signed } from "./classes";
-import { labelBox, placeLabels } from "./labels";
+import { crosses, labelBox, placeLabels } from "./labels";
 import { paretoFront, paretoPath } from "./pareto";
 import { accuracyAxis, bitsAxis, bytesAxis } from "./scales";
-import { bitsTone, LEAST_WIDTH, stripBlocks, stripChart } from "./strip";
+import { bitsTone, LEAST_WIDTH, stripBlocks, stripChart, stripSpans } from "./strip";
 import { round, type SvgNode, svg, toMarkup } from "./svg";
 
 function all(node: SvgNode, test: (node: SvgNode) => boolean): SvgNode[] {
@@ -49,7 +49,8 @@ function data(marks: readonly Mark[], more: Partial<AccuracyData> = {}): Accurac
     chance: 10,
     current: undefined,
     active: undefined,
-    words: { unit: "KB", baseline: "32 bits: 90.00 %", chance: "guessing 10 %", current: "this recipe" },
+    pinned: undefined,
+    words: { unit: "KB", baseline: "32 bits: 90.00 %", chance: "guessing 10 %", current: "this recipe", pinned: "A" },
     ...more,
   };
 }
@@ -233,6 +234,14 @@ describe("accuracy chart", () => {
     expect(toMarkup(empty)).not.toMatch(/NaN|undefined|Infinity/);
   });
 
+  it("frames the pinned mark and names it", () => {
+    const pinned = accuracyChart(data(marks, { current: "4", pinned: "8" }), SIZE, "m");
+    const frames = byClass(pinned, "mark").map((group) => byClass(group, "pin").length);
+    expect(frames).toEqual([0, 0, 1]);
+    expect(texts(pinned)).toContain("A");
+    expect(texts(chart)).not.toContain("A");
+  });
+
   it("finds the nearest mark within reach and none beyond", () => {
     const positions = new Map([
       ["a", { x: 0, y: 0 }],
@@ -267,6 +276,47 @@ describe("labels", () => {
     expect(Number(covered?.attributes.x)).toBeLessThan(100);
   });
 
+  it("keeps clear of lines, even where a mark lies on one", () => {
+    const label = {
+      text: "16",
+      class: "axis",
+      anchor: { x: 100, y: 100 },
+      places: ["left", "right", "above"] as const,
+      always: false,
+    };
+    const across = [
+      { x: 0, y: 100 },
+      { x: 300, y: 100 },
+    ] as const;
+    const placed = placeLabels([label], [], bounds, [across])[0];
+    expect(Number(placed?.attributes.y)).toBeLessThan(100);
+    expect(placeLabels([{ ...label, places: ["left"] }], [], bounds, [across])).toHaveLength(0);
+    expect(placeLabels([{ ...label, places: ["left"], always: true }], [], bounds, [across])).toHaveLength(1);
+  });
+
+  it("tell a segment through a box from one beside it, as many points along it do", () => {
+    const box = { left: 40, right: 60, top: 40, bottom: 60 };
+    let state = 7;
+    const random = () => {
+      state = (state * 1103515245 + 12345) % 2147483648;
+      return (state / 2147483648) * 100;
+    };
+    for (let round = 0; round < 500; round += 1) {
+      const from = { x: random(), y: random() };
+      const to = { x: random(), y: random() };
+      const inside = Array.from({ length: 2001 }, (_, step) => step / 2000).some((share) => {
+        const x = from.x + share * (to.x - from.x);
+        const y = from.y + share * (to.y - from.y);
+        return x > box.left && x < box.right && y > box.top && y < box.bottom;
+      });
+      if (inside) expect(crosses([from, to], box), JSON.stringify([from, to])).toBe(true);
+      else {
+        const smaller = { left: 40.2, right: 59.8, top: 40.2, bottom: 59.8 };
+        expect(crosses([from, to], smaller), JSON.stringify([from, to])).toBe(false);
+      }
+    }
+  });
+
   it("leaves out what fits nowhere, unless it must be there", () => {
     const label = { text: "four", class: "axis", anchor: { x: 100, y: 100 }, places: ["right"] as const };
     const dots = [{ x: 118, y: 100, radius: 5 }];
@@ -277,9 +327,9 @@ describe("labels", () => {
 
 describe("bit strip", () => {
   const layers = [
-    { name: "conv1", parameters: 156, bits: 8, baselineBits: 32, detail: "" },
-    { name: "fc1", parameters: 48_120, bits: 4, baselineBits: 32, detail: "48,120 × 4.0 bits" },
-    { name: "fc2", parameters: 10_164, bits: 2, baselineBits: 32, detail: "" },
+    { name: "conv1", parameters: 156, bits: 8, baselineBits: 32, detail: "", description: "conv1 in words" },
+    { name: "fc1", parameters: 48_120, bits: 4, baselineBits: 32, detail: "48,120 × 4.0 bits", description: "" },
+    { name: "fc2", parameters: 10_164, bits: 2, baselineBits: 32, detail: "", description: "" },
   ];
 
   it("makes area bytes: width in proportion to parameters, height to bits", () => {
@@ -309,6 +359,48 @@ describe("bit strip", () => {
     expect(byClass(chart, "strip-outline")).toHaveLength(3);
     expect(chart.attributes["aria-label"]).toBe("all of it");
     expect(texts(chart)).toContain("48,120 × 4.0 bits");
+  });
+
+  /** Layers of a residual network: many, most of them tiny, named by stack. */
+  const many = [16, 4, ...[1, 2, 3].flatMap((stack) => [stack * 2300, 32, stack * 4600, 32, 90 * stack]), 650].map(
+    (parameters, index) => ({
+      name: index < 2 || index > 16 ? `part${index}` : `stack${Math.ceil((index - 1) / 5)}.part${index}`,
+      parameters,
+      bits: 4,
+      baselineBits: 32,
+      detail: `${parameters} × 4.0 bits`,
+      description: "",
+    }),
+  );
+
+  it.each([288, 358, 712, 1192])("holds many layers in %i pixels, all seen, no name over another", (width) => {
+    const chart = stripChart({ layers: many, description: "", heightLabel: "32 bits" }, { width, height: 122 });
+    const blocks = byClass(chart, "strip-block");
+    expect(blocks).toHaveLength(many.length);
+    for (const block of blocks) {
+      expect(Number(block.attributes.width)).toBeGreaterThanOrEqual(LEAST_WIDTH - 0.01);
+      expect(Number(block.attributes.x) + Number(block.attributes.width)).toBeLessThanOrEqual(width + 0.01);
+    }
+    const names = all(chart, (node) => node.name === "text" && Number(node.attributes.y) > 100);
+    const boxes = names.map((node) =>
+      labelBox(node.children.join(""), {
+        x: Number(node.attributes.x),
+        y: 0,
+        end: node.attributes["text-anchor"] ?? "start",
+      }),
+    );
+    boxes.forEach((a, index) => {
+      for (const b of boxes.slice(index + 1)) expect(a.left < b.right && b.left < a.right).toBe(false);
+    });
+  });
+
+  it("names a stack once, under all of its layers", () => {
+    const spans = stripSpans(many, stripBlocks(many, 1192, 96, 5));
+    expect(spans.map((span) => span.name)).toEqual(["part0", "part1", "stack1", "stack2", "stack3", "part17"]);
+    const third = stripBlocks(many, 1192, 96, 5).slice(12, 17);
+    const last = third.at(-1);
+    expect(spans[4]?.x).toBe(third[0]?.x);
+    expect(spans[4]?.width).toBeCloseTo((last?.x ?? 0) + (last?.width ?? 0) - (third[0]?.x ?? 0), 6);
   });
 
   it("colours by the nearest width", () => {

@@ -1,4 +1,4 @@
-/** Direct labels: each is put at the first of its places where it covers no mark and no other label. */
+/** Direct labels: each is put at the first of its places where it covers no mark, no line and no other label. */
 
 import type { Point } from "./pareto";
 import { type SvgNode, svg, textWidth } from "./svg";
@@ -10,7 +10,11 @@ export type Place =
   | "below"
   | "above-left"
   | "below-right"
+  | "below-left"
+  | "above-right"
   | "above-end"
+  | "far-above-end"
+  | "below-end"
   | "far-below"
   | "far-below-left"
   | "far-below-right"
@@ -24,7 +28,7 @@ export interface Label {
   readonly anchor: Point;
   /** Places to try, the best first. */
   readonly places: readonly Place[];
-  /** Drawn at its first place even when nothing is free. */
+  /** Drawn even when nothing is free: across a line if need be, else at its first place. */
   readonly always: boolean;
 }
 
@@ -44,6 +48,9 @@ export const DOT = 5;
 export interface Dot extends Point {
   readonly radius: number;
 }
+
+/** A straight piece of a line to keep clear of. */
+export type Segment = readonly [Point, Point];
 
 interface Placed {
   readonly x: number;
@@ -68,8 +75,16 @@ function at(place: Place, anchor: Point): Placed {
       return { x: x - 6, y: y - 7, end: "end" };
     case "below-right":
       return { x: x + 7, y: y + 15, end: "start" };
+    case "below-left":
+      return { x: x - 7, y: y + 15, end: "end" };
+    case "above-right":
+      return { x: x + 6, y: y - 7, end: "start" };
     case "above-end":
       return { x, y: y - 6, end: "end" };
+    case "far-above-end":
+      return { x, y: y - 16, end: "end" };
+    case "below-end":
+      return { x, y: y + 16, end: "end" };
     case "far-below":
       return { x, y: y + 27, end: "middle" };
     case "far-below-left":
@@ -94,8 +109,27 @@ function overlaps(a: Box, b: Box): boolean {
   return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }
 
-/** Places the labels in the order given, keeping clear of `dots` and inside `bounds`. */
-export function placeLabels(labels: readonly Label[], dots: readonly Dot[], bounds: Box): SvgNode[] {
+/** Whether any of a segment lies inside a box: the segment is cut at each of the four sides, as Liang and Barsky do. */
+export function crosses([from, to]: Segment, box: Box): boolean {
+  let enter = 0;
+  let leave = 1;
+  const cut = (start: number, change: number, low: number, high: number) => {
+    if (change === 0) return start > low && start < high;
+    const [first, second] = [(low - start) / change, (high - start) / change];
+    enter = Math.max(enter, Math.min(first, second));
+    leave = Math.min(leave, Math.max(first, second));
+    return enter < leave;
+  };
+  return cut(from.x, to.x - from.x, box.left, box.right) && cut(from.y, to.y - from.y, box.top, box.bottom);
+}
+
+/** Places the labels in the order given, keeping clear of `dots` and `lines` and inside `bounds`. */
+export function placeLabels(
+  labels: readonly Label[],
+  dots: readonly Dot[],
+  bounds: Box,
+  lines: readonly Segment[] = [],
+): SvgNode[] {
   const taken: Box[] = dots.map((dot) => ({
     left: dot.x - dot.radius,
     right: dot.x + dot.radius,
@@ -112,9 +146,10 @@ export function placeLabels(labels: readonly Label[], dots: readonly Dot[], boun
       ({ box }) =>
         box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom,
     );
+    const free = inside.filter(({ box }) => !taken.some((other) => overlaps(box, other)));
     const chosen =
-      inside.find(({ box }) => !taken.some((other) => overlaps(box, other))) ??
-      (label.always ? (inside[0] ?? options[0]) : undefined);
+      free.find(({ box }) => !lines.some((segment) => crosses(segment, box))) ??
+      (label.always ? (free[0] ?? inside[0] ?? options[0]) : undefined);
     if (!chosen) continue;
     taken.push(chosen.box);
     parts.push(

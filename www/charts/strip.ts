@@ -11,6 +11,8 @@ export interface StripLayer {
   readonly baselineBits: number;
   /** Words at the right end of the label, where there is room. */
   readonly detail: string;
+  /** The layer in a sentence, for the pointer. */
+  readonly description: string;
 }
 
 export interface StripData {
@@ -30,6 +32,12 @@ export interface Block {
 
 /** A layer too small to see keeps this many pixels. */
 export const LEAST_WIDTH = 4;
+
+/** A block narrower than this is named only where there are few. */
+const SLIVER = 6;
+
+/** How far above the foot of a name the line of its stack is. */
+const BRACKET = 14.5;
 
 const HEIGHT_TOP = 16;
 const HEIGHT_LABELS = 24;
@@ -77,8 +85,36 @@ export function bitsTone(bits: number): string {
   return `bits-${best}`;
 }
 
-/** Names under the blocks, the widest first; a name or detail that would touch another is left out. */
-function stripLabels(layers: readonly StripLayer[], blocks: readonly Block[], width: number, y: number): SvgNode[] {
+/** What a name stands under: one block, or all of a stack. */
+interface Span {
+  readonly name: string;
+  readonly detail: string;
+  readonly x: number;
+  readonly width: number;
+  readonly stack: boolean;
+}
+
+/** Blocks with their names; layers next to each other that share what is before the dot are one span, named by it. */
+export function stripSpans(layers: readonly StripLayer[], blocks: readonly Block[]): Span[] {
+  const spans: Span[] = [];
+  layers.forEach((layer, index) => {
+    const block = blocks[index];
+    if (!block) return;
+    const dot = layer.name.indexOf(".");
+    const name = dot > 0 ? layer.name.slice(0, dot) : layer.name;
+    const last = spans.at(-1);
+    if (dot > 0 && last?.stack && last.name === name) {
+      spans[spans.length - 1] = { ...last, width: block.x + block.width - last.x };
+    } else {
+      const detail = dot > 0 ? "" : layer.detail;
+      spans.push({ name, detail, x: block.x, width: block.width, stack: dot > 0 });
+    }
+  });
+  return spans;
+}
+
+/** Names under the spans, the widest first; a name or detail that would touch another is left out. */
+function stripLabels(spans: readonly Span[], width: number, y: number): SvgNode[] {
   const taken: [number, number][] = [];
   const claim = (from: number, to: number) => {
     if (from < 0 || to > width || taken.some(([left, right]) => from < right + 6 && left < to + 6)) return false;
@@ -86,28 +122,34 @@ function stripLabels(layers: readonly StripLayer[], blocks: readonly Block[], wi
     return true;
   };
   const parts: SvgNode[] = [];
-  const order = layers.map((_, index) => index).sort((a, b) => (blocks[b]?.width ?? 0) - (blocks[a]?.width ?? 0));
-  for (const index of order) {
-    const layer = layers[index];
-    const block = blocks[index];
-    if (!layer || !block) continue;
-    const right = block.x + block.width;
-    const nameWidth = textWidth(layer.name, 12);
-    const detailWidth = textWidth(layer.detail, 12);
-    if (claim(block.x, block.x + nameWidth)) parts.push(svg("text", { class: "label", x: block.x, y }, layer.name));
+  const ends = [spans[0], spans.at(-1)];
+  for (const span of [...spans].sort((a, b) => b.width - a.width)) {
+    const { name, detail, x } = span;
+    // Among many, a sliver's name would seem to be its neighbour's.
+    if (spans.length > 8 && span.width < SLIVER && !ends.includes(span)) continue;
+    const right = x + span.width;
+    const nameWidth = textWidth(name, 12);
+    const detailWidth = textWidth(detail, 12);
+    if (claim(x, x + nameWidth)) parts.push(svg("text", { class: "label", x, y }, name));
     else if (claim(right - nameWidth, right))
-      parts.push(svg("text", { class: "label", x: right, y, "text-anchor": "end" }, layer.name));
-    if (block.width > nameWidth + detailWidth + 16 && claim(right - detailWidth, right)) {
-      parts.push(svg("text", { class: "axis", x: right, y, "text-anchor": "end" }, layer.detail));
-    }
+      parts.push(svg("text", { class: "label", x: right, y, "text-anchor": "end" }, name));
+    if (span.stack)
+      parts.push(svg("line", { class: "strip-stack", x1: x, x2: right, y1: y - BRACKET, y2: y - BRACKET }));
+    if (detail && span.width > nameWidth + detailWidth + 16 && claim(right - detailWidth, right))
+      parts.push(svg("text", { class: "axis", x: right, y, "text-anchor": "end" }, detail));
   }
   return parts;
+}
+
+/** Room between blocks: less where they are many, so that no more than a sixth of the strip is empty. */
+export function stripGap(count: number, width: number): number {
+  return Math.max(2, Math.min(width < 480 ? 5 : 9, Math.floor(width / 6 / Math.max(1, count - 1))));
 }
 
 /** Draws the strip in a box of `width` × `height` pixels. */
 export function stripChart(data: StripData, size: { readonly width: number; readonly height: number }): SvgNode {
   const { width, height } = size;
-  const gap = width < 480 ? 5 : 9;
+  const gap = stripGap(data.layers.length, width);
   const base = height - HEIGHT_LABELS;
   const full = base - HEIGHT_TOP;
   const blocks = stripBlocks(data.layers, width, full, gap);
@@ -131,9 +173,15 @@ export function stripChart(data: StripData, size: { readonly width: number; read
         width: block.width,
         height: block.height,
       }),
+      // The whole column answers to the pointer, so that thin blocks can be met.
+      svg(
+        "rect",
+        { class: "strip-hit", x: block.x - gap / 2, y: HEIGHT_TOP, width: block.width + gap, height: full },
+        svg("title", {}, layer.description),
+      ),
     );
   });
-  parts.push(...stripLabels(data.layers, blocks, width, height - 6));
+  parts.push(...stripLabels(stripSpans(data.layers, blocks), width, height - 6));
   return svg(
     "svg",
     { class: "drawing", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": data.description },

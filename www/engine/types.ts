@@ -30,8 +30,8 @@ export type Split = "train" | "validation" | "test";
 export type CoreError = { readonly [Field in keyof core.CoreError]: string };
 
 export interface CatalogData extends Omit<core.DataInfo, "splits"> {
-  /** Number of images in each split. */
-  readonly splits: Readonly<Record<Split, number>>;
+  /** Number of images in each split there is. */
+  readonly splits: Readonly<Partial<Record<Split, number>>>;
 }
 
 export interface Catalog extends Omit<core.Catalog, "data"> {

@@ -1,6 +1,6 @@
 /** What the recipe panel can set, flat; and the recipe it stands for. Ranges and ids come from the catalog alone. */
 
-import type { Catalog, Format, Quantize, Recipe } from "./schema";
+import type { Catalog, DataSet, Format, Quantize, Recipe } from "./schema";
 
 export interface Choice {
   readonly model: string;
@@ -14,6 +14,14 @@ export interface Choice {
   /** Test images to read; 0 for the whole split. */
   readonly count: number;
   readonly seed: number;
+}
+
+/** The part of a choice that says which network, not what it is tried on. */
+export type RecipeChoice = Omit<Choice, "count" | "seed">;
+
+/** The recipe of a choice, without its images and seed. */
+export function recipeIn({ count: _, seed: __, ...recipe }: Choice): RecipeChoice {
+  return recipe;
 }
 
 /** The view a bare address shows. Frozen with link version 1. */
@@ -54,10 +62,15 @@ function wholeSplit(choice: Choice, catalog: Catalog): boolean {
   return choice.count === 0 || choice.count >= testImages(choice, catalog);
 }
 
+/** The data set that the choice's model reads. */
+export function dataOf(choice: Pick<Choice, "model">, catalog: Catalog | undefined): DataSet | undefined {
+  const model = catalog?.models.find((entry) => entry.id === choice.model);
+  return catalog?.data.find((entry) => entry.id === model?.data);
+}
+
 /** Images in the test split of the choice's data set. */
 export function testImages(choice: Choice, catalog: Catalog): number {
-  const model = catalog.models.find((entry) => entry.id === choice.model);
-  return catalog.data.find((entry) => entry.id === model?.data)?.splits.test ?? 0;
+  return dataOf(choice, catalog)?.splits.test ?? 0;
 }
 
 /** The same choice without compression: what it is compared with. */

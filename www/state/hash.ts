@@ -1,6 +1,6 @@
 /** One table of what the address keeps, and the way from the page's view to the hash and back. */
 
-import { type Choice, DEFAULT_CHOICE, normalise } from "./choice";
+import { type Choice, DEFAULT_CHOICE, dataOf, normalise, type RecipeChoice, recipeIn } from "./choice";
 import { decodeRecipe, encodeRecipe, LinkError } from "./link";
 import type { Catalog } from "./schema";
 
@@ -17,9 +17,17 @@ export interface View {
   readonly tab: Tab;
   /** Whether the whole family of widths is to be run. */
   readonly widths: boolean;
+  /** The recipe the chosen one is compared with, on the same images and seed; without one, its baseline. */
+  readonly pinned: RecipeChoice | undefined;
 }
 
-export const DEFAULT_VIEW: View = { choice: DEFAULT_CHOICE, axis: "bytes", tab: "chart", widths: false };
+export const DEFAULT_VIEW: View = {
+  choice: DEFAULT_CHOICE,
+  axis: "bytes",
+  tab: "chart",
+  widths: false,
+  pinned: undefined,
+};
 
 /** A longer hash is no link of ours. */
 export const LONGEST_HASH = 2000;
@@ -71,6 +79,15 @@ const PROPERTIES: readonly Property[] = [
       ...view,
       choice: { ...view.choice, seed: whole(value, "seed", 0, Number.MAX_SAFE_INTEGER) },
     }),
+  },
+  {
+    key: "a",
+    write: (view, catalog) => view.pinned && encodeRecipe({ ...view.choice, ...view.pinned }, catalog),
+    read: (view, value, catalog) => {
+      const pinned = normalise({ ...view.choice, ...decodeRecipe(value, catalog) }, catalog);
+      if (dataOf(pinned, catalog) !== dataOf(view.choice, catalog)) throw new LinkError("a", value);
+      return { ...view, pinned: recipeIn(pinned) };
+    },
   },
   {
     key: "x",

@@ -1,6 +1,6 @@
 /** The Lab: the view, the runs and the engine behind them. Panels read it, call its methods and listen for `change`. */
 
-import { allWidths, baselineOf, type Choice, choiceKey, isBaseline, normalise, recipeOf } from "./choice";
+import { allWidths, baselineOf, type Choice, choiceKey, dataOf, normalise, recipeIn, recipeOf } from "./choice";
 import { DEFAULT_VIEW, type LinkProblem, readHash, type View, writeHash } from "./hash";
 import { coreError, type EnginePort } from "./port";
 import { newRun, type Outcome, type Run, smallestReaching } from "./runs";
@@ -102,6 +102,16 @@ export class Lab extends EventTarget {
     return this.runs.get(choiceKey(baselineOf(this.view.choice)));
   }
 
+  /** What the chosen recipe is compared with: the pinned one, otherwise its baseline. */
+  get referenceChoice(): Choice {
+    const { choice, pinned } = this.view;
+    return pinned ? { ...choice, ...pinned } : baselineOf(choice);
+  }
+
+  get reference(): Run | undefined {
+    return this.runs.get(choiceKey(this.referenceChoice));
+  }
+
   get busy(): boolean {
     return this.batch !== undefined && this.batch.finished === undefined;
   }
@@ -113,7 +123,21 @@ export class Lab extends EventTarget {
     if (choiceKey(choice) === choiceKey(this.view.choice)) return;
     this.found = undefined;
     if (this.problem?.kind !== "storage") this.problem = undefined;
-    this.#show({ ...this.view, choice }, gesture);
+    const { pinned } = this.view;
+    // Answers to other images cannot be compared.
+    const kept = pinned && dataOf(pinned, this.catalog) === dataOf(choice, this.catalog) ? pinned : undefined;
+    this.#show({ ...this.view, choice, pinned: kept }, gesture);
+    this.#settled();
+  }
+
+  /** Compares the chosen recipe with this one from now on; with its baseline when there is none. */
+  pin(choice: Choice | undefined): void {
+    if (!this.catalog) return;
+    const { view } = this;
+    const wanted = choice && normalise({ ...view.choice, ...recipeIn(choice) }, this.catalog);
+    const pinned = wanted && choiceKey(wanted) !== choiceKey(baselineOf(view.choice)) ? recipeIn(wanted) : undefined;
+    if (pinned === undefined && view.pinned === undefined) return;
+    this.#show({ ...this.view, pinned }, false);
     this.#settled();
   }
 
@@ -148,8 +172,13 @@ export class Lab extends EventTarget {
   runCurrent(again = false): void {
     if (!this.catalog) return;
     const { choice } = this.view;
-    const wanted = isBaseline(choice) ? [choice] : [baselineOf(choice), choice];
-    this.#run(wanted.filter((entry) => (again && choiceKey(entry) === choiceKey(choice)) || !this.#fresh(entry)));
+    // The baseline first: everything is measured against it.
+    const wanted = new Map(
+      [baselineOf(choice), this.referenceChoice, choice].map((entry) => [choiceKey(entry), entry] as const),
+    );
+    this.#run(
+      [...wanted.values()].filter((entry) => (again && choiceKey(entry) === choiceKey(choice)) || !this.#fresh(entry)),
+    );
   }
 
   /** Runs the chosen recipe at every width. */

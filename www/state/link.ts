@@ -5,7 +5,15 @@
  * then what differs from the defaults: `~g` granularity, `~asym`, `~r` range, `~c` calibration. Codes come from the catalog.
  */
 
-import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, isBaseline, NO_ACTIVATIONS, normalise } from "./choice";
+import {
+  type Choice,
+  DEFAULT_CHOICE,
+  FULL_PRECISION,
+  isBaseline,
+  NO_ACTIVATIONS,
+  normalise,
+  type RecipeChoice,
+} from "./choice";
 import type { Catalog } from "./schema";
 
 /** Why a link was refused: which part, and what stood there. */
@@ -53,8 +61,6 @@ export function encodeRecipe(choice: Choice, catalog: Catalog): string {
     step += `~c${codeOf(catalog.calibrations, plain.calibration, "calibration")}`;
   return `${model}.${step}`;
 }
-
-type RecipeChoice = Omit<Choice, "count" | "seed">;
 
 /** Reads what `encodeRecipe` writes. Throws a `LinkError` naming the part that is not known. */
 export function decodeRecipe(text: string, catalog: Catalog): RecipeChoice {

@@ -1,6 +1,6 @@
 /** Links that were once valid and must stay so: each with what it means. Add; never change or remove. */
 
-import { type Choice, FULL_PRECISION, NO_ACTIVATIONS } from "./choice";
+import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, NO_ACTIVATIONS, recipeIn } from "./choice";
 import type { View } from "./hash";
 
 export interface Link {
@@ -35,5 +35,10 @@ export const LINKS: readonly Link[] = [
   },
   { hash: "#n=1000&run=widths", choice: { count: 1000 }, more: { widths: true } },
   { hash: "#seed=11&x=bits&tab=lost", choice: { seed: 11 }, more: { axis: "bits", tab: "lost" } },
+  {
+    hash: "#r1=lenet5-fashion.q3a8&a=lenet300-fashion.q8a8&tab=lost",
+    choice: { weights: "int3" },
+    more: { tab: "lost", pinned: recipeIn({ ...DEFAULT_CHOICE, model: "lenet300-fashion", weights: "int8" }) },
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import precomputed from "../precomputed/default.json";
 import { realCatalog } from "../testing/catalog";
 import {
   allWidths,
@@ -9,6 +10,7 @@ import {
   isBaseline,
   NO_ACTIVATIONS,
   normalise,
+  recipeIn,
   recipeOf,
   weightFormats,
   widthStops,
@@ -17,8 +19,10 @@ import { csv, csvCell } from "./csv";
 import { DEFAULT_VIEW, LONGEST_HASH, readHash, type View, writeHash } from "./hash";
 import { encodeRecipe } from "./link";
 import { LINKS } from "./links";
+import { type Precomputed, precomputedRuns } from "./precomputed";
 import { browserKeep, nextTheme, startLanguage, storedTheme } from "./preferences";
-import { errorsPerClass, flips, knownSize, newRun, type Outcome, smallestReaching } from "./runs";
+import { bitsOf, bytesOf, errorsPerClass, flips, newRun, type Outcome, smallestReaching } from "./runs";
+import type { Progress } from "./schema";
 
 const catalog = realCatalog();
 
@@ -70,6 +74,7 @@ describe("links", () => {
         axis: "bits",
         tab: "runs",
         widths: true,
+        pinned: recipeIn({ ...baselineOf(DEFAULT_CHOICE), model: model.id, weights: "int8" }),
       };
       expect(readHash(writeHash(view, catalog), catalog)).toEqual({ view, problem: undefined });
     }
@@ -110,6 +115,9 @@ describe("links", () => {
     ["#r2=lenet5-fashion", "version"],
     [`#r1=${"a".repeat(LONGEST_HASH)}`, "long"],
     ["#r1=%E0%A4%A", "hash"],
+    ["#a=lenet5-fashion.q99", "hash"],
+    ["#a=mlp-digits.q4", "hash"],
+    ["#r1=mlp-digits.q4&a=lenet5-fashion", "hash"],
     ["#r1=<img src=x onerror=alert(1)>", "hash"],
   ])("%s is refused with one problem and the default view", (hash, kind) => {
     const { view, problem } = readHash(hash, catalog);
@@ -208,11 +216,19 @@ describe("runs", () => {
     expect(errorsPerClass(after, labels, 4).reduce((sum, value) => sum + value, 0)).toBe(wrong);
   });
 
-  it("know the size of an unfinished run from one that stores the same, and only from such", () => {
-    const done = { ...newRun(DEFAULT_CHOICE, "done"), outcome: { size: { bytes: 77 } } as unknown as Outcome };
-    expect(knownSize(newRun({ ...DEFAULT_CHOICE, range: "mse", count: 1000 }, "running"), [done])?.bytes).toBe(77);
-    expect(knownSize(newRun({ ...DEFAULT_CHOICE, granularity: "tensor" }, "running"), [done])).toBeUndefined();
-    expect(knownSize(newRun({ ...DEFAULT_CHOICE, activations: NO_ACTIVATIONS }, "running"), [done])).toBeUndefined();
+  it("know the size of a run under way, in bytes as the engine says and in bits all but exactly", () => {
+    const runs = precomputedRuns(precomputed as unknown as Precomputed);
+    const baseline = runs.find(({ choice }) => isBaseline(choice))?.outcome;
+    expect(runs.length).toBeGreaterThan(9);
+    for (const { choice, outcome } of runs) {
+      const { bytes, bits_per_weight } = outcome.size;
+      const under = { ...newRun(choice, "running"), progress: { bytes } as unknown as Progress };
+      expect(bytesOf(under)).toBe(bytes);
+      expect(bitsOf({ ...under, outcome }, baseline)).toBe(bits_per_weight);
+      expect(Math.abs((bitsOf(under, baseline) ?? 0) / bits_per_weight - 1)).toBeLessThan(0.005);
+      expect(bitsOf(under, undefined)).toBeUndefined();
+      expect(bytesOf(newRun(choice, "queued"))).toBeUndefined();
+    }
   });
 
   it("find the smallest that reaches a target on the whole test set", () => {

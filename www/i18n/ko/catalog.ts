@@ -5,6 +5,8 @@ export const catalog: Record<keyof typeof english, string> = {
   "model.mlp-digits": "MLP, 숫자",
   "model.lenet300-fashion": "LeNet-300, 패션",
   "model.lenet5-fashion": "LeNet-5, 패션",
+  "model.resnet8-fashion": "ResNet-8, 패션",
+  "model.mobilenet-fashion": "MobileNet, 패션",
 
   "data.digits": "UCI 손글씨 숫자, 8×8",
   "data.fashion": "Fashion-MNIST, 28×28",

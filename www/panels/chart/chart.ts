@@ -10,6 +10,7 @@ import {
   nearestMark,
 } from "../../charts/accuracy";
 import { paint } from "../../charts/svg";
+import { choiceKey, dataOf } from "../../state/choice";
 import { AXES } from "../../state/hash";
 import { Panel } from "../panel";
 import "../progress/progress";
@@ -67,9 +68,7 @@ export class ChartPanel extends Panel {
   protected override willUpdate(): void {
     super.willUpdate();
     const { lab, speech } = this;
-    const data = lab.catalog?.data.find(
-      (set) => set.id === lab.catalog?.models.find((model) => model.id === lab.view.choice.model)?.data,
-    );
+    const data = dataOf(lab.view.choice, lab.catalog);
     this.#data = chartData(
       {
         runs: [...lab.runs.values()],
@@ -77,6 +76,7 @@ export class ChartPanel extends Panel {
         axis: lab.view.axis,
         catalog: lab.catalog,
         active: this.active,
+        pinned: lab.view.pinned && choiceKey(lab.referenceChoice),
         classes: data?.classes.length ?? 10,
       },
       speech,
@@ -107,6 +107,13 @@ export class ChartPanel extends Panel {
     if (run) this.lab.choose(run.choice);
   }
 
+  /** Compares the chosen recipe with that of a mark, or with the baseline again when it is pinned already. */
+  #pin(key: string | undefined): void {
+    const { lab } = this;
+    const run = key === undefined ? undefined : lab.runs.get(key);
+    if (run) lab.pin(lab.view.pinned && key === choiceKey(lab.referenceChoice) ? undefined : run.choice);
+  }
+
   #key(event: KeyboardEvent): void {
     const keys = this.#ordered;
     const at = keys.indexOf(this.active ?? this.#data?.current ?? "");
@@ -125,14 +132,20 @@ export class ChartPanel extends Panel {
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       this.#restore(this.active);
+    } else if (event.key.toLowerCase() === "a" && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      this.#pin(this.active ?? this.#data?.current);
     } else if (event.key === "Escape") {
       this.active = undefined;
+      this.lab.pin(undefined);
     }
   }
 
   #readout(): string {
-    const run = this.lab.runs.get(this.active ?? this.#data?.current ?? "");
-    return run ? runWords(run, this.speech) : "";
+    const key = this.active ?? choiceKey(this.lab.view.choice);
+    const mark = this.#data?.marks.find((entry) => entry.key === key);
+    const run = this.lab.runs.get(key);
+    return mark?.description ?? (run ? runWords(run, this.speech) : "");
   }
 
   protected override render(): TemplateResult {
@@ -167,9 +180,9 @@ export class ChartPanel extends Panel {
         @pointerleave=${() => {
           this.active = undefined;
         }}
-        @click=${(event: MouseEvent) => this.#restore(this.#at(event))}
+        @click=${(event: MouseEvent) => (event.shiftKey ? this.#pin(this.#at(event)) : this.#restore(this.#at(event)))}
       ></div>
-      <p class="chart-note soft">${note} ${this.t("chart.hint")} ${before ? this.t("chart.before") : ""}</p>
+      <p class="chart-note soft">${note} ${this.t("chart.hint")} <span class="with-mouse">${this.t("chart.hint.pin")}</span> ${before ? this.t("chart.before") : ""}</p>
     `;
   }
 }

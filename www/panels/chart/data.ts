@@ -13,7 +13,7 @@ import {
   normalise,
 } from "../../state/choice";
 import type { AxisName } from "../../state/hash";
-import { knownSize, type Run } from "../../state/runs";
+import { bitsOf, bytesOf, type Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
 import { mistakes, recipeName } from "../words";
 
@@ -23,10 +23,12 @@ export interface ChartInput {
   readonly axis: AxisName;
   readonly catalog: Catalog | undefined;
   readonly active: string | undefined;
+  /** Key of the pinned recipe, if there is one. */
+  readonly pinned: string | undefined;
   readonly classes: number;
 }
 
-/** Runs the chart can show: those on the same data as the choice that have a result, or a partial one and a known size. */
+/** Runs the chart can show: those on the same data as the choice that have a result, or a partial one. */
 export function shownRuns(input: ChartInput): Run[] {
   const { catalog, choice } = input;
   const dataOf = (model: string) => catalog?.models.find((entry) => entry.id === model)?.data ?? model;
@@ -123,11 +125,13 @@ export function runWords(run: Run, speech: Speech): string {
 
 function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Speech): Mark | undefined {
   const { outcome, progress } = run;
-  const size = knownSize(run, input.runs);
+  const baseline = input.runs.find((other) => other.key === choiceKey(baselineOf(run.choice)))?.outcome;
+  const bytes = bytesOf(run);
+  const x = input.axis === "bytes" ? bytes : bitsOf(run, baseline);
   const partial =
     run.state === "running" && !run.predictions && progress?.partial?.total ? progress.partial : undefined;
   const accuracy = partial ?? outcome?.accuracy;
-  if (!size || !accuracy) return undefined;
+  if (x === undefined || bytes === undefined || !accuracy) return undefined;
   const [low, high] = accuracy.wilson95;
   const description =
     accuracy === partial
@@ -137,20 +141,23 @@ function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Spe
           low: speech.percent(low),
           high: speech.percent(high),
           total: speech.whole(accuracy.total),
-          bytes: speech.whole(size.bytes),
+          bytes: speech.whole(bytes),
         })
       : runWords(run, speech);
   return {
     key: run.key,
     series: all.filter((family) => belongs(run.choice, family, input.catalog)).map(familyKey),
-    x: input.axis === "bytes" ? size.bytes : size.bits_per_weight,
+    x,
     percent: accuracy.top1 * 100,
     low: low * 100,
     high: high * 100,
     complete: accuracy !== partial && run.choice.count === 0,
     linked: /^(fp|bf|int)\d+$/.test(run.choice.weights),
     label: speech.name("mark", run.choice.weights),
-    description,
+    description:
+      run.choice.model === input.choice.model
+        ? description
+        : `${speech.name("model", run.choice.model)}: ${description}`,
   };
 }
 
@@ -180,11 +187,13 @@ export function chartData(input: ChartInput, speech: Speech): AccuracyData {
     chance: 100 / input.classes,
     current: marks.some((mark) => mark.key === choiceKey(input.choice)) ? choiceKey(input.choice) : undefined,
     active: input.active,
+    pinned: input.pinned,
     words: {
       unit: speech.t(input.axis === "bytes" ? "chart.unit.bytes" : "chart.unit.bits"),
       baseline: base === undefined ? "" : speech.t("chart.baseline", { percent: speech.percent(base, 2) }),
       chance: speech.t("chart.chance", { percent: speech.percent(1 / input.classes, 0) }),
-      current: speech.t("chart.current"),
+      current: speech.t(input.pinned === undefined ? "chart.current" : "chart.current.b"),
+      pinned: speech.t("chart.pinned"),
     },
   };
 }

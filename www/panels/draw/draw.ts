@@ -1,7 +1,7 @@
 /** A pad to draw an input on, read by the model before and after compression. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { baselineOf, choiceKey, isBaseline, recipeOf } from "../../state/choice";
+import { choiceKey, dataOf, recipeOf } from "../../state/choice";
 import { coreError } from "../../state/port";
 import type { DataSet } from "../../state/schema";
 import { Panel } from "../panel";
@@ -52,9 +52,7 @@ export class DrawPanel extends Panel {
   }
 
   get #data(): DataSet | undefined {
-    const { catalog, view } = this.lab;
-    const model = catalog?.models.find((entry) => entry.id === view.choice.model);
-    return catalog?.data.find((entry) => entry.id === model?.data);
+    return dataOf(this.lab.view.choice, this.lab.catalog);
   }
 
   protected override willUpdate(): void {
@@ -89,15 +87,19 @@ export class DrawPanel extends Panel {
   async #ask(): Promise<void> {
     const { lab } = this;
     if (!lab.catalog || !hasInk(this.#grid)) return;
-    const key = `${this.#wanted} ${choiceKey(lab.view.choice)}`;
+    const { choice } = lab.view;
+    const reference = lab.referenceChoice;
+    const key = `${this.#wanted} ${choiceKey(choice)} ${choiceKey(reference)}`;
     if (key === this.#read || this.#reading) return;
     this.#reading = true;
     this.#read = key;
     const pixels = this.#grid.cells.slice();
-    const { choice } = lab.view;
     try {
-      const before = lab.engine.probabilities(recipeOf(baselineOf(choice), lab.catalog), pixels);
-      const after = isBaseline(choice) ? before : lab.engine.probabilities(recipeOf(choice, lab.catalog), pixels);
+      const before = lab.engine.probabilities(recipeOf(reference, lab.catalog), pixels);
+      const after =
+        choiceKey(choice) === choiceKey(reference)
+          ? before
+          : lab.engine.probabilities(recipeOf(choice, lab.catalog), pixels);
       this.reading = { before: await before, after: await after };
       this.note = "";
     } catch (error) {
@@ -193,7 +195,7 @@ export class DrawPanel extends Panel {
   async #load(): Promise<void> {
     const data = this.#data;
     if (!data) return;
-    const index = this.#next % data.splits.test;
+    const index = this.#next % (data.splits.test ?? 1);
     this.#next += 1;
     try {
       const picture = await this.lab.engine.image(data.id, "test", index);
@@ -267,16 +269,20 @@ export class DrawPanel extends Panel {
 
   #bars(data: DataSet | undefined): TemplateResult {
     const { reading, speech } = this;
-    const { choice } = this.lab.view;
+    const { choice, pinned } = this.lab.view;
+    const reference = this.lab.referenceChoice;
     const shown = reading && data ? likeliest(reading.before, reading.after, SHOWN) : [];
-    const compressed = !isBaseline(choice);
+    const compressed = choiceKey(choice) !== choiceKey(reference);
+    const names = {
+      before: pinned ? this.t("draw.before.a", { name: widthName(reference, speech) }) : this.t("draw.before"),
+      after: pinned ? this.t("draw.after.b", { name: widthName(choice, speech) }) : widthName(choice, speech),
+    };
     const line = (share: number, kind: "before" | "after") => {
       const percent = speech.percent(share, 0);
-      const name = kind === "before" ? this.t("draw.before") : widthName(choice, speech);
-      return html`<span class="bar-line"><span class="bar-room"><i class=${kind} style="width:${(share * 100).toFixed(1)}%"></i></span><span class="hidden">${name}</span> ${percent}</span>`;
+      return html`<span class="bar-line"><span class="bar-room"><i class=${kind} style="width:${(share * 100).toFixed(1)}%"></i></span><span class="hidden">${names[kind]}</span> ${percent}</span>`;
     };
     return html`
-      <p class="bars-key" aria-hidden="true"><span class="before">${this.t("draw.before")}</span> ${compressed ? html`<span class="after">${widthName(choice, speech)}</span>` : nothing}</p>
+      <p class="bars-key" aria-hidden="true"><span class="before">${names.before}</span> ${compressed ? html`<span class="after">${names.after}</span>` : nothing}</p>
       <dl class="bars" aria-label=${this.t("draw.caption")}>
         ${Array.from({ length: SHOWN }, (_, row) => {
           const index = shown[row];

@@ -3,11 +3,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { type ClassRow, classChart } from "../../charts/classes";
 import { paint } from "../../charts/svg";
-import { isBaseline } from "../../state/choice";
+import { type Choice, choiceKey, dataOf, isBaseline } from "../../state/choice";
 import { errorsPerClass, type Flip, flips } from "../../state/runs";
 import type { DataSet, Picture } from "../../state/schema";
 import { inkPixels } from "../draw/ink";
 import { Panel } from "../panel";
+import { recipeName } from "../words";
 
 /** Images shown at a time. */
 const PAGE = 8;
@@ -51,17 +52,15 @@ export class LostPanel extends Panel {
   }
 
   get #data(): DataSet | undefined {
-    const { catalog, view } = this.lab;
-    const model = catalog?.models.find((entry) => entry.id === view.choice.model);
-    return catalog?.data.find((entry) => entry.id === model?.data);
+    return dataOf(this.lab.view.choice, this.lab.catalog);
   }
 
   protected override willUpdate(): void {
     super.willUpdate();
     const { lab } = this;
-    const before = lab.baseline?.predictions;
+    const before = lab.reference?.predictions;
     const after = lab.current?.predictions;
-    const labels = lab.baseline?.labels;
+    const labels = lab.reference?.labels;
     const data = this.#data;
     const of = [before, after, labels, data, this.speech];
     if (of.every((part, index) => part === this.#of[index])) return;
@@ -109,27 +108,48 @@ export class LostPanel extends Panel {
       canvas.getContext("2d")?.putImageData(new ImageData(inkPixels(picture.pixels, channels), width, height), 0, 0);
   }
 
+  /** What changed, in a sentence; or why nothing can be said of it. */
+  #words(loss: Loss | undefined): string {
+    const { lab, speech } = this;
+    const { choice, pinned } = lab.view;
+    if (pinned && choiceKey(choice) === choiceKey(lab.referenceChoice)) return this.t("lost.pinned.here");
+    if (!pinned && isBaseline(choice)) return this.t("lost.baseline");
+    if (!loss) return this.t("lost.needed");
+    if (loss.flips.length === 0) return this.t("lost.none");
+    return this.t("lost.count", {
+      flipped: speech.whole(loss.flips.length),
+      total: speech.whole(loss.total),
+      right: speech.whole(loss.right),
+    });
+  }
+
+  /** Which recipe is A, which is B, and the way back to the baseline. */
+  #pinned(): TemplateResult {
+    const { lab, speech } = this;
+    const { choice } = lab.view;
+    const a = lab.referenceChoice;
+    const name = (entry: Choice) =>
+      a.model === choice.model
+        ? recipeName(entry, speech)
+        : `${speech.name("model", entry.model)}, ${recipeName(entry, speech)}`;
+    return html`<dl class="versus">
+      <dt>A</dt><dd>${name(a)} <button class="link" @click=${() => lab.pin(undefined)}>${this.t("lost.unpin")}</button></dd>
+      <dt>B</dt><dd>${name(choice)}</dd>
+    </dl>`;
+  }
+
   protected override render(): TemplateResult {
     const { lab, speech } = this;
     const loss = this.#loss;
     const data = this.#data;
     const pages = loss ? Math.ceil(loss.flips.length / PAGE) : 0;
     const shown = loss ? loss.flips.slice(this.page * PAGE, this.page * PAGE + PAGE) : [];
-    const words = isBaseline(lab.view.choice)
-      ? this.t("lost.baseline")
-      : !loss
-        ? this.t("lost.needed")
-        : loss.flips.length === 0
-          ? this.t("lost.none")
-          : this.t("lost.count", {
-              flipped: speech.whole(loss.flips.length),
-              total: speech.whole(loss.total),
-              right: speech.whole(loss.right),
-            });
+    const { choice, pinned } = lab.view;
     const name = (index: number) => speech.name("class", data?.classes[index] ?? String(index));
     return html`
       <h2>${this.t("lost.title")}</h2>
-      <p class="soft lost-words">${words}</p>
+      ${pinned ? this.#pinned() : nothing}
+      <p class="soft lost-words">${this.#words(loss)}</p>
       <ul class="flips">
         ${shown.map((flip) => {
           const said = this.t("lost.figure", {
@@ -142,8 +162,8 @@ export class LostPanel extends Panel {
             <canvas data-index=${flip.index} width="28" height="28" role="img" aria-label=${said}></canvas>
             <p aria-hidden="true">
               <b>${name(flip.label)}</b>
-              <span class=${flip.before === flip.label ? "right" : "wrong"}>${this.t("lost.before", { label: name(flip.before) })}</span>
-              <span class=${flip.after === flip.label ? "right" : "wrong"}>${this.t("lost.after", { label: name(flip.after) })}</span>
+              <span class=${flip.before === flip.label ? "right" : "wrong"}>${this.t(pinned ? "lost.before.a" : "lost.before", { label: name(flip.before) })}</span>
+              <span class=${flip.after === flip.label ? "right" : "wrong"}>${this.t(pinned ? "lost.after.b" : "lost.after", { label: name(flip.after) })}</span>
             </p>
           </li>`;
         })}
@@ -156,8 +176,13 @@ export class LostPanel extends Panel {
               }}>${this.t("lost.next", { count: PAGE })}</button>`
             : nothing
         }
+        ${
+          pinned || isBaseline(choice) || !loss
+            ? nothing
+            : html`<button class="link" @click=${() => lab.pin(choice)}>${this.t("lost.pin")}</button>`
+        }
       </p>
-      <h2 class="pays-title">${this.t("lost.pays")} <small>${this.t("lost.pays.sub")}</small></h2>
+      <h2 class="pays-title">${this.t("lost.pays")} <small>${this.t(pinned ? "lost.pays.sub.ab" : "lost.pays.sub")}</small></h2>
       <div class="pays"></div>
     `;
   }

@@ -48,8 +48,14 @@ export class ProgressPanel extends Panel {
       );
     const total = batch.keys.length;
     if (batch.cancelled) return this.t("progress.cancelled");
-    if (batch.finished !== undefined)
-      return this.t("progress.finished", { total, seconds: ((batch.finished - batch.started) / 1000).toFixed(1) });
+    if (batch.finished !== undefined) {
+      const failed = batch.keys.filter((key) => lab.runs.get(key)?.state === "failed").length;
+      const words = this.t("progress.finished", {
+        total,
+        seconds: ((batch.finished - batch.started) / 1000).toFixed(1),
+      });
+      return failed > 0 ? `${words} · ${this.t("progress.some", { failed })}` : words;
+    }
     const done = batch.keys.filter((key) => {
       const state = lab.runs.get(key)?.state;
       return state !== "queued" && state !== "running";

@@ -18,7 +18,14 @@ export function modelControl(choice: Choice, catalog: Catalog, speech: Speech, c
     value: choice.model,
     look: "list",
     unused: undefined,
-    detail: "",
+    detail: model
+      ? speech.t("about.model.size", {
+          name: model.name,
+          parameters: speech.whole(model.parameters),
+          layers: model.layers.length,
+          macs: speech.whole(model.macs),
+        })
+      : "",
     source: model?.source ?? "",
     choose: (value) => change({ model: value, count: 0 }),
   };

@@ -38,7 +38,9 @@ export class RecipePanel extends Panel {
     const { lab, speech } = this;
     const { catalog, view } = lab;
     const { choice } = view;
-    if (!catalog) return html`<h2>${this.t("recipe.title")}</h2>`;
+    if (!catalog)
+      return html`<h2>${this.t("recipe.title")}</h2>
+        ${lab.problem?.kind === "engine" ? html`<p class="soft">${this.t("recipe.stopped")}</p>` : nothing}`;
     const disclosure = {
       open: this.open,
       toggle: (id: string) => {

@@ -6,7 +6,7 @@ import type { Run } from "../../state/runs";
 import { Panel } from "../panel";
 import { save } from "../save";
 import { errorWords, halfWidth, mistakes, recipeName } from "../words";
-import { COLUMNS, type Column, type Order, type Row, sortRows, toCsv, toJson, toRows } from "./table";
+import { COLUMNS, type Column, type Order, type Row, runsOn, sortRows, toCsv, toJson, toRows } from "./table";
 
 export class RunsPanel extends Panel {
   static override properties = { ...Panel.properties, order: { state: true } };
@@ -25,7 +25,7 @@ export class RunsPanel extends Panel {
   protected override render(): TemplateResult {
     const { lab } = this;
     const rows = sortRows(
-      toRows(lab.runs, (run) => choiceKey(baselineOf(run.choice)), lab.catalog),
+      toRows(runsOn(lab.runs, lab.view.choice, lab.catalog), (run) => choiceKey(baselineOf(run.choice)), lab.catalog),
       this.order,
     );
     const current = choiceKey(lab.view.choice);
@@ -62,7 +62,7 @@ export class RunsPanel extends Panel {
   }
 
   #row(row: Row, current: boolean): TemplateResult {
-    const { speech } = this;
+    const { lab, speech } = this;
     const { run } = row;
     const { outcome } = run;
     const delta = isBaseline(run.choice)
@@ -72,12 +72,12 @@ export class RunsPanel extends Panel {
         : speech.points(row.delta);
     return html`<tr class=${current ? "current" : ""}>
       <th scope="row">
-        <button title=${this.t("runs.restore", { name: recipeName(run.choice, speech) })} aria-current=${current ? "true" : "false"} @click=${() => this.lab.choose(run.choice)}>
-          ${code(row.code)}
+        <button title=${this.t("runs.restore", { name: recipeName(run.choice, speech) })} aria-current=${current ? "true" : "false"} @click=${() => lab.choose(run.choice)}>
+          ${lab.catalog ? code(row.code) : recipeName(run.choice, speech)}
         </button>
       </th>
       <td>${outcome ? html`${speech.percent(outcome.accuracy.top1, 2)} <span class="soft">± ${halfWidth(outcome.accuracy)}</span>` : nothing}</td>
-      <td>${outcome ? html`${speech.whole(mistakes(outcome.accuracy))} <span class="soft">/ ${speech.whole(outcome.accuracy.total)}</span>` : nothing}</td>
+      <td>${outcome ? html`${speech.whole(mistakes(outcome.accuracy))} <span class="soft of">/ ${speech.whole(outcome.accuracy.total)}</span>` : nothing}</td>
       <td>${delta}</td>
       <td>${outcome ? speech.whole(outcome.size.bytes) : nothing}</td>
       <td>${outcome ? outcome.size.bits_per_weight.toFixed(2) : nothing}</td>

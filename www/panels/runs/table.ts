@@ -1,5 +1,6 @@
 /** The runs as rows: sorting and export. Pure. */
 
+import { type Choice, dataOf } from "../../state/choice";
 import { csv } from "../../state/csv";
 import type { Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
@@ -25,6 +26,16 @@ export interface Row {
   readonly code: string;
   /** Change of accuracy against the baseline, as a share. */
   readonly delta: number | undefined;
+}
+
+/** Runs on the images that the choice is tried on: those that can be in one chart. */
+export function runsOn(
+  runs: ReadonlyMap<string, Run>,
+  choice: Choice,
+  catalog: Catalog | undefined,
+): ReadonlyMap<string, Run> {
+  const data = dataOf(choice, catalog);
+  return new Map([...runs].filter(([, run]) => dataOf(run.choice, catalog) === data));
 }
 
 /** Rows of the runs; `baselineKey` finds what each is compared with. */

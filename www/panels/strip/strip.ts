@@ -38,8 +38,8 @@ export class StripPanel extends Panel {
     const plot = this.querySelector(".strip-plot");
     const { lab } = this;
     const before = lab.baseline?.outcome;
-    const after = lab.current?.outcome ?? before;
-    if (!plot || this.width === 0 || !before || !after) return;
+    const after = lab.current?.outcome;
+    if (!plot || this.width === 0 || !before) return;
     paint(
       plot,
       stripChart(stripData(lab.view.choice.model, after, before, this.speech), {

@@ -45,14 +45,16 @@ export class TabsPanel extends Panel {
   }
 
   #open(tab: Tab): void {
-    // Opening a sheet brings the chart into what is left of the screen, so that changes are seen.
     this.lab.show({ tab: tab === this.lab.view.tab ? "chart" : tab });
-    if (this.#media.matches) document.querySelector("fw-chart")?.scrollIntoView({ block: "start" });
   }
 
   protected override updated(): void {
     const { tab } = this.lab.view;
-    this.closest("main")?.setAttribute("data-tab", tab);
+    const main = this.closest("main");
+    const opened = main?.getAttribute("data-tab") !== tab && tab !== "chart";
+    main?.setAttribute("data-tab", tab);
+    // Opening a sheet brings the chart into what is left of the screen, so that changes are seen; a link opens one too.
+    if (opened && this.#media.matches) document.querySelector("fw-chart")?.scrollIntoView({ block: "start" });
     for (const name of TABS) {
       const sheet = document.querySelector(SHEETS[name]);
       const phone = this.#media.matches;
