@@ -9,7 +9,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Accuracy each model must have on its test split, from the project's goals.
-const LEAST: [(&str, f64); 3] = [("mlp-digits", 0.97), ("lenet300-fashion", 0.885), ("lenet5-fashion", 0.90)];
+const LEAST: [(&str, f64); 4] =
+    [("mlp-digits", 0.97), ("lenet300-fashion", 0.885), ("lenet5-fashion", 0.90), ("resnet8-fashion", 0.92)];
 
 fn provide(recipe: &Recipe, library: &mut Library) {
     for asset in recipe.needs(library).unwrap() {

@@ -4,6 +4,7 @@ import { Assets } from "./assets";
 import { localPort } from "./local";
 import { Pool, type Wishes } from "./pool";
 import type { Manifest, Port } from "./protocol";
+import { missingFeature } from "./support";
 import {
   type Bindings,
   type Catalog,
@@ -67,6 +68,8 @@ export interface Client {
 
 /** Compiles the engine and starts the first worker. Rejects when the browser cannot run it. */
 export async function createClient(base: string = document.baseURI): Promise<Client> {
+  const missing = missingFeature((bytes) => WebAssembly.validate(bytes));
+  if (missing !== null) throw new EngineError({ code: "unsupported", path: "", found: missing, allowed: "" });
   const [module, manifests] = await Promise.all([compile(), localManifests(base)]);
   await init({ module_or_path: module });
   const core = new wasm.Engine();

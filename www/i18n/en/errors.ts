@@ -9,10 +9,8 @@ export const errors = {
   "error.combination": "{path}: this combination does not work ({found}); possible: {allowed}",
   "error.version": "{path} is version {found}; this engine reads {allowed}",
   "error.asset": "the file {path} could not be loaded ({found})",
-  "error.checksum": "{found} is not the file it should be; expected {allowed}",
+  "error.checksum": "{path} is not the file it should be: {found}; expected {allowed}",
   "error.internal": "the engine stopped: {found}",
-  "error.fetch": "{found} could not be loaded; is the connection still there?",
-  "error.crash": "the engine stopped twice on this recipe: {found}",
   "error.unsupported":
     "this browser lacks what the engine needs ({found}); Safari 16.4, Chrome 91 or Firefox 89 and later have it",
   "error.unknown": "{found}",

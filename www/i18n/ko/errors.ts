@@ -11,10 +11,8 @@ export const errors: Record<keyof typeof english, string> = {
   "error.combination": "{path}: 이 조합은 쓸 수 없습니다({found}). 가능한 것: {allowed}",
   "error.version": "{path:이/가} 버전 {found}입니다. 이 엔진은 버전 {allowed:을/를} 읽습니다",
   "error.asset": "{path} 파일을 불러오지 못했습니다({found})",
-  "error.checksum": "{found:이/가} 원래 파일과 다릅니다. 기대한 값: {allowed}",
+  "error.checksum": "{path} 파일의 내용이 원래와 다릅니다: {found}. 기대한 값: {allowed}",
   "error.internal": "엔진이 멈췄습니다: {found}",
-  "error.fetch": "{found:을/를} 불러오지 못했습니다. 연결이 끊기지 않았나요?",
-  "error.crash": "이 레시피에서 엔진이 두 번 멈췄습니다: {found}",
   "error.unsupported":
     "이 브라우저에는 엔진에 필요한 기능이 없습니다({found}). Safari 16.4, Chrome 91, Firefox 89 이상이면 됩니다",
   "error.unknown": "{found}",
