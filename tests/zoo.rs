@@ -9,8 +9,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Accuracy each model must have on its test split, from the project's goals.
-const LEAST: [(&str, f64); 4] =
-    [("mlp-digits", 0.97), ("lenet300-fashion", 0.885), ("lenet5-fashion", 0.90), ("resnet8-fashion", 0.92)];
+const LEAST: [(&str, f64); 5] = [
+    ("mlp-digits", 0.97),
+    ("lenet300-fashion", 0.885),
+    ("lenet5-fashion", 0.90),
+    ("resnet8-fashion", 0.92),
+    ("mobilenet-fashion", 0.91),
+];
 
 fn provide(recipe: &Recipe, library: &mut Library) {
     for asset in recipe.needs(library).unwrap() {
