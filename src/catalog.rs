@@ -133,7 +133,7 @@ pub struct Catalog {
     pub engine: String,
     /// See [`NUMERICS`].
     pub numerics: u32,
-    /// Models with trained weights.
+    /// Models with trained weights whose data set is there.
     pub models: Vec<ModelInfo>,
     /// Data sets.
     pub data: Vec<DataInfo>,
@@ -177,7 +177,7 @@ fn format_info(format: &dyn Format) -> FormatInfo {
 pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
     let zoo = models::zoo()?;
     let mut model_infos = Vec::new();
-    for model in MODELS {
+    for model in MODELS.iter().filter(|model| library.set(model.data).is_ok()) {
         let Some(entry) = zoo.get(model.id) else { continue };
         let graph = (model.build)().map_err(|error| CoreError::internal(model.id, error))?;
         let count = |node: &crate::graph::Node| node.params.iter().map(|spec| spec.shape.len() as u64).sum::<u64>();

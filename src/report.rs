@@ -1,6 +1,6 @@
 //! What a run says: plain data, one schema (names are fixed; add, do not rename).
 
-use crate::evaluate::{Accuracy, Cost, Size};
+use crate::evaluate::{Accuracy, Cost, Size, Twin};
 use serde::Serialize;
 
 /// Raised whenever any digest of a golden recipe changes.
@@ -95,6 +95,9 @@ pub struct Report {
     pub steps: Vec<StepReport>,
     /// Layers with parameters.
     pub layers: Vec<LayerReport>,
+    /// Integer sums against f32 arithmetic, where any layer can have integer sums.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twin: Option<Twin>,
     /// Digests.
     pub digests: Digests,
 }

@@ -4,7 +4,8 @@
 
 use featherweight::graph::Graph;
 use featherweight::ops::{
-    Activation, Add, AvgPool2d, BatchNorm, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool2d, Op, Relu,
+    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool2d, Op, Pad, Relu,
+    Reshape, Transpose,
 };
 use featherweight::rng::Rng;
 use featherweight::simd::LANES;
@@ -127,6 +128,21 @@ fn pooling() {
     check("max, overlapping", behind_a_conv(MaxPool2d { kernel: 3, stride: 2 }), &[2, 7, 7]);
     check("average", behind_a_conv(AvgPool2d { kernel: 2, stride: 2 }), &[2, 6, 6]);
     check("average, overlapping", behind_a_conv(AvgPool2d { kernel: 3, stride: 1 }), &[2, 6, 6]);
+}
+
+#[test]
+fn moving_values() {
+    check("pad", behind_a_conv(Pad { before: vec![1, 0, 2], after: vec![0, 3, 1] }), &[2, 4, 3]);
+    check("transpose", behind_a_conv(Transpose { order: vec![2, 0, 1] }), &[2, 4, 3]);
+    check("reshape", behind_a_conv(Reshape { dims: vec![2, 3, 8] }), &[2, 4, 3]);
+    for axis in 0..3 {
+        let build = |graph: &mut Graph| {
+            let first = graph.then("first", Conv2d { padding: 1, ..Conv2d::new(4, 3) }).unwrap();
+            let relu = graph.then("relu", Relu).unwrap();
+            graph.add("op", Concat { axis }, &[first, relu, first]).unwrap();
+        };
+        check(&format!("concat {axis}"), build, &[2, 4, 3]);
+    }
 }
 
 #[test]

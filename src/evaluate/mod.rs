@@ -2,9 +2,11 @@
 
 mod accuracy;
 mod size;
+mod twin;
 
 pub use accuracy::{Accuracy, Evaluation, Evaluations, evaluate, wilson95};
 pub use size::{Alternatives, Ledger, Size, layer_bytes, measure};
+pub use twin::{Difference, TWIN_IMAGES, Twin, twin};
 
 use crate::models::Network;
 use serde::Serialize;

@@ -59,6 +59,11 @@ impl Plan {
         &mut self.values[0]
     }
 
+    /// The graph it runs.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
     /// Multiply-adds of one block.
     pub fn block_macs(&self) -> u64 {
         self.graph.macs() * LANES as u64
@@ -72,6 +77,11 @@ impl Plan {
             layer.forward(&inputs, &mut rest[0], &mut self.scratch);
         }
         &self.values[self.layers.len()]
+    }
+
+    /// The newest output of node `node`, `[feature][lane]`.
+    pub fn node_output(&self, node: usize) -> &[f32] {
+        &self.values[node + 1]
     }
 
     /// The newest values of what node `node` reads first, `[feature][lane]`.

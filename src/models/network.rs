@@ -151,6 +151,12 @@ impl Network {
         }
     }
 
+    /// Whether any layer can be computed with integer sums.
+    pub fn has_integer_layers(&self) -> bool {
+        (0..self.graph.nodes().len())
+            .any(|node| matches!(self.arithmetic(node, Execution::Integer), LayerArithmetic::Integer { .. }))
+    }
+
     /// The network ready for inference.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! ResNet-8, the image classifier of MLPerf Tiny, on 28×28 Fashion-MNIST: stacks of 16, 32 and 64 channels.
+//! ResNet-8, the image classifier of MLPerf Tiny, on Fashion-MNIST and on CIFAR-10: stacks of 16, 32 and 64 channels.
 
 use super::Model;
 use crate::graph::{Graph, GraphError, ValueId};
@@ -11,16 +11,26 @@ pub(super) static FASHION: Model = Model {
     name: "ResNet-8",
     data: "fashion",
     source: "Banbury et al. 2021, MLPerf Tiny, arXiv 2106.07597",
-    build: || build(&[1, 28, 28]),
+    build: || build(&[1, 28, 28], &[16, 32, 64]),
 };
 
-fn build(input: &[usize; 3]) -> Result<Graph, GraphError> {
+pub(super) static CIFAR10: Model = Model {
+    id: "resnet8-cifar10",
+    code: "resnet8-cifar10",
+    name: "ResNet-8, colour",
+    data: "cifar10",
+    source: "Banbury et al. 2021, MLPerf Tiny, arXiv 2106.07597",
+    build: || build(&[3, 32, 32], &[16, 32, 64]),
+};
+
+/// Three residual stacks of these channels behind a 3×3 convolution; each stack but the first halves the sides.
+pub(super) fn build(input: &[usize; 3], stacks: &[usize; 3]) -> Result<Graph, GraphError> {
     let input = Shape::new(input).map_err(|error| GraphError { node: "input".into(), error })?;
     let mut graph = Graph::new(input);
-    graph.then("conv1", Conv2d { padding: 1, ..Conv2d::new(16, 3) })?;
+    graph.then("conv1", Conv2d { padding: 1, ..Conv2d::new(stacks[0], 3) })?;
     graph.then("norm1", BatchNorm)?;
     let mut value = graph.then("relu1", Relu)?;
-    for (stack, channels, stride) in [(1, 16, 1), (2, 32, 2), (3, 64, 2)] {
+    for (stack, channels, stride) in [(1, stacks[0], 1), (2, stacks[1], 2), (3, stacks[2], 2)] {
         value = residual(&mut graph, value, stack, channels, stride)?;
     }
     graph.then("pool", GlobalAvgPool)?;

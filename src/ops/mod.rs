@@ -7,26 +7,35 @@ mod activation;
 mod add;
 mod avg_pool2d;
 mod batch_norm;
+mod concat;
 mod conv2d;
 mod flatten;
 mod global_avg_pool;
 mod input_grid;
 mod linear;
 mod max_pool2d;
+mod moves;
+mod pad;
 mod relu;
+mod reshape;
+mod transpose;
 mod weighted;
 
 pub use activation::Activation;
 pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::BatchNorm;
+pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
 pub use input_grid::InputGrid;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
+pub use pad::Pad;
 pub use relu::Relu;
+pub use reshape::Reshape;
+pub use transpose::Transpose;
 
 use crate::tensor::{Shape, Tensor, TensorError};
 

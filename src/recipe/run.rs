@@ -3,11 +3,11 @@
 use super::{Recipe, Start};
 use crate::data::{Images, Library};
 use crate::error::CoreError;
-use crate::evaluate::{Evaluation, Evaluations, cost, evaluate, layer_bytes, measure};
+use crate::evaluate::{Evaluation, Evaluations, Twin, cost, evaluate, layer_bytes, measure, twin};
 use crate::graph::Plan;
 use crate::math::log10;
 use crate::methods::StepContext;
-use crate::models::{self, Network};
+use crate::models::{self, Execution, Network};
 use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
 use crate::task::{Context, Phase};
 use crate::train::Checkpoint;
@@ -154,6 +154,7 @@ pub async fn run(
             epoch_loss,
         });
     }
+    let twin = twins(&ctx, &network, &images).await?;
     let report = Report {
         version: 1,
         engine: ENGINE.to_string(),
@@ -165,9 +166,19 @@ pub async fn run(
         cost: cost(&network)?,
         steps,
         layers: layers(&network, &original)?,
+        twin,
         digests: Digests { weights: network.digest()?, outputs: evaluation.digest.clone() },
     };
     Ok(Outcome { report: Some(report), predictions: evaluation.predictions.clone(), network, plan, recipe: canonical })
+}
+
+/// The network with integer sums beside its twin in f32 arithmetic; `None` when no layer has integer sums.
+async fn twins(ctx: &Context, network: &Network, images: &Images) -> Result<Option<Twin>, CoreError> {
+    if !network.has_integer_layers() {
+        return Ok(None);
+    }
+    let (mut integer, mut fake) = (network.plan(Execution::Integer)?, network.plan(Execution::Fake)?);
+    Ok(Some(twin(ctx, &mut integer, &mut fake, images).await))
 }
 
 /// What a baseline's evaluation depends on.

@@ -1,0 +1,42 @@
+//! Transposition: the dimensions in another order.
+
+use super::moves::{Moves, element, position};
+use super::{Layer, LayerParams, Op, only};
+use crate::tensor::{Shape, TensorError};
+
+/// Dimension `i` of the output is dimension `order[i]` of the input.
+#[derive(Clone, Debug)]
+pub struct Transpose {
+    /// A permutation of the dimensions.
+    pub order: Vec<usize>,
+}
+
+impl Op for Transpose {
+    fn kind(&self) -> &'static str {
+        "transpose"
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
+        let input = only(self.kind(), inputs)?;
+        let mut sorted = self.order.clone();
+        sorted.sort_unstable();
+        if !sorted.into_iter().eq(0..input.dims().len()) {
+            let wanted = "as many dimensions as the order has";
+            return Err(TensorError::Unsupported { op: self.kind(), shape: input.clone(), wanted });
+        }
+        Shape::new(&self.order.iter().map(|&i| input.dims()[i]).collect::<Vec<_>>())
+    }
+
+    fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
+        let (input, output) = (only(self.kind(), inputs)?, self.output(inputs)?);
+        let source = |index: usize| {
+            let at = position(index, output.dims());
+            let mut from = vec![0; at.len()];
+            for (&dimension, at) in self.order.iter().zip(at) {
+                from[dimension] = at;
+            }
+            Some((0, element(&from, input.dims())))
+        };
+        Ok(Box::new(Moves((0..output.len()).map(source).collect())))
+    }
+}
