@@ -3,7 +3,9 @@
 use crate::data::{AssetRef, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{FORMATS, Family, Format};
-use crate::methods::{CALIBRATIONS, Choice, GRANULARITIES, RANGES, for_inputs};
+use crate::methods::{
+    CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs,
+};
 use crate::models::{self, MODELS};
 use crate::recipe::MOST_SEED;
 use crate::report::{ENGINE, NUMERICS};
@@ -145,6 +147,12 @@ pub struct Catalog {
     pub ranges: Vec<ChoiceInfo>,
     /// Ranges of inputs.
     pub calibrations: Vec<ChoiceInfo>,
+    /// Which code each weight gets.
+    pub roundings: Vec<ChoiceInfo>,
+    /// What is done before rounding.
+    pub transforms: Vec<ChoiceInfo>,
+    /// What is done to biases after rounding.
+    pub corrections: Vec<ChoiceInfo>,
     /// Least and greatest values of numbers, by name.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, [number, number]>"))]
     pub limits: BTreeMap<String, [f64; 2]>,
@@ -225,6 +233,9 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("data.count", [1.0, library.sets().values().flat_map(|set| set.splits.values()).fold(1.0, most)]),
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
+        ("quantize.images", [1.0, 1024.0]),
+        ("weights.damping", [0.0001, 1.0]),
+        ("weights.iterations", [100.0, 20_000.0]),
     ];
     Ok(Catalog {
         engine: ENGINE.into(),
@@ -235,6 +246,9 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         granularities: choices(GRANULARITIES),
         ranges: choices(RANGES),
         calibrations: choices(CALIBRATIONS),
+        roundings: choices(ROUNDINGS),
+        transforms: choices(TRANSFORMS),
+        corrections: choices(CORRECTIONS),
         limits: limits.into_iter().map(|(name, range)| (name.to_string(), range)).collect(),
     })
 }

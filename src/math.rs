@@ -18,6 +18,11 @@ pub fn ln(x: f32) -> f32 {
     libm::logf(x)
 }
 
+/// Natural logarithm in f64, for divergences of histograms.
+pub fn ln_f64(x: f64) -> f64 {
+    libm::log(x)
+}
+
 /// Decimal logarithm, for decibels.
 pub fn log10(x: f64) -> f64 {
     libm::log10(x)

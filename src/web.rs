@@ -19,13 +19,17 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(typescript_custom_section)]
 const RECIPE_TYPES: &str = r#"
 /** How weights are quantized. */
-export interface WeightSpec { format: string; granularity?: string; symmetric?: boolean; range?: string }
+export interface WeightSpec {
+  format: string; granularity?: string; symmetric?: boolean; range?: string;
+  rounding?: string; damping?: number; act_order?: boolean; iterations?: number;
+}
 /** How inputs are quantized. */
 export interface ActivationSpec {
   format: string; granularity?: string; symmetric?: boolean; calibration?: string; images?: number; percentile?: number;
 }
 /** A quantize step. */
 export interface QuantizeStep {
+  transforms?: string[]; correction?: string; images?: number;
   weights?: WeightSpec; activations?: ActivationSpec;
   layers?: Record<string, { weights?: Partial<WeightSpec>; activations?: Partial<ActivationSpec> }>;
 }

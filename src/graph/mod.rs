@@ -1,12 +1,15 @@
 //! Networks: nodes in topological order, each an op over earlier values.
 
 pub(crate) mod plan;
+mod surgery;
 
 pub use plan::{LayerArithmetic, Plan};
+pub use surgery::{Edit, Edited};
 
 use crate::ops::{Op, ParamSpec};
 use crate::tensor::{Shape, TensorError};
 use std::fmt;
+use std::sync::Arc;
 
 /// A value in a graph: 0 is the input, `i` the output of node `i - 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +31,7 @@ pub struct Node {
     /// The layer's name, such as `conv1`.
     pub name: String,
     /// What it does.
-    pub op: Box<dyn Op>,
+    pub op: Arc<dyn Op>,
     /// What it reads.
     pub inputs: Vec<ValueId>,
     /// Its parameters, in the op's order.
@@ -75,6 +78,14 @@ impl Graph {
     /// # Errors
     /// [`GraphError`] when the op does not take its inputs.
     pub fn add(&mut self, name: &str, op: impl Op + 'static, inputs: &[ValueId]) -> Result<ValueId, GraphError> {
+        self.add_shared(name, Arc::new(op), inputs)
+    }
+
+    /// Adds a node with an op that another graph may hold too.
+    ///
+    /// # Errors
+    /// [`GraphError`] when the op does not take its inputs.
+    pub fn add_shared(&mut self, name: &str, op: Arc<dyn Op>, inputs: &[ValueId]) -> Result<ValueId, GraphError> {
         let fail = |error| GraphError { node: name.to_string(), error };
         let shapes: Vec<&Shape> = inputs.iter().map(|id| &self.shapes[id.index()]).collect();
         let output = op.output(&shapes).map_err(fail)?;
@@ -82,8 +93,7 @@ impl Graph {
         let macs = op.macs(&shapes).map_err(fail)?;
         let first_param = self.param_count;
         self.param_count += params.len();
-        let node =
-            Node { name: name.to_string(), op: Box::new(op), inputs: inputs.to_vec(), params, first_param, macs };
+        let node = Node { name: name.to_string(), op, inputs: inputs.to_vec(), params, first_param, macs };
         self.nodes.push(node);
         self.shapes.push(output);
         Ok(ValueId(self.nodes.len() as u32))

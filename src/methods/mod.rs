@@ -4,7 +4,8 @@ mod quantize;
 mod train;
 
 pub use quantize::{
-    ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, QuantizeStep, RANGES, Range, WeightSpec,
+    ActivationSpec, CALIBRATIONS, CORRECTIONS, Calibration, Correction, GRANULARITIES, Granularity, QuantizeStep,
+    RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, TRANSFORMS, Transform, WeightSpec,
 };
 pub use train::TrainStep;
 

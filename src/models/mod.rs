@@ -7,6 +7,7 @@ mod mlp_digits;
 mod mobilenet;
 mod network;
 mod resnet8;
+mod surgery;
 
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 

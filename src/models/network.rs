@@ -33,6 +33,9 @@ pub struct Parameter {
     pub latent: Tensor,
     /// The stored form, if it is not plain f32.
     pub packed: Option<PackedTensor>,
+    /// Whether a transform has changed the values while the network as a whole computes the same. Reports then measure
+    /// what rounding did against [`Parameter::latent`], not against the values before the first step.
+    pub transformed: bool,
 }
 
 impl Parameter {
@@ -96,7 +99,7 @@ impl Network {
                         latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
                     }
                 }
-                Parameter { name, latent, packed: None }
+                Parameter { name, latent, packed: None, transformed: false }
             })
             .collect();
         let inputs = vec![None; graph.nodes().len()];

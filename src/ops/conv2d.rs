@@ -79,6 +79,10 @@ impl Op for Conv2d {
         Ok(shape.output().iter().product::<usize>() as u64 * shape.taps() as u64)
     }
 
+    fn windows(&self, inputs: &[&Shape]) -> Option<ConvShape> {
+        self.shape(inputs).ok()
+    }
+
     fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
         let shape = self.shape(inputs)?;
         let weight = self.weight_shape(&shape)?;

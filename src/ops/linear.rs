@@ -2,6 +2,7 @@
 
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use crate::kernels::conv::ConvShape;
 use crate::kernels::linear::{TILE_ROWS, linear};
 use crate::kernels::pack::{Packed, tile_rows};
 use crate::kernels::{AddBias, gradient};
@@ -50,6 +51,12 @@ impl Op for Linear {
 
     fn macs(&self, inputs: &[&Shape]) -> Result<u64, TensorError> {
         Ok(only(self.kind(), inputs)?.len() as u64 * self.outputs as u64)
+    }
+
+    fn windows(&self, inputs: &[&Shape]) -> Option<ConvShape> {
+        let [features] = only(self.kind(), inputs).ok()?.dims() else { return None };
+        let (input, kernel) = ([*features, 1, 1], [1, 1]);
+        Some(ConvShape { input, out_channels: self.outputs, kernel, stride: 1, padding: 0, groups: 1 })
     }
 
     fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

@@ -24,7 +24,7 @@ mod weighted;
 pub use activation::Activation;
 pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
-pub use batch_norm::BatchNorm;
+pub use batch_norm::{BatchNorm, EPSILON};
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use flatten::Flatten;
@@ -37,6 +37,7 @@ pub use relu::Relu;
 pub use reshape::Reshape;
 pub use transpose::Transpose;
 
+use crate::kernels::conv::ConvShape;
 use crate::tensor::{Shape, Tensor, TensorError};
 
 /// How a fresh parameter is filled.
@@ -147,6 +148,13 @@ pub trait Op: std::fmt::Debug + Send + Sync {
     fn macs(&self, inputs: &[&Shape]) -> Result<u64, TensorError> {
         let _ = inputs;
         Ok(0)
+    }
+
+    /// For an op whose outputs are its weight times windows of its input: those windows. A fully connected layer is a
+    /// convolution of one position. `None` for all others, and for inputs the op does not take.
+    fn windows(&self, inputs: &[&Shape]) -> Option<ConvShape> {
+        let _ = inputs;
+        None
     }
 
     /// A layer ready to run.

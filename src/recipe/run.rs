@@ -10,9 +10,11 @@ use crate::methods::StepContext;
 use crate::models::{self, Execution, Network};
 use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
 use crate::task::{Context, Phase};
+use crate::tensor::Tensor;
 use crate::train::Checkpoint;
 use serde_json::Value;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What a run leaves.
@@ -135,7 +137,7 @@ pub async fn run(
     }
     let before = baseline(&ctx, &recipe, &canonical, &network, &images, &evaluations).await?;
     let baseline = Baseline { accuracy: before.accuracy, size: baseline_size };
-    let original = network.effective()?;
+    let original = originals(&network)?;
     let mut plan = network.plan(recipe.execution)?;
     let mut evaluation = before;
     let mut size = baseline.size;
@@ -211,11 +213,23 @@ async fn baseline(
     Ok(evaluation)
 }
 
-/// Every layer with parameters; `original` holds the parameters before any step.
+/// The values of a network's parameters, by name.
+pub type Originals = BTreeMap<String, Tensor>;
+
+/// The parameters as inference uses them.
 ///
 /// # Errors
 /// See [`crate::models::Parameter::effective`].
-pub fn layers(network: &Network, original: &[crate::tensor::Tensor]) -> Result<Vec<LayerReport>, CoreError> {
+pub fn originals(network: &Network) -> Result<Originals, CoreError> {
+    network.parameters.iter().map(|parameter| Ok((parameter.name.clone(), parameter.effective()?))).collect()
+}
+
+/// Every layer with parameters; `original` holds the parameters before any step. Layers that are there no more are left
+/// out; a weight that a transform has changed is compared with what the transform made of it.
+///
+/// # Errors
+/// See [`crate::models::Parameter::effective`].
+pub fn layers(network: &Network, original: &Originals) -> Result<Vec<LayerReport>, CoreError> {
     let bytes = layer_bytes(network);
     let mut layers = Vec::new();
     for (i, node) in network.graph.nodes().iter().enumerate() {
@@ -230,8 +244,11 @@ pub fn layers(network: &Network, original: &[crate::tensor::Tensor]) -> Result<V
         }
         let weight = network.weight_of(i);
         let packed = weight.and_then(|weight| network.parameters[weight].packed.as_ref());
-        let sqnr = match weight {
-            Some(weight) => sqnr_db(original[weight].data(), network.parameters[weight].effective()?.data()),
+        let sqnr = match weight.map(|weight| &network.parameters[weight]) {
+            Some(parameter) => {
+                let before = original.get(&parameter.name).filter(|_| !parameter.transformed);
+                sqnr_db(before.unwrap_or(&parameter.latent).data(), parameter.effective()?.data())
+            }
             None => None,
         };
         layers.push(LayerReport {

@@ -1,14 +1,25 @@
 //! Quantization after training: weights to a format, inputs to a grid from calibration.
 
+mod adaround;
 mod calibrate;
+mod factor;
+mod gptq;
+mod grid;
+mod inform;
 mod range;
+mod rounding;
 mod spec;
+mod transform;
+mod windows;
 
 pub(crate) use spec::for_inputs;
 
+pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
 pub use spec::{ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, WeightSpec};
 
-use super::{Applied, Method, Parsed, Step, StepContext};
+pub use transform::{TRANSFORMS, Transform};
+
+use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
@@ -32,13 +43,25 @@ struct Override {
 /// Quantizes weights, inputs, or both.
 #[derive(Clone, Debug)]
 pub struct QuantizeStep {
+    transforms: Vec<Transform>,
     weights: Option<WeightSpec>,
     activations: Option<ActivationSpec>,
     layers: BTreeMap<String, Override>,
+    correction: Correction,
+    /// Training images that roundings and corrections look at.
+    images: u32,
 }
+
+/// Images that roundings and corrections look at when the recipe does not say.
+const DEFAULT_IMAGES: u32 = 256;
 
 fn parse(mut fields: Fields, network: &Network) -> Parsed {
     let path = fields.path().to_string();
+    let transforms_path = fields.at("transforms");
+    let transforms = match fields.list("transforms", 8)? {
+        Some(items) => transform::parse(&items, &transforms_path, network)?,
+        None => Vec::new(),
+    };
     let weights = fields.object("weights")?.map(|f| parse_weights(f, None)).transpose()?;
     let activations = fields.object("activations")?.map(|f| parse_activations(f, None)).transpose()?;
     let mut layers = BTreeMap::new();
@@ -68,16 +91,44 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
             layers.insert(name, layer);
         }
     }
+    let correction = fields.id("correction", &ids(CORRECTIONS), |id| choose(CORRECTIONS, id))?;
+    let images = fields.integer("images", 1..=1024)?;
+    let (correction_path, images_path) = (fields.at("correction"), fields.at("images"));
     fields.finish()?;
-    if weights.is_none() && activations.is_none() && layers.is_empty() {
+    if weights.is_none() && activations.is_none() && layers.is_empty() && transforms.is_empty() {
         return Err(CoreError::new(
             ErrorCode::MissingField,
             path,
             "nothing to quantize",
-            "weights, activations, layers",
+            "weights, activations, layers, transforms",
         ));
     }
-    Ok(Rc::new(QuantizeStep { weights, activations, layers }))
+    let step = QuantizeStep {
+        transforms,
+        weights,
+        activations,
+        layers,
+        correction: correction.unwrap_or(Correction::None),
+        images: images.map_or(DEFAULT_IMAGES, |images| images as u32),
+    };
+    let refuse = |path, found, allowed: &str| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
+    if images.is_some() && !step.informed() {
+        return refuse(images_path, "images that nothing looks at", "only with gptq, adaround or a correction");
+    }
+    if step.correction == Correction::Bias {
+        if step.all_weights().any(|spec| spec.rounding.kind == Rounding::Adaround) {
+            let found = "bias correction with adaround, which learns with the biases as they are";
+            return refuse(correction_path, found, "either of the two");
+        }
+        if step.all_weights().next().is_none() && step.activations.is_none() && step.layers.is_empty() {
+            return refuse(
+                correction_path,
+                "nothing is rounded that would need correction",
+                "with weights or activations",
+            );
+        }
+    }
+    Ok(Rc::new(step))
 }
 
 impl QuantizeStep {
@@ -93,9 +144,23 @@ impl QuantizeStep {
         self.activations.iter().chain(self.layers.values().filter_map(|own| own.activations.as_ref()))
     }
 
+    fn all_weights(&self) -> impl Iterator<Item = &WeightSpec> {
+        self.weights.iter().chain(self.layers.values().filter_map(|own| own.weights.as_ref()))
+    }
+
     /// Images that calibration draws from.
-    fn images(&self) -> u32 {
+    fn calibration_images(&self) -> u32 {
         self.all_activations().map(|spec| spec.images).max().unwrap_or(0)
+    }
+
+    /// Whether weights or biases are chosen by what training images say.
+    fn informed(&self) -> bool {
+        self.correction == Correction::Bias || self.all_weights().any(|spec| spec.rounding.needs_images())
+    }
+
+    /// Whether that needs the outputs of the network in f32.
+    fn needs_float(&self) -> bool {
+        self.correction == Correction::Bias || self.all_weights().any(|spec| spec.rounding.kind == Rounding::Adaround)
     }
 }
 
@@ -116,6 +181,16 @@ impl Step for QuantizeStep {
             object
         };
         let mut object = both(&self.weights, &self.activations);
+        if !self.transforms.is_empty() {
+            let ids: Vec<&str> = self.transforms.iter().map(|transform| id_of(TRANSFORMS, transform)).collect();
+            object.insert("transforms".into(), json!(ids));
+        }
+        if self.correction != Correction::None {
+            object.insert("correction".into(), json!(id_of(CORRECTIONS, &self.correction)));
+        }
+        if self.informed() {
+            object.insert("images".into(), json!(self.images));
+        }
         if !self.layers.is_empty() {
             let layers: Map<String, Value> = self
                 .layers
@@ -140,7 +215,8 @@ impl Step for QuantizeStep {
     }
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
-        library.assets(model.data, "train", self.images())
+        let informed = if self.informed() { self.images } else { 0 };
+        library.assets(model.data, "train", self.calibration_images().max(informed))
     }
 
     fn macs(&self, network: &Network, _: &Library) -> u64 {
@@ -148,11 +224,15 @@ impl Step for QuantizeStep {
             network.parameters.iter().filter(|p| p.is_weight()).map(|p| p.latent.data().len() as u64).sum();
         let searched = self.weights.as_ref().is_some_and(|spec| spec.range == Range::Mse);
         let encode = weights * range::MACS_PER_VALUE * if searched { range::STEPS as u64 } else { 1 };
-        encode + 2 * network.graph.macs() * u64::from(self.images())
+        let informed = if self.informed() { inform::macs(self, network) } else { 0 };
+        encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
+            for transform in &self.transforms {
+                transform.apply(cx.network)?;
+            }
             // Inputs are watched in the network as it stands before its weights are rounded.
             let wanted: Vec<Option<ActivationSpec>> = (0..cx.network.graph.nodes().len())
                 .map(|node| {
@@ -162,13 +242,16 @@ impl Step for QuantizeStep {
                 .collect();
             if wanted.iter().any(Option::is_some) {
                 cx.ctx.enter(Phase::Calibrate);
-                let images = cx.library.borrow().images(cx.network.model.data, "train", self.images())?;
+                let images = cx.library.borrow().images(cx.network.model.data, "train", self.calibration_images())?;
                 let grids = calibrate::input_grids(cx.ctx, cx.network, &images, &wanted, cx.seed).await?;
                 for (slot, (spec, grid)) in cx.network.inputs.iter_mut().zip(wanted.iter().zip(grids)) {
                     if let (Some(spec), Some(grid)) = (spec, grid) {
                         *slot = Some(InputQuantizer { format: spec.format, grid });
                     }
                 }
+            }
+            if self.informed() {
+                return inform::quantize(self, cx).await;
             }
             cx.ctx.enter(Phase::Quantize);
             for node in 0..cx.network.graph.nodes().len() {

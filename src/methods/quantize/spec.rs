@@ -1,5 +1,6 @@
 //! What a recipe says about one tensor's quantization.
 
+use super::rounding::{self, RoundingSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::formats::{FORMATS, Format};
@@ -29,10 +30,14 @@ pub enum Range {
 pub enum Calibration {
     /// Everything that was seen.
     Minmax,
+    /// The mean of the extremes of every eight images, moving.
+    MovingAverage,
     /// All but the outermost share.
     Percentile,
     /// The range with the least squared error, of a hundred.
     Mse,
+    /// The range whose rounded histogram says most about the whole one.
+    Entropy,
 }
 
 /// Every granularity.
@@ -50,8 +55,20 @@ pub static RANGES: &[Choice<Range>] = &[
 /// Every calibration.
 pub static CALIBRATIONS: &[Choice<Calibration>] = &[
     Choice { value: Calibration::Minmax, id: "minmax", code: "x", source: "Jacob et al. 2018, arXiv 1712.05877" },
+    Choice {
+        value: Calibration::MovingAverage,
+        id: "moving-average",
+        code: "a",
+        source: "Jacob et al. 2018, arXiv 1712.05877",
+    },
     Choice { value: Calibration::Percentile, id: "percentile", code: "p", source: "Wu et al. 2020, arXiv 2004.09602" },
     Choice { value: Calibration::Mse, id: "mse", code: "m", source: "Nagel et al. 2021, arXiv 2106.08295" },
+    Choice {
+        value: Calibration::Entropy,
+        id: "entropy",
+        code: "e",
+        source: "Migacz 2017, 8-bit inference with TensorRT",
+    },
 ];
 
 /// How weights are quantized.
@@ -65,6 +82,8 @@ pub struct WeightSpec {
     pub symmetric: bool,
     /// How the range is chosen.
     pub range: Range,
+    /// Which code each weight gets.
+    pub rounding: RoundingSpec,
 }
 
 /// How a layer's input is quantized: one grid per tensor.
@@ -112,6 +131,7 @@ impl WeightSpec {
         if self.format.ranged() {
             value["range"] = json!(id_of(RANGES, &self.range));
         }
+        self.rounding.write(&mut value);
         value
     }
 }
@@ -156,6 +176,7 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
     let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
     let range = fields.id("range", &ids(RANGES), |id| choose(RANGES, id))?;
+    let rounding = rounding::parse(&mut fields, base.map(|b| &b.rounding), format)?;
     fields.finish()?;
     if symmetric == Some(false) && format.scaled() && !format.asymmetric() {
         return Err(CoreError::new(
@@ -170,6 +191,7 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
         granularity: granularity.or(base.map(|b| b.granularity)).unwrap_or(Granularity::Channel),
         symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric(),
         range: range.or(base.map(|b| b.range)).unwrap_or(Range::Minmax),
+        rounding,
     })
 }
 
@@ -181,6 +203,7 @@ pub(super) fn parse_activations(
     let format = take_format(&mut fields, base.map(|b| b.format), for_inputs)?;
     fields.id("granularity", &["tensor"], |id| (id == "tensor").then_some(()))?;
     let symmetric = fields.boolean("symmetric")?;
+    let calibration_path = fields.at("calibration");
     let calibration = fields.id("calibration", &ids(CALIBRATIONS), |id| choose(CALIBRATIONS, id))?;
     let calibration = calibration.or(base.map(|b| b.calibration)).unwrap_or(Calibration::Minmax);
     let percentile_path = fields.at("percentile");
@@ -191,9 +214,14 @@ pub(super) fn parse_activations(
         let found = format!("a percentile with {}", id_of(CALIBRATIONS, &calibration));
         return Err(CoreError::new(ErrorCode::Combination, percentile_path, found, "only with percentile"));
     }
+    let symmetric = symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true);
+    if calibration == Calibration::Entropy && !symmetric {
+        let found = "entropy with an asymmetric grid";
+        return Err(CoreError::new(ErrorCode::Combination, calibration_path, found, "\"symmetric\": true"));
+    }
     Ok(ActivationSpec {
         format,
-        symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true),
+        symmetric,
         calibration,
         percentile: percentile.or(base.map(|b| b.percentile)).unwrap_or(DEFAULT_PERCENTILE),
         images: images.or(base.map(|b| b.images)).unwrap_or(DEFAULT_IMAGES),

@@ -1,0 +1,175 @@
+//! Checks on trained networks: layer by layer, on the inputs that the layers rounded before make.
+
+use super::*;
+use crate::formats;
+use crate::methods::quantize::factor::gram;
+use crate::methods::quantize::gptq::output_error;
+use crate::methods::quantize::rounding::RoundingSpec;
+use crate::methods::quantize::{Granularity, Range};
+use crate::methods::{Transform, WeightSpec};
+use crate::models::{self, Execution};
+use crate::recipe::{Recipe, prepare};
+use crate::task::Task;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::future::Future;
+
+fn spec(format: &str, kind: Rounding) -> WeightSpec {
+    WeightSpec {
+        format: formats::find(format).unwrap(),
+        granularity: Granularity::Channel,
+        symmetric: true,
+        range: Range::Minmax,
+        rounding: RoundingSpec { kind, ..RoundingSpec::NEAREST },
+    }
+}
+
+fn finish<T: 'static, F: Future<Output = T> + 'static>(start: impl FnOnce(Rc<Context>) -> F) -> T {
+    Task::new(Rc::new(Context::new(1)), start).finish()
+}
+
+/// The network that a recipe of these steps leaves, and the first images of the train split.
+fn network(model: &str, steps: Value, images: u32) -> (Network, Images) {
+    let mut library = models::library().unwrap();
+    let recipe = json!({"version": 1, "model": model, "seed": 7, "data": {"train": images}, "steps": steps});
+    let recipe = Recipe::parse(recipe, &library).unwrap();
+    for asset in recipe.needs(&library).unwrap() {
+        library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
+    }
+    let found = library.images(recipe.model.data, "train", images).unwrap();
+    let library = Rc::new(RefCell::new(library));
+    let outcome = finish(|ctx| prepare(ctx, recipe, library, None)).unwrap();
+    (outcome.network, found)
+}
+
+/// Rounds every layer both ways on the same inputs; gives the squared errors of its outputs as `(name, gptq, nearest)`.
+async fn gptq_and_nearest(
+    ctx: Rc<Context>,
+    mut network: Network,
+    images: Images,
+    bits: String,
+) -> Vec<(String, f64, f64)> {
+    let graph = Rc::clone(&network.graph);
+    let mut stream = Stream::new(&graph, &images);
+    let (gptq, nearest) = (spec(&bits, Rounding::Gptq), spec(&bits, Rounding::Nearest));
+    let mut errors = Vec::new();
+    for (node, entry) in graph.nodes().iter().enumerate() {
+        if let Some(index) = network.weight_of(node) {
+            let round = async |spec| {
+                let layer = Layer { graph: &graph, node, spec, images: &images, seed: 1 };
+                layer.round(&ctx, &network, index, &stream, None).await.unwrap()
+            };
+            let (gptq, nearest) = (round(&gptq).await, round(&nearest).await);
+            let shape = entry.op.windows(&graph.input_shapes(entry)).unwrap();
+            let latent = network.parameters[index].latent.data();
+            let size = latent.len() / shape.groups;
+            let (mut sums, taps) = ([0.0; 2], shape.taps());
+            let decoded = [gptq.decode().unwrap(), nearest.decode().unwrap()];
+            for group in 0..shape.groups {
+                let own = group * size..(group + 1) * size;
+                let inputs = stream.input(&graph, node);
+                let gram = gram(&ctx, &shape, group, inputs, |block| stream.lanes(block)).await;
+                for (sum, decoded) in sums.iter_mut().zip(&decoded) {
+                    *sum += output_error(&gram, taps, &latent[own.clone()], &decoded.data()[own.clone()]);
+                }
+            }
+            errors.push((entry.name.clone(), sums[0], sums[1]));
+            network.parameters[index].packed = Some(gptq);
+        }
+        run(&ctx, &mut stream, &network, node, Arithmetic::Float).await.unwrap();
+        stream.forget(&graph, node);
+    }
+    errors
+}
+
+#[test]
+fn gptq_is_never_worse_than_the_nearest_on_any_layer() {
+    for model in ["lenet300-fashion", "lenet5-fashion", "resnet8-fashion", "mobilenet-fashion"] {
+        for bits in ["int4", "int3", "int2"] {
+            let (network, images) = network(model, json!([]), 60);
+            let errors = finish(|ctx| gptq_and_nearest(ctx, network, images, bits.to_string()));
+            for (layer, gptq, nearest) in errors {
+                assert!(gptq <= nearest, "{model} {bits} {layer}: {gptq} is above {nearest}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bias_correction_takes_the_mean_error_away() {
+    for (model, inputs) in [("mobilenet-fashion", false), ("lenet5-fashion", true)] {
+        let mut step = json!({"weights": {"format": "int3"}, "correction": "bias", "images": 60});
+        if inputs {
+            step["activations"] = json!({"format": "int4"});
+        }
+        let (network, images) = network(model, json!([{"quantize": step}]), 60);
+        let (plain, _) = self::network(model, json!([]), 60);
+        let outputs = |network: &Network| {
+            let mut plan = network.plan(Execution::Fake).unwrap();
+            let layers: Vec<usize> =
+                (0..network.graph.nodes().len()).filter(|&n| network.weight_of(n).is_some()).collect();
+            let mut means: Vec<Vec<f64>> = layers.iter().map(|_| Vec::new()).collect();
+            for first in (0..60).step_by(LANES) {
+                let count = LANES.min(60 - first);
+                images.fill(first..first + count, plan.input());
+                plan.run();
+                for (means, &node) in means.iter_mut().zip(&layers) {
+                    let channels = network.graph.nodes()[node].params[0].shape.dims()[0];
+                    means.resize(channels, 0.0);
+                    let rows = plan.node_output(node).as_chunks::<LANES>().0;
+                    let positions = rows.len() / channels;
+                    for (feature, row) in rows.iter().enumerate() {
+                        means[feature / positions] +=
+                            row[..count].iter().map(|&v| f64::from(v)).sum::<f64>() / (60 * positions) as f64;
+                    }
+                }
+            }
+            means
+        };
+        let (found, wanted) = (outputs(&network), outputs(&plain));
+        assert!(wanted.len() > 3);
+        for (found, wanted) in found.iter().flatten().zip(wanted.iter().flatten()) {
+            assert!((found - wanted).abs() < 1e-4 * wanted.abs().max(1.0), "{model}: {found} is not {wanted}");
+        }
+    }
+}
+
+/// Logits of the first images.
+fn logits(network: &Network, images: &Images) -> Vec<f32> {
+    let mut plan = network.plan(Execution::Integer).unwrap();
+    let blocks = (0..images.len()).step_by(LANES).flat_map(|first| {
+        images.fill(first..(first + LANES).min(images.len()), plan.input());
+        plan.run().to_vec()
+    });
+    blocks.collect()
+}
+
+fn assert_alike(found: &[f32], wanted: &[f32]) {
+    let largest = wanted.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    for (found, wanted) in found.iter().zip(wanted) {
+        assert!((found - wanted).abs() <= 1e-4 * largest, "{found} is not {wanted} (of {largest})");
+    }
+}
+
+#[test]
+fn transforms_leave_the_function_as_it_is() {
+    for model in ["lenet5-fashion", "lenet300-fashion", "resnet8-fashion", "mobilenet-fashion"] {
+        let (mut network, images) = network(model, json!([]), 64);
+        let norms = network.graph.nodes().iter().filter(|node| node.op.kind() == "batch_norm").count();
+        let before = logits(&network, &images);
+        assert_eq!(Transform::FoldBatchnorm.apply(&mut network).unwrap(), norms);
+        assert!(network.graph.nodes().iter().all(|node| node.op.kind() != "batch_norm"));
+        assert_alike(&logits(&network, &images), &before);
+        // A ReLU6 is what equalizing may change: it is taken out first.
+        let clipped = |network: &Network, node: usize| network.graph.nodes()[node].op.kind() == "relu6";
+        let graph = Rc::clone(&network.graph);
+        let relu = || crate::graph::Edit::Replace(std::sync::Arc::new(crate::ops::Relu));
+        let kinds: Vec<bool> = (0..graph.nodes().len()).map(|node| clipped(&network, node)).collect();
+        network.edit(|node| if kinds[node] { relu() } else { crate::graph::Edit::Keep }).unwrap();
+        let before = logits(&network, &images);
+        let weights = network.effective().unwrap();
+        assert!(Transform::Equalize.apply(&mut network).unwrap() > 0);
+        assert_ne!(network.effective().unwrap(), weights);
+        assert_alike(&logits(&network, &images), &before);
+    }
+}
