@@ -67,9 +67,6 @@ describe("words", () => {
       ["granularity", catalog.granularities],
       ["range", catalog.ranges],
       ["calibration", catalog.calibrations],
-      ["rounding", catalog.roundings],
-      ["transform", catalog.transforms],
-      ["correction", catalog.corrections],
       ["class", catalog.data.flatMap((set) => set.classes.map((id) => ({ id })))],
     ];
     expect(catalog.models.length).toBeGreaterThan(0);

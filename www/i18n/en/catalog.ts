@@ -114,11 +114,4 @@ export const catalog = {
   "calibration.mse": "least error",
   "calibration.moving-average": "moving average",
   "calibration.entropy": "entropy",
-  "rounding.nearest": "nearest",
-  "rounding.gptq": "GPTQ",
-  "rounding.adaround": "AdaRound",
-  "transform.fold-batchnorm": "fold batch norm",
-  "transform.equalize": "equalize channels",
-  "correction.none": "none",
-  "correction.bias": "bias",
 } as const;

@@ -116,11 +116,4 @@ export const catalog: Record<keyof typeof english, string> = {
   "calibration.mse": "최소 오차",
   "calibration.moving-average": "이동 평균",
   "calibration.entropy": "엔트로피",
-  "rounding.nearest": "가장 가까운 값",
-  "rounding.gptq": "GPTQ",
-  "rounding.adaround": "AdaRound",
-  "transform.fold-batchnorm": "배치 정규화 접기",
-  "transform.equalize": "채널 범위 맞추기",
-  "correction.none": "없음",
-  "correction.bias": "편향",
 };
