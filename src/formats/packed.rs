@@ -1,9 +1,9 @@
 //! A tensor stored in a format: packed codes and what is needed to read them.
 
 use super::{Family, Format, Granule};
-use half::f16;
 use crate::kernels::weight_only::{Coding, Scales, WeightOnly};
 use crate::tensor::{Shape, Tensor, TensorError};
+use half::f16;
 
 /// What the bytes of a part are, for the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

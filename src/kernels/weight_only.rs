@@ -56,6 +56,16 @@ impl Coding {
         !matches!(self, Self::F32 | Self::F16 | Self::Bf16)
     }
 
+    /// The least magnitude that is no finite number, for the codings whose decoding does not know those.
+    fn special(self) -> Option<u32> {
+        match self {
+            Self::F16 => Some(0x7c00),
+            Self::E4m3 => Some(0x7f),
+            Self::E5m2 => Some(0x7c),
+            _ => None,
+        }
+    }
+
     /// The weights' part of a kernel's name.
     fn name(self) -> &'static str {
         match self {
@@ -87,10 +97,16 @@ pub enum Scales<'a> {
     },
 }
 
+/// 2 to the power `exponent`, for −126 to 127.
+const fn power(exponent: i32) -> f32 {
+    f32::from_bits(((127 + exponent) as u32) << 23)
+}
+
 /// Decodes the code in the highest bits of each lane.
 trait Decode {
     const BITS: u32;
-    const SCALED: bool;
+    /// What values are multiplied by besides their scale, a power of two; `None` where there is nothing to multiply.
+    const FACTOR: Option<f32>;
     fn value(word: Words) -> F32x8;
 }
 
@@ -103,7 +119,7 @@ struct Int<const BITS: u32>;
 
 impl Decode for Float32 {
     const BITS: u32 = 32;
-    const SCALED: bool = false;
+    const FACTOR: Option<f32> = None;
     #[inline(always)]
     fn value(word: Words) -> F32x8 {
         word.as_float()
@@ -112,65 +128,51 @@ impl Decode for Float32 {
 
 impl Decode for Brain16 {
     const BITS: u32 = 16;
-    const SCALED: bool = false;
+    const FACTOR: Option<f32> = None;
     #[inline(always)]
     fn value(word: Words) -> F32x8 {
         word.and(Words::splat(0xffff_0000)).as_float()
     }
 }
 
-/// A small float whose sign is the highest bit and whose other bits, moved right by `shift`, have their exponent where f32 has
-/// its own. `rebias` is what the exponents differ by; a magnitude from `special` on is infinite or no number.
+/// A small float's sign where it is, and its other bits moved right by `shift`, so that its exponent stands where f32 has its own:
+/// the value over a power of two, which [`Decode::FACTOR`] holds. Subnormals come out right, as subnormals of f32.
 #[inline(always)]
-fn small_float(word: Words, bits: u32, shift: u32, rebias: u32, special: Option<u32>) -> F32x8 {
-    let magnitude = word.and(Words::splat(!(u32::MAX >> 1 >> (bits - 1)) & 0x7fff_ffff)).shr(shift);
-    let normal = magnitude.add(Words::splat(rebias << 23));
-    // A subnormal is read as if it had the hidden bit, which is then taken off: exact.
-    let hidden = f32::from_bits((rebias + 1) << 23);
-    let subnormal = magnitude.add(Words::splat((rebias + 1) << 23)).as_float().add(F32x8::splat(-hidden));
-    let value = magnitude.less(Words::splat(1 << 23)).select(Words::of_float(subnormal), normal);
-    let value = match special {
-        // The exponent of all ones stays all ones.
-        Some(special) => {
-            let beyond = magnitude.less(Words::splat(special));
-            value.add(beyond.select(Words::splat(0), Words::splat(rebias << 23)))
-        }
-        // One code is no number.
-        None => value.or(magnitude.equal(Words::splat(0x7f00_0000 >> shift))),
-    };
-    value.or(word.and(Words::splat(1 << 31))).as_float()
+fn small_float(word: Words, bits: u32, shift: u32) -> F32x8 {
+    let mask = (u32::MAX >> 1 >> shift) & !(u32::MAX >> 1 >> (bits - 1) >> shift) | 1 << 31;
+    word.sar(shift).and(Words::splat(mask)).as_float()
 }
 
 impl Decode for Float16 {
     const BITS: u32 = 16;
-    const SCALED: bool = false;
+    const FACTOR: Option<f32> = Some(power(112));
     #[inline(always)]
     fn value(word: Words) -> F32x8 {
-        small_float(word, 16, 3, 112, Some(31 << 23))
+        small_float(word, 16, 3)
     }
 }
 
 impl Decode for E5m2 {
     const BITS: u32 = 8;
-    const SCALED: bool = true;
+    const FACTOR: Option<f32> = Some(power(112));
     #[inline(always)]
     fn value(word: Words) -> F32x8 {
-        small_float(word, 8, 3, 112, Some(31 << 23))
+        small_float(word, 8, 3)
     }
 }
 
 impl Decode for E4m3 {
     const BITS: u32 = 8;
-    const SCALED: bool = true;
+    const FACTOR: Option<f32> = Some(power(120));
     #[inline(always)]
     fn value(word: Words) -> F32x8 {
-        small_float(word, 8, 4, 120, None)
+        small_float(word, 8, 4)
     }
 }
 
 impl<const BITS: u32> Decode for Int<BITS> {
     const BITS: u32 = BITS;
-    const SCALED: bool = true;
+    const FACTOR: Option<f32> = Some(1.0);
     #[inline(always)]
     fn value(word: Words) -> F32x8 {
         word.sar(32 - BITS).to_float()
@@ -195,7 +197,7 @@ pub struct WeightOnly {
 
 impl WeightOnly {
     /// Packs row-major codes (in their low bits) of `inputs` a row. `None` when scales do not fit the coding, the rows or the
-    /// inputs.
+    /// inputs, when one is not less than 2^7, or when a weight of 16 or 8 bits is infinite or no number (bfloat16 may be).
     pub fn new(coding: Coding, codes: &[u32], inputs: usize, scales: Scales<'_>) -> Option<Self> {
         let rows = codes.len().checked_div(inputs)?;
         let (segment, grouped, fits) = match scales {
@@ -206,6 +208,16 @@ impl WeightOnly {
                 (size, true, coding.scaled() && fits)
             }
         };
+        let scales_fit = match scales {
+            Scales::None => true,
+            Scales::Rows(scales) | Scales::Groups { scales, .. } => scales.iter().all(|&scale| scale < power(7)),
+        };
+        let special = |&code: &u32| {
+            coding.special().is_some_and(|special| code & (u32::MAX >> 1 >> (32 - coding.bits())) >= special)
+        };
+        if !scales_fit || codes.iter().any(special) {
+            return None;
+        }
         if !fits || rows * inputs != codes.len() {
             return None;
         }
@@ -267,7 +279,8 @@ impl WeightOnly {
     fn scale(&self, tile: usize, segment: usize) -> [F32x8; 2] {
         if self.grouped {
             let pair = Words::load(&self.scales[tile * (self.inputs / self.segment) + segment]);
-            [Float16::value(pair.shl(16)), Float16::value(pair)]
+            let factor = F32x8::splat(power(112));
+            [Float16::value(pair.shl(16)).mul(factor), Float16::value(pair).mul(factor)]
         } else {
             [0, 1].map(|half| Words::load(&self.scales[2 * tile + half]).as_float())
         }
@@ -279,10 +292,12 @@ impl WeightOnly {
         let per_word = (32 / D::BITS) as usize;
         let size = self.tile_words();
         let mut words = self.words[tile * size..(tile + 1) * size].as_chunks::<2>().0.iter();
-        let mut scale = [F32x8::splat(1.0); 2];
+        let factor = F32x8::splat(D::FACTOR.unwrap_or(1.0));
+        let mut scale = [factor; 2];
         for segment in 0..self.inputs / self.segment {
-            if D::SCALED {
-                scale = self.scale(tile, segment);
+            if !self.scales.is_empty() {
+                // Exact: `new` keeps scales small enough for the factor.
+                scale = self.scale(tile, segment).map(|scale| scale.mul(factor));
             }
             let end = (segment + 1) * self.segment;
             let mut k = segment * self.segment;
@@ -292,7 +307,7 @@ impl WeightOnly {
                 let stop = end.min(k + per_word);
                 while k < stop {
                     let (mut a, mut b) = (D::value(low), D::value(high));
-                    if D::SCALED {
+                    if D::FACTOR.is_some() {
                         (a, b) = (a.mul(scale[0]), b.mul(scale[1]));
                     }
                     each(k, a, b);

@@ -14,6 +14,7 @@ mod input_grid;
 mod linear;
 mod max_pool2d;
 mod relu;
+mod signs;
 mod weighted;
 
 pub use activation::Activation;
@@ -28,6 +29,7 @@ pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
 
+use crate::kernels::xnor::SignScratch;
 use crate::tensor::{Shape, Tensor, TensorError};
 
 /// How a fresh parameter is filled.
@@ -98,6 +100,8 @@ pub struct Scratch {
     pub values: Vec<f32>,
     /// An integer input.
     pub codes: Vec<i32>,
+    /// An input's signs.
+    pub signs: SignScratch,
 }
 
 /// What backward needs of one block: the forward inputs and output, and the output's gradient.

@@ -7,8 +7,9 @@ mod leaf {
     use super::super::leaf::F32x8;
     use super::LANES;
     use std::arch::wasm32::{
-        f32x4_convert_i32x4, f32x4_ge, f32x4_splat, i8x16_swizzle, i32x4_add, i32x4_bitmask, i32x4_eq, i32x4_lt,
-        i32x4_mul, i32x4_shl, i32x4_shr, i32x4_splat, u32x4_shr, v128, v128_and, v128_bitselect, v128_load, v128_or,
+        f32x4_add, f32x4_convert_i32x4, f32x4_ge, f32x4_mul, f32x4_splat, i8x16_add, i8x16_bitmask, i8x16_swizzle,
+        i32x4_add, i32x4_bitmask, i32x4_eq, i32x4_lt, i32x4_mul, i32x4_shl, i32x4_shr, i32x4_splat, u32x4_shr, v128,
+        v128_and, v128_bitselect, v128_load, v128_or, v128_store,
     };
 
     /// Eight words.
@@ -55,27 +56,27 @@ mod leaf {
         /// Bitwise and.
         #[inline(always)]
         pub fn and(self, rhs: Self) -> Self {
-            self.with(rhs, v128_and)
+            self.with(rhs, |a, b| v128_and(a, b))
         }
         /// Bitwise or.
         #[inline(always)]
         pub fn or(self, rhs: Self) -> Self {
-            self.with(rhs, v128_or)
+            self.with(rhs, |a, b| v128_or(a, b))
         }
         /// Wrapping sum.
         #[inline(always)]
         pub fn add(self, rhs: Self) -> Self {
-            self.with(rhs, i32x4_add)
+            self.with(rhs, |a, b| i32x4_add(a, b))
         }
         /// All ones where the lane is less, as signed numbers.
         #[inline(always)]
         pub fn less(self, rhs: Self) -> Self {
-            self.with(rhs, i32x4_lt)
+            self.with(rhs, |a, b| i32x4_lt(a, b))
         }
         /// All ones where the lanes are equal.
         #[inline(always)]
         pub fn equal(self, rhs: Self) -> Self {
-            self.with(rhs, i32x4_eq)
+            self.with(rhs, |a, b| i32x4_eq(a, b))
         }
         /// `ones` where the mask has ones, `zeros` elsewhere.
         #[inline(always)]
@@ -106,6 +107,46 @@ mod leaf {
             let at = |lane: v128| i8x16_swizzle(table, i32x4_add(i32x4_mul(lane, four), bytes));
             F32x8(at(self.0), at(self.1))
         }
+    }
+
+    /// Four f32 lanes.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Quad(v128);
+
+    impl Quad {
+        /// All lanes equal to `value`.
+        #[inline(always)]
+        pub fn splat(value: f32) -> Self {
+            Self(f32x4_splat(value))
+        }
+        /// `self + weights · x`, lane by lane, two roundings.
+        #[inline(always)]
+        pub fn add_scaled(self, weights: &[f32; 4], x: f32) -> Self {
+            // SAFETY: `weights` holds sixteen bytes; v128_load has no alignment requirement.
+            let weights = unsafe { v128_load(weights.as_ptr().cast::<v128>()) };
+            Self(f32x4_add(self.0, f32x4_mul(weights, f32x4_splat(x))))
+        }
+        /// The lanes as an array.
+        #[inline(always)]
+        pub fn to_array(self) -> [f32; 4] {
+            let mut out = [0.0; 4];
+            // SAFETY: `out` holds sixteen bytes; v128_store has no alignment requirement.
+            unsafe { v128_store(out.as_mut_ptr().cast::<v128>(), self.0) };
+            out
+        }
+    }
+
+    /// Bit `l` of byte `j` becomes bit `j` of number `l`.
+    #[inline(always)]
+    pub fn turn(bytes: &[u8; 16]) -> [u16; 8] {
+        // SAFETY: `bytes` holds sixteen bytes; v128_load has no alignment requirement.
+        let mut v = unsafe { v128_load(bytes.as_ptr().cast::<v128>()) };
+        let mut out = [0; 8];
+        for number in out.iter_mut().rev() {
+            *number = i8x16_bitmask(v);
+            v = i8x16_add(v, v);
+        }
+        out
     }
 
     /// One bit per lane, the first lane in the lowest: whether it is at least 0.
@@ -208,6 +249,35 @@ mod leaf {
         }
     }
 
+    /// Four f32 lanes.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Quad([f32; 4]);
+
+    impl Quad {
+        /// All lanes equal to `value`.
+        #[inline(always)]
+        pub fn splat(value: f32) -> Self {
+            Self([value; 4])
+        }
+        /// `self + weights · x`, lane by lane, two roundings.
+        #[inline(always)]
+        pub fn add_scaled(self, weights: &[f32; 4], x: f32) -> Self {
+            Self(std::array::from_fn(|i| self.0[i] + weights[i] * x))
+        }
+        /// The lanes as an array.
+        #[inline(always)]
+        pub fn to_array(self) -> [f32; 4] {
+            self.0
+        }
+    }
+
+    /// Bit `l` of byte `j` becomes bit `j` of number `l`.
+    #[inline(always)]
+    pub fn turn(bytes: &[u8; 16]) -> [u16; 8] {
+        let bit = |l: usize, j: usize| u16::from(bytes[j] >> l & 1) << j;
+        std::array::from_fn(|l| (0..16).fold(0, |number, j| number | bit(l, j)))
+    }
+
     /// One bit per lane, the first lane in the lowest: whether it is at least 0.
     #[inline(always)]
     pub fn non_negative(v: F32x8) -> u8 {
@@ -215,7 +285,7 @@ mod leaf {
     }
 }
 
-pub use leaf::{Words, non_negative};
+pub use leaf::{Quad, Words, non_negative, turn};
 
 /// Lanes 0 to 3 and 4 to 7, in memory.
 #[inline(always)]

@@ -79,10 +79,12 @@ mod tests {
             for symmetric in if asymmetric { vec![true, false] } else { vec![true] } {
                 let data = values.clone();
                 let spec = WeightSpec { format, granularity: Granularity::Tensor, symmetric, range: Range::Mse };
-                let best = Task::new(Rc::new(Context::new(1)), |ctx| async move {
-                    least_error(&ctx, &spec, &data, false).await
-                })
-                .finish();
+                let best =
+                    Task::new(
+                        Rc::new(Context::new(1)),
+                        |ctx| async move { least_error(&ctx, &spec, &data, false).await },
+                    )
+                    .finish();
                 let found = squared_error(format, &values, &best);
                 assert!(found <= squared_error(format, &values, &format.fit(&values, symmetric)), "{id}");
                 let finer = (1..1000)
