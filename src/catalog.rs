@@ -3,9 +3,7 @@
 use crate::data::{AssetRef, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{FORMATS, Family, Format};
-use crate::methods::{
-    CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs,
-};
+use crate::methods::{CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs};
 use crate::models::{self, MODELS};
 use crate::recipe::MOST_SEED;
 use crate::report::{ENGINE, NUMERICS};

@@ -20,7 +20,7 @@ use wasm_bindgen::prelude::*;
 const RECIPE_TYPES: &str = r#"
 /** How weights are quantized. */
 export interface WeightSpec {
-  format: string; granularity?: string; symmetric?: boolean; range?: string;
+  format: string; granularity?: string | { group: number }; symmetric?: boolean; range?: string;
   rounding?: string; damping?: number; act_order?: boolean; iterations?: number;
 }
 /** How inputs are quantized. */

@@ -11,7 +11,7 @@ use featherweight::tensor::{Shape, Tensor};
 use std::rc::Rc;
 
 /// Scales are powers of two and sums small, so that f32 arithmetic is exact too.
-const GRID: InputGrid = InputGrid { scale: 0.0625, zero_point: 0, low: -127, high: 127 };
+const GRID: InputGrid = InputGrid { scale: 0.0625, zero_point: 0, low: -127, high: 127, sign: false };
 const WEIGHT_SCALE: f32 = 0.125;
 
 fn images() -> Images {

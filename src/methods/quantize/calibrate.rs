@@ -21,6 +21,9 @@ const STEPS: u32 = 100;
 struct Watched {
     low: f32,
     high: f32,
+    /// Sum of the magnitudes.
+    sum: f64,
+    count: u64,
     bins: Vec<u64>,
     /// Extremes of the block at hand, and their moving average.
     block: Option<(f32, f32)>,
@@ -37,6 +40,8 @@ impl Watched {
         (self.low, self.high) = (self.low.min(value), self.high.max(value));
         let (low, high) = self.block.unwrap_or((0.0, 0.0));
         self.block = Some((low.min(value), high.max(value)));
+        self.sum += f64::from(value.abs());
+        self.count += 1;
     }
 
     /// Takes the extremes of a block of images into the moving average, which starts with the first block's.
@@ -97,7 +102,9 @@ pub(super) async fn input_grids(
         None => watched[node].end_block(),
     })
     .await;
-    let binned = |spec: &ActivationSpec| !matches!(spec.calibration, Calibration::Minmax | Calibration::MovingAverage);
+    let binned = |spec: &ActivationSpec| {
+        spec.ranged() && !matches!(spec.calibration, Calibration::Minmax | Calibration::MovingAverage)
+    };
     if specs.iter().flatten().any(binned) {
         for seen in &mut watched {
             seen.bins = vec![0; BINS];
@@ -146,6 +153,8 @@ async fn run(
 fn grid(spec: &ActivationSpec, seen: &Watched) -> Option<InputGrid> {
     let whole = |low, high| spec.format.input_grid(low, high, spec.symmetric);
     match spec.calibration {
+        // The mean magnitude has the least squared error of sign(x)·α (arXiv 1603.05279, eq. 6): nothing is left to choose.
+        _ if !spec.ranged() => whole(0.0, (seen.sum / seen.count.max(1) as f64) as f32),
         _ if seen.low == seen.high => whole(seen.low, seen.high),
         Calibration::Minmax => whole(seen.low, seen.high),
         Calibration::MovingAverage => seen.moving.and_then(|(low, high)| whole(low, high)),
@@ -223,6 +232,8 @@ mod tests {
         let mut seen = Watched {
             low: values.iter().copied().fold(0.0, f32::min),
             high: values.iter().copied().fold(0.0, f32::max),
+            sum: values.iter().map(|v| f64::from(v.abs())).sum(),
+            count: values.len() as u64,
             bins: vec![0; BINS],
             ..Watched::default()
         };
@@ -245,6 +256,10 @@ mod tests {
         let scale = |calibration| grid(&spec(calibration), &seen(&values)).unwrap().scale;
         assert_eq!(scale(Calibration::Minmax), 10.0 / 7.0);
         assert!((scale(Calibration::Percentile) - 1.0 / 7.0).abs() < 0.005);
+        let signs = ActivationSpec { format: formats::find("binary").unwrap(), ..spec(Calibration::Mse) };
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        let found = grid(&signs, &seen(&values)).unwrap();
+        assert!(found.sign && (found.scale - mean).abs() < 1e-6);
         let error = |v: f32, scale: f32| v - (v / scale).round().min(7.0) * scale;
         let squared = |scale: f32| values.iter().map(|&v| error(v, scale) * error(v, scale)).sum::<f32>();
         let mse = scale(Calibration::Mse);

@@ -142,8 +142,7 @@ impl Layer<'_> {
             }
             _ => weight.clone(),
         };
-        PackedTensor::new(self.spec.format, &chosen, granules)
-            .map_err(|error| CoreError::internal(&parameter.name, error))
+        self.spec.pack(&chosen, granules).map_err(|error| CoreError::internal(&parameter.name, error))
     }
 
     async fn gptq(
