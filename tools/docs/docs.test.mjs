@@ -112,12 +112,14 @@ describe("docs/recipe.md", () => {
   const activations = { format: "int8", calibration: "percentile" };
   const asked = canonicalStep({ quantize: { weights, activations } });
   const plain = canonicalStep({ quantize: { activations: { format: "int8" } } });
+  const rounded = (rounding) => canonicalStep({ quantize: { weights: { ...weights, rounding } } }).weights;
+  const [gptq, adaround] = ["gptq", "adaround"].map(rounded);
   /** What the engine writes out for each table, and what of it the recipe itself had said. */
   const tables = [
     ["recipe", engine.canonical(BASE), ["version", "model", "seed", "steps", "data"]],
     ["data", engine.canonical(BASE).data, ["set", "count"]],
     ["train", { ...canonicalStep({ train: { optimizer: "sgd" } }), ...canonicalStep({ train: {} }) }, []],
-    ["weights", asked.weights, ["format"]],
+    ["weights", { ...gptq, ...adaround, ...asked.weights, rounding: "nearest" }, ["format"]],
     ["activations", { ...asked.activations, ...plain.activations }, ["format"]],
   ];
 
@@ -151,13 +153,16 @@ describe("docs/recipe.md", () => {
         name,
         (value) => withStep({ train: { optimizer: "sgd", [name]: value } }),
       ]),
+      ["quantize", "images", (value) => withStep({ quantize: { images: value } })],
+      ["weights", "damping", (value) => withStep({ quantize: { weights: { ...weights, damping: value } } })],
+      ["weights", "iterations", (value) => withStep({ quantize: { weights: { ...weights, iterations: value } } })],
       ...["images", "percentile"].map((name) => [
         "activations",
         name,
         (value) => withStep({ quantize: { activations: { ...activations, [name]: value } } }),
       ]),
     ];
-    const typed = ["recipe", "train", "activations"].flatMap((heading) =>
+    const typed = ["recipe", "train", "quantize", "weights", "activations"].flatMap((heading) =>
       [...fields(heading)].filter(([name, row]) => /integer|number/.test(row[1]) && name !== "version"),
     );
     expect(numbers.map(([, name]) => name).sort()).toEqual(typed.map(([name]) => name).sort());
@@ -178,7 +183,9 @@ describe("docs/recipe.md", () => {
       ["data", "split", { ...BASE, data: { split: "none" } }],
       ["train", "optimizer", withStep({ train: { optimizer: "none" } })],
       ["train", "schedule", withStep({ train: { schedule: "none" } })],
-      ...["format", "granularity", "range"].map((name) => [
+      ["quantize", "correction", quantize({ correction: "none at all" })],
+      ["quantize", "transforms", quantize({ transforms: ["none"] })],
+      ...["format", "granularity", "range", "rounding"].map((name) => [
         "weights",
         name,
         quantize({ weights: { ...weights, [name]: "none" } }),
@@ -194,7 +201,15 @@ describe("docs/recipe.md", () => {
       const listed = [...said.matchAll(/`([^`]+)`/g)].map((match) => match[1]);
       expect(listed.sort(), `${heading}.${name}`).toEqual(allowedIds(recipe));
     }
-    const choices = [catalog.formats, catalog.granularities, catalog.ranges, catalog.calibrations].flat();
+    const choices = [
+      catalog.formats,
+      catalog.granularities,
+      catalog.ranges,
+      catalog.calibrations,
+      catalog.roundings,
+      catalog.transforms,
+      catalog.corrections,
+    ].flat();
     for (const { id } of [...choices, ...catalog.models, ...catalog.data]) expect(page).toContain(`\`${id}\``);
   });
 
@@ -245,6 +260,9 @@ describe("docs/methods.md", () => {
       catalog.granularities,
       catalog.ranges,
       catalog.calibrations,
+      catalog.roundings,
+      catalog.transforms,
+      catalog.corrections,
     ].flat()) {
       const row = page
         .split("\n")

@@ -214,12 +214,14 @@ impl Step for QuantizeStep {
             object.insert("images".into(), json!(self.images));
         }
         if !self.layers.is_empty() {
-            let layers: Map<String, Value> = self
-                .layers
-                .iter()
-                .map(|(name, own)| (name.clone(), Value::Object(both(&own.weights, &own.activations))))
-                .collect();
-            object.insert("layers".into(), json!(layers));
+            let layer = |(name, own): (&String, &Override)| {
+                let mut layer = both(&own.weights, &own.activations);
+                if let (Some(weights), Some(base)) = (&own.weights, &self.weights) {
+                    weights.rounding.write_departure(&base.rounding, weights.format, &mut layer["weights"]);
+                }
+                (name.clone(), Value::Object(layer))
+            };
+            object.insert("layers".into(), Value::Object(self.layers.iter().map(layer).collect()));
         }
         Value::Object(object)
     }

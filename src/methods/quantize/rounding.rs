@@ -71,6 +71,13 @@ impl RoundingSpec {
         }
     }
 
+    /// Writes, for a layer of its own, that it rounds to the nearest where it would otherwise inherit `base`.
+    pub fn write_departure(&self, base: &Self, format: &dyn Format, value: &mut Value) {
+        if self.kind == Rounding::Nearest && base.kind != Rounding::Nearest && suits(base.kind, format) {
+            value["rounding"] = json!(id_of(ROUNDINGS, &self.kind));
+        }
+    }
+
     /// Whether it looks at training images.
     pub fn needs_images(&self) -> bool {
         matches!(self.kind, Rounding::Gptq | Rounding::Adaround)

@@ -1,0 +1,168 @@
+//! Transforms and roundings as recipes say them: what is refused, what canonical forms hold, and that folding batch norms
+//! changes no answer.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use featherweight::error::{CoreError, ErrorCode};
+use featherweight::models;
+use featherweight::recipe::{Outcome, Recipe, run};
+use featherweight::task::{Context, Task};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+fn recipe(model: &str, step: &Value) -> Value {
+    json!({"version": 1, "model": model, "seed": 7, "steps": [{"quantize": step}]})
+}
+
+fn parse(model: &str, step: &Value) -> Result<Value, CoreError> {
+    let library = models::library().unwrap();
+    Recipe::parse(recipe(model, step), &library).map(|recipe| recipe.canonical()["steps"][0]["quantize"].clone())
+}
+
+fn outcome(recipe: Value) -> Outcome {
+    let mut library = models::library().unwrap();
+    let recipe = Recipe::parse(recipe, &library).unwrap();
+    for asset in recipe.needs(&library).unwrap() {
+        library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
+    }
+    let library = Rc::new(RefCell::new(library));
+    Task::new(Rc::new(Context::new(1)), |ctx| run(ctx, recipe, library, Rc::default(), None)).finish().unwrap()
+}
+
+#[test]
+fn refusals_name_path_and_what_is_allowed() {
+    let int4 = |more: Value| {
+        let mut weights = json!({"format": "int4"});
+        weights.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"weights": weights})
+    };
+    let mobilenet = "mobilenet-fashion";
+    let cases = [
+        (
+            mobilenet,
+            json!({"transforms": ["unfold"]}),
+            ErrorCode::UnknownId,
+            "transforms.0",
+            "fold-batchnorm, equalize",
+        ),
+        (mobilenet, json!({"transforms": [3]}), ErrorCode::UnknownId, "transforms.0", "fold-batchnorm"),
+        (
+            mobilenet,
+            json!({"transforms": ["equalize"]}),
+            ErrorCode::Combination,
+            "transforms.0",
+            "fold-batchnorm before",
+        ),
+        (
+            mobilenet,
+            json!({"transforms": ["fold-batchnorm", "fold-batchnorm"]}),
+            ErrorCode::Combination,
+            "transforms.1",
+            "each transform once",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"transforms": ["equalize", "fold-batchnorm"]}),
+            ErrorCode::Combination,
+            "transforms.1",
+            "fold-batchnorm before equalize",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"transforms": ["fold-batchnorm"]}),
+            ErrorCode::Combination,
+            "transforms.0",
+            "batch norms",
+        ),
+        (mobilenet, int4(json!({"rounding": "floor"})), ErrorCode::UnknownId, "weights.rounding", "nearest, gptq"),
+        (mobilenet, int4(json!({"damping": 0.1})), ErrorCode::Combination, "weights.damping", "only with gptq"),
+        (mobilenet, int4(json!({"act_order": true})), ErrorCode::Combination, "weights.act_order", "only with gptq"),
+        (
+            mobilenet,
+            int4(json!({"rounding": "gptq", "iterations": 500})),
+            ErrorCode::Combination,
+            "weights.iterations",
+            "only with adaround",
+        ),
+        (
+            mobilenet,
+            json!({"weights": {"format": "fp16", "rounding": "adaround"}}),
+            ErrorCode::Combination,
+            "weights.rounding",
+            "an integer format",
+        ),
+        (
+            mobilenet,
+            json!({"weights": {"format": "int4", "rounding": "adaround"}, "correction": "bias"}),
+            ErrorCode::Combination,
+            "correction",
+            "either of the two",
+        ),
+        (
+            mobilenet,
+            json!({"transforms": ["fold-batchnorm"], "correction": "bias"}),
+            ErrorCode::Combination,
+            "correction",
+            "with weights",
+        ),
+        (
+            mobilenet,
+            json!({"weights": {"format": "int4"}, "images": 8}),
+            ErrorCode::Combination,
+            "images",
+            "gptq, adaround or a correction",
+        ),
+        (
+            mobilenet,
+            json!({"activations": {"format": "int8", "calibration": "entropy", "symmetric": false}}),
+            ErrorCode::Combination,
+            "activations.calibration",
+            "\"symmetric\": true",
+        ),
+    ];
+    for (model, step, code, path, allowed) in cases {
+        let error = parse(model, &step).unwrap_err();
+        let wanted = format!("steps.0.quantize.{path}");
+        assert_eq!((error.code, error.path.as_str()), (code, wanted.as_str()), "{step}");
+        assert!(error.allowed.contains(allowed), "{step}: {error}");
+    }
+}
+
+#[test]
+fn the_canonical_form_holds_what_is_used() {
+    let step = json!({
+        "transforms": ["fold-batchnorm"], "weights": {"format": "int4", "rounding": "gptq"},
+        "layers": {"fc": {"weights": {"format": "fp32"}}, "pw1": {"weights": {"rounding": "nearest"}}},
+    });
+    let found = parse("mobilenet-fashion", &step).unwrap();
+    assert_eq!(
+        found["weights"],
+        json!({"format": "int4", "granularity": "channel", "symmetric": true, "range": "minmax",
+               "rounding": "gptq", "damping": 0.01, "act_order": false})
+    );
+    assert_eq!((&found["images"], &found["transforms"]), (&json!(256), &json!(["fold-batchnorm"])));
+    assert_eq!(found["layers"]["fc"]["weights"], json!({"format": "fp32"}));
+    assert_eq!(found["layers"]["pw1"]["weights"]["rounding"], "nearest");
+    assert_eq!(parse("mobilenet-fashion", &found).unwrap(), found);
+    let plain = parse("mobilenet-fashion", &json!({"weights": {"format": "int4", "rounding": "nearest"}})).unwrap();
+    assert_eq!((plain.get("images"), plain["weights"].get("rounding"), plain.get("transforms")), (None, None, None));
+}
+
+#[test]
+fn folding_changes_no_answer_of_any_network_with_norms() {
+    let mut seen = 0;
+    for (model, entry) in models::zoo().unwrap() {
+        let step = json!({"transforms": ["fold-batchnorm"]});
+        if parse(&model, &step).is_err() {
+            continue;
+        }
+        seen += 1;
+        let report = outcome(recipe(&model, &step)).report.unwrap();
+        assert_eq!((report.accuracy.correct, report.accuracy.total), (entry.correct, entry.total), "{model}");
+        assert_eq!(report.baseline.accuracy.correct, entry.correct, "{model}");
+        assert!(report.size.bytes < report.baseline.size.bytes && report.size.ledger.other == 0);
+        // Layers are matched by name: nothing was rounded, so none has noise, and none is a batch norm.
+        assert!(report.layers.iter().all(|layer| layer.op != "batch_norm" && layer.sqnr_db.is_none()), "{model}");
+    }
+    assert!(seen >= 2);
+}
