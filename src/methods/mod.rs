@@ -4,8 +4,8 @@ mod quantize;
 mod train;
 
 pub use quantize::{
-    ActivationSpec, CALIBRATIONS, CORRECTIONS, Calibration, Correction, GRANULARITIES, Granularity, QuantizeStep,
-    RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, TRANSFORMS, Transform, WeightSpec,
+    ActivationSpec, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES, Granularity,
+    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, TRANSFORMS, Transform, WeightSpec, sensitivity,
 };
 pub use train::TrainStep;
 

@@ -8,6 +8,7 @@ mod grid;
 mod inform;
 mod range;
 mod rounding;
+mod sensitivity;
 mod spec;
 mod transform;
 mod windows;
@@ -15,6 +16,7 @@ mod windows;
 pub(crate) use spec::for_inputs;
 
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
+pub use sensitivity::{Effect, sensitivity};
 pub use spec::{ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, WeightSpec};
 
 pub use transform::{TRANSFORMS, Transform};

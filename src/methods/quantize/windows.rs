@@ -10,6 +10,7 @@ use crate::task::Context;
 use crate::tensor::Tensor;
 
 /// The values of a network for all images, as far as nodes yet to run read them.
+#[derive(Clone)]
 pub(super) struct Stream {
     /// Per value, one `[feature][lane]` block for every eight images; empty when nothing reads it any more.
     values: Vec<Vec<Vec<f32>>>,
@@ -19,15 +20,20 @@ pub(super) struct Stream {
 impl Stream {
     /// The inputs of all `images`.
     pub fn new(graph: &Graph, images: &Images) -> Self {
+        Self::of(graph, images, 0..images.len())
+    }
+
+    /// The inputs of some of the images.
+    pub fn of(graph: &Graph, images: &Images, range: std::ops::Range<usize>) -> Self {
         let features = graph.shapes()[0].len();
         let block = |first: usize| {
             let mut block = vec![0.0; features * LANES];
-            images.fill(first..(first + LANES).min(images.len()), &mut block);
+            images.fill(first..(first + LANES).min(range.end), &mut block);
             block
         };
         let mut values = vec![Vec::new(); graph.shapes().len()];
-        values[0] = (0..images.len()).step_by(LANES).map(block).collect();
-        Self { values, images: images.len() }
+        values[0] = range.clone().step_by(LANES).map(block).collect();
+        Self { values, images: range.len() }
     }
 
     /// Images in a block.
@@ -75,9 +81,9 @@ impl Stream {
         Ok(())
     }
 
-    /// Lets go of what no node after `node` reads.
+    /// Lets go of what no node after `node` reads; the graph's output stays.
     pub fn forget(&mut self, graph: &Graph, node: usize) {
-        for (id, blocks) in self.values.iter_mut().enumerate().take(node + 2) {
+        for (id, blocks) in self.values.iter_mut().enumerate().take(graph.nodes().len().min(node + 2)) {
             if !graph.nodes()[node + 1..].iter().any(|later| later.inputs.iter().any(|i| i.index() == id)) {
                 *blocks = Vec::new();
             }

@@ -173,3 +173,31 @@ fn transforms_leave_the_function_as_it_is() {
         assert_alike(&logits(&network, &images), &before);
     }
 }
+
+#[test]
+fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
+    let (network, images) = network("lenet5-fashion", json!([]), 60);
+    let specs = [spec("int8", Rounding::Nearest), spec("int2", Rounding::Nearest)];
+    let find = |bytes: u64| {
+        let (network, images) = self::network("lenet5-fashion", json!([]), 60);
+        finish(|ctx| async move { crate::methods::sensitivity(&ctx, &network, &images, &specs, bytes).await.unwrap() })
+    };
+    let (all, little) = (find(1 << 30), find(1));
+    assert_eq!(all.len(), 10);
+    for (effect, other) in all.iter().zip(&little) {
+        assert_eq!((&effect.layer, effect.spec, effect.correct), (&other.layer, other.spec, other.correct));
+        assert!((effect.sqnr_db.unwrap() - other.sqnr_db.unwrap()).abs() < 1e-6);
+        let mut alone = network.clone();
+        let index = alone.parameters.iter().position(|p| p.name == format!("{}.weight", effect.layer)).unwrap();
+        let (spec, weight) = (specs[effect.spec], alone.parameters[index].latent.clone());
+        let granules = finish(|ctx| async move { range::granules(&ctx, &spec, &weight).await });
+        alone.parameters[index].packed = Some(spec.pack(&alone.parameters[index].latent, granules).unwrap());
+        let mut plan = alone.plan(Execution::Integer).unwrap();
+        let given = finish({
+            let (_, images) = self::network("lenet5-fashion", json!([]), 60);
+            |ctx| async move { crate::evaluate::evaluate(&ctx, &mut plan, &images).await }
+        });
+        assert_eq!(effect.correct, given.accuracy.correct, "{}", effect.layer);
+    }
+    assert!(images.len() == 60 && all.windows(2).step_by(2).all(|pair| pair[0].sqnr_db > pair[1].sqnr_db));
+}
