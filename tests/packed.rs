@@ -14,6 +14,8 @@ use featherweight::math::canonical_nan;
 use featherweight::rng::Rng;
 use featherweight::simd::{F32x8, I32x8, LANES};
 use featherweight::tensor::{Shape, Tensor};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn random(rng: &mut Rng, n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.uniform(-1.0, 1.0)).collect()
