@@ -19,7 +19,7 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen(typescript_custom_section)]
 const RECIPE_TYPES: &str = r#"
 /** How weights are quantized. */
-export interface WeightSpec { format: string; granularity?: string; symmetric?: boolean; range?: string }
+export interface WeightSpec { format: string; granularity?: string | { group: number }; symmetric?: boolean; range?: string }
 /** How inputs are quantized. */
 export interface ActivationSpec {
   format: string; granularity?: string; symmetric?: boolean; calibration?: string; images?: number; percentile?: number;

@@ -118,6 +118,36 @@ fn refusals_name_path_and_what_is_allowed() {
             "steps.0.quantize.weights.bits",
             "format, granularity",
         ),
+        (
+            w(json!({"format": "int4", "granularity": {"group": 3}})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.granularity.group",
+            "a divisor of 784",
+        ),
+        (
+            w(json!({"format": "int4", "granularity": {"group": 1}})),
+            ErrorCode::Range,
+            "steps.0.quantize.weights.granularity.group",
+            "from 2 to 65536",
+        ),
+        (
+            w(json!({"format": "int4", "granularity": {"size": 4}})),
+            ErrorCode::MissingField,
+            "steps.0.quantize.weights.granularity.group",
+            "group",
+        ),
+        (
+            w(json!({"format": "ternary", "granularity": {"group": 4}})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.granularity",
+            "an integer format",
+        ),
+        (
+            a(json!({"format": "binary", "symmetric": false})),
+            ErrorCode::Combination,
+            "steps.0.quantize.activations.symmetric",
+            "an integer format",
+        ),
         (a(json!({"format": "fp16"})), ErrorCode::UnknownId, "steps.0.quantize.activations.format", "int8"),
         (
             a(json!({"format": "int8", "granularity": "token"})),

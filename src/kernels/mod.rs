@@ -11,6 +11,9 @@ pub mod pack;
 pub mod pool;
 pub mod reference;
 pub mod registers;
+pub mod sparse;
+pub mod weight_only;
+pub mod xnor;
 
 use crate::simd::{F32x8, I32x8, LANES, Lane};
 

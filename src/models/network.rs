@@ -238,12 +238,21 @@ impl Network {
             .parameters
             .iter()
             .filter_map(|parameter| parameter.packed.as_ref().map(|packed| (parameter.name.clone(), packed)))
-            .map(|(name, packed)| (name, json!({"format": packed.format().id(), "shape": packed.shape().dims()})))
+            .map(|(name, packed)| (name, packed_entry(packed)))
             .collect();
         let metadata = json!({"recipe": recipe, "packed": packed}).to_string();
         let metadata = std::iter::once(("featherweight".to_string(), metadata)).collect();
         safetensors::serialize(views, Some(metadata)).map_err(|error| CoreError::internal("export", error))
     }
+}
+
+/// What the exported file says of a packed tensor.
+fn packed_entry(packed: &PackedTensor) -> serde_json::Value {
+    let mut entry = json!({"format": packed.format().id(), "shape": packed.shape().dims()});
+    if let Some(group) = packed.group() {
+        entry["group"] = json!(group);
+    }
+    entry
 }
 
 /// To what a stored part belongs.

@@ -1,5 +1,6 @@
 //! Two-dimensional convolution with stride, zero padding and groups.
 
+use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
 use crate::kernels::conv::{Conv, ConvShape, conv2d, embed_gradient};
@@ -84,6 +85,9 @@ impl Op for Conv2d {
         let weight = self.weight_shape(&shape)?;
         check_params(self.kind(), params, &weight)?;
         check_accumulator(self.kind(), &weight, params, shape.taps())?;
+        if let Some(layer) = signs::conv2d(params, shape) {
+            return Ok(layer);
+        }
         let transposed = params.training.then(|| Conv::transposed(shape, params.tensors[0].data()));
         let weighted = Weighted::new(params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
         Ok(Box::new(Prepared { shape, weighted, transposed }))

@@ -1,5 +1,6 @@
 //! Fully connected layer: `y = W·x + b`.
 
+use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
 use crate::kernels::linear::{TILE_ROWS, linear};
@@ -57,6 +58,9 @@ impl Op for Linear {
         let shape = Shape::new(&[outputs, inputs])?;
         check_params(self.kind(), params, &shape)?;
         check_accumulator(self.kind(), &shape, params, inputs)?;
+        if let Some(layer) = signs::linear(params, inputs) {
+            return Ok(layer);
+        }
         let transposed = params.training.then(|| {
             let weights = params.tensors[0].data();
             let columns: Vec<f32> =

@@ -18,6 +18,7 @@ mod moves;
 mod pad;
 mod relu;
 mod reshape;
+mod signs;
 mod transpose;
 mod weighted;
 
@@ -37,6 +38,7 @@ pub use relu::Relu;
 pub use reshape::Reshape;
 pub use transpose::Transpose;
 
+use crate::kernels::xnor::SignScratch;
 use crate::tensor::{Shape, Tensor, TensorError};
 
 /// How a fresh parameter is filled.
@@ -107,6 +109,8 @@ pub struct Scratch {
     pub values: Vec<f32>,
     /// An integer input.
     pub codes: Vec<i32>,
+    /// An input's signs.
+    pub signs: SignScratch,
 }
 
 /// What backward needs of one block: the forward inputs and output, and the output's gradient.

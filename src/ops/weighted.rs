@@ -62,7 +62,7 @@ impl<F, I> Weighted<F, I> {
 
 /// `bias / scale`, rounded half to even and clamped to 32 bits. Values past 2^22 are whole numbers of halves at
 /// most, so they are rounded by conversion.
-fn integer_bias(bias: f32, scale: f32) -> i32 {
+pub(super) fn integer_bias(bias: f32, scale: f32) -> i32 {
     let steps = bias / scale;
     if steps.abs() < 4_194_304.0 { round_ties_even(steps) as i32 } else { steps.round_ties_even() as i32 }
 }

@@ -15,6 +15,7 @@ mod leaf;
 #[path = "wasm.rs"]
 mod leaf;
 pub mod portable;
+pub mod words;
 
 pub use leaf::{F32x8, I32x8};
 

@@ -7,7 +7,7 @@ use std::arch::wasm32::{
 
 /// Eight f32 lanes.
 #[derive(Clone, Copy, Debug)]
-pub struct F32x8(v128, v128);
+pub struct F32x8(pub(super) v128, pub(super) v128);
 
 /// Eight i32 lanes.
 #[derive(Clone, Copy, Debug)]

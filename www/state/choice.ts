@@ -53,7 +53,7 @@ export function normalise(choice: Choice, catalog: Catalog): Choice {
     granularity: format?.scaled ? choice.granularity : DEFAULT_CHOICE.granularity,
     symmetric: format?.asymmetric ? choice.symmetric : true,
     range: format?.ranged ? choice.range : DEFAULT_CHOICE.range,
-    calibration: activations ? choice.calibration : DEFAULT_CHOICE.calibration,
+    calibration: activations?.ranged ? choice.calibration : DEFAULT_CHOICE.calibration,
     count: wholeSplit(choice, catalog) ? 0 : choice.count,
   };
 }

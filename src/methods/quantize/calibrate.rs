@@ -20,6 +20,9 @@ const STEPS: u32 = 100;
 struct Watched {
     low: f32,
     high: f32,
+    /// Sum of the magnitudes.
+    sum: f64,
+    count: u64,
     bins: Vec<u64>,
 }
 
@@ -59,13 +62,15 @@ pub(super) async fn input_grids(
 ) -> Result<Vec<Option<InputGrid>>, CoreError> {
     let order = Rng::stream(seed, "calibrate", 0).permutation(images.len());
     let mut plan = network.plan(Execution::Integer)?;
-    let mut watched = vec![Watched { low: 0.0, high: 0.0, bins: Vec::new() }; specs.len()];
+    let mut watched = vec![Watched { low: 0.0, high: 0.0, sum: 0.0, count: 0, bins: Vec::new() }; specs.len()];
     run(ctx, &mut plan, images, &order, specs, |node, value| {
         let seen = &mut watched[node];
         (seen.low, seen.high) = (seen.low.min(value), seen.high.max(value));
+        seen.sum += f64::from(value.abs());
+        seen.count += 1;
     })
     .await;
-    if specs.iter().flatten().any(|spec| spec.calibration != Calibration::Minmax) {
+    if specs.iter().flatten().any(|spec| spec.ranged() && spec.calibration != Calibration::Minmax) {
         for seen in &mut watched {
             seen.bins = vec![0; BINS];
         }
@@ -109,6 +114,8 @@ async fn run(
 fn grid(spec: &ActivationSpec, seen: &Watched) -> Option<InputGrid> {
     let whole = |low, high| spec.format.input_grid(low, high, spec.symmetric);
     match spec.calibration {
+        // The mean magnitude has the least squared error of sign(x)·α (arXiv 1603.05279, eq. 6): nothing is left to choose.
+        _ if !spec.ranged() => whole(0.0, (seen.sum / seen.count.max(1) as f64) as f32),
         _ if seen.low == seen.high => whole(seen.low, seen.high),
         Calibration::Minmax => whole(seen.low, seen.high),
         Calibration::Percentile => {
@@ -146,6 +153,8 @@ mod tests {
         let mut seen = Watched {
             low: values.iter().copied().fold(0.0, f32::min),
             high: values.iter().copied().fold(0.0, f32::max),
+            sum: values.iter().map(|v| f64::from(v.abs())).sum(),
+            count: values.len() as u64,
             bins: vec![0; BINS],
         };
         for &value in values {
@@ -167,6 +176,10 @@ mod tests {
         let scale = |calibration| grid(&spec(calibration), &seen(&values)).unwrap().scale;
         assert_eq!(scale(Calibration::Minmax), 10.0 / 7.0);
         assert!((scale(Calibration::Percentile) - 1.0 / 7.0).abs() < 0.005);
+        let signs = ActivationSpec { format: formats::find("binary").unwrap(), ..spec(Calibration::Mse) };
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        let found = grid(&signs, &seen(&values)).unwrap();
+        assert!(found.sign && (found.scale - mean).abs() < 1e-6);
         let error = |v: f32, scale: f32| v - (v / scale).round().min(7.0) * scale;
         let squared = |scale: f32| values.iter().map(|&v| error(v, scale) * error(v, scale)).sum::<f32>();
         let mse = scale(Calibration::Mse);

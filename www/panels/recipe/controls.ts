@@ -123,7 +123,9 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
       options: named(catalog.calibrations, "calibration"),
       value: choice.calibration,
       look: "list",
-      unused: inputs ? undefined : speech.t("recipe.notUsed", { format: speech.t("recipe.none") }),
+      unused: inputs?.ranged
+        ? undefined
+        : speech.t("recipe.notUsed", { format: inputs ? speech.name("format", inputs.id) : speech.t("recipe.none") }),
       detail: "",
       source: sourceOf(catalog.calibrations, choice.calibration),
       choose: (value) => change({ calibration: value }),
