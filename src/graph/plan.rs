@@ -74,6 +74,11 @@ impl Plan {
         &self.values[self.layers.len()]
     }
 
+    /// The integer kernel of every node, where it runs one.
+    pub fn kernels(&self) -> Vec<Option<&'static str>> {
+        self.layers.iter().map(|layer| layer.kernel()).collect()
+    }
+
     /// The newest values of what node `node` reads first, `[feature][lane]`.
     pub fn node_input(&self, node: usize) -> &[f32] {
         &self.values[self.graph.nodes()[node].inputs[0].index()]

@@ -6,6 +6,7 @@
 
 pub mod conv;
 pub mod gradient;
+pub mod integer;
 pub mod linear;
 pub mod pack;
 pub mod pool;
@@ -50,6 +51,6 @@ impl Epilogue<I32x8> for Rescale<'_> {
             Some(&bias) => sum.add(I32x8::splat(bias)),
             None => sum,
         };
-        *out = sum.to_array().map(|v| v as f32 * self.scale[row]);
+        sum.to_f32().mul(F32x8::splat(self.scale[row])).store(out);
     }
 }

@@ -85,7 +85,7 @@ impl Op for Conv2d {
         check_params(self.kind(), params, &weight)?;
         check_accumulator(self.kind(), &weight, params, shape.taps())?;
         let transposed = params.training.then(|| Conv::transposed(shape, params.tensors[0].data()));
-        let weighted = Weighted::new(params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
+        let weighted = Weighted::new(shape, params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
         Ok(Box::new(Prepared { shape, weighted, transposed }))
     }
 }
@@ -99,6 +99,10 @@ impl Layer for Prepared {
             |conv, x, padded, bias, out| conv2d::<F32x8>(conv, x, padded, &bias, out),
             |conv, x, padded, rescale, out| conv2d::<I32x8>(conv, x, padded, &rescale, out),
         );
+    }
+
+    fn kernel(&self) -> Option<&'static str> {
+        self.weighted.kernel()
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {

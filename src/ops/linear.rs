@@ -2,6 +2,7 @@
 
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use crate::kernels::conv::ConvShape;
 use crate::kernels::linear::{TILE_ROWS, linear};
 use crate::kernels::pack::{Packed, tile_rows};
 use crate::kernels::{AddBias, gradient};
@@ -63,7 +64,16 @@ impl Op for Linear {
                 (0..inputs).flat_map(|k| (0..outputs).map(move |row| weights[row * inputs + k])).collect();
             Packed::new(&columns, outputs, inputs, TILE_ROWS)
         });
+        let pointwise = ConvShape {
+            input: [inputs, 1, 1],
+            out_channels: outputs,
+            kernel: [1, 1],
+            stride: 1,
+            padding: 0,
+            groups: 1,
+        };
         let weighted = Weighted::new(
+            pointwise,
             params,
             |w| Packed::new(w, inputs, outputs, TILE_ROWS),
             |w| Packed::new(w, inputs, outputs, TILE_ROWS),
@@ -81,6 +91,10 @@ impl Layer for Prepared {
             |w, x, _, bias, out| linear::<F32x8>(w, x, &bias, out),
             |w, x, _, rescale, out| linear::<I32x8>(w, x, &rescale, out),
         );
+    }
+
+    fn kernel(&self) -> Option<&'static str> {
+        self.weighted.kernel()
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {

@@ -28,6 +28,7 @@ pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
 
+use crate::kernels::integer::Buffers;
 use crate::tensor::{Shape, Tensor, TensorError};
 
 /// How a fresh parameter is filled.
@@ -98,6 +99,8 @@ pub struct Scratch {
     pub values: Vec<f32>,
     /// An integer input.
     pub codes: Vec<i32>,
+    /// What the integer kernels overwrite.
+    pub integer: Buffers,
 }
 
 /// What backward needs of one block: the forward inputs and output, and the output's gradient.
@@ -167,6 +170,11 @@ pub trait Layer: Send + Sync {
 
     /// Computes `out` from `inputs`; every element of `out` is written.
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch);
+
+    /// The integer kernel that [`Layer::forward`] runs, where it runs one.
+    fn kernel(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Adds the gradients by the inputs to `grads` (one per input).
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch);

@@ -1,23 +1,33 @@
 //! What linear and convolution share: the three ways a layer with weights computes.
 
 use super::{Arithmetic, InputGrid, LayerParams, Scratch};
+use crate::kernels::conv::ConvShape;
+use crate::kernels::integer::{Integer, PLAIN_ID, Steps, uses_quads};
 use crate::kernels::{AddBias, Rescale};
 use crate::math::round_ties_even;
 use crate::simd::LANES;
 use crate::tensor::{Shape, TensorError};
 
-/// A kernel with packed float weights `F` or packed integer weights `I`.
+/// A kernel with packed float weights `F` or packed integer weights, for the wide ones `I`.
 pub(super) enum Weighted<F, I> {
     Float { kernel: F, bias: Vec<f32>, grid: Option<InputGrid> },
-    Integer { kernel: I, bias: Vec<i32>, scale: Vec<f32>, grid: InputGrid },
+    Integer { kernel: IntegerKernel<I>, bias: Vec<i32>, scale: Vec<f32>, grid: InputGrid },
+}
+
+/// The kernel of an integer layer: by dot instructions, or past 16 bits by products of 32.
+pub(super) enum IntegerKernel<I> {
+    Dots(Box<Integer>),
+    Plain(I),
 }
 
 impl<F, I> Weighted<F, I> {
-    /// Packs what `params` hold: `float` and `integer` pack a row-major weight matrix.
+    /// Packs what `params` hold: `float` and `integer` pack a row-major weight matrix of `shape` (a linear layer is a 1×1
+    /// convolution of one position).
     ///
     /// The bias of an integer layer is rounded to the product of input and weight scale, half to even, and clamped to
     /// 32 bits.
     pub(super) fn new(
+        shape: ConvShape,
         params: &LayerParams<'_>,
         float: impl FnOnce(&[f32]) -> F,
         integer: impl FnOnce(&[i32]) -> I,
@@ -32,8 +42,22 @@ impl<F, I> Weighted<F, I> {
             Arithmetic::Integer { grid, weights, scales } => {
                 let scale: Vec<f32> = scales.iter().map(|s| s * grid.scale).collect();
                 let bias = bias.iter().zip(&scale).map(|(b, s)| integer_bias(*b, *s)).collect();
-                Self::Integer { kernel: integer(weights), bias, scale, grid }
+                let steps = Steps { scale: grid.scale, low: grid.low, high: grid.high };
+                let kernel = match Integer::new(shape, steps, weights, uses_quads()) {
+                    Some(kernel) => IntegerKernel::Dots(Box::new(kernel)),
+                    None => IntegerKernel::Plain(integer(weights)),
+                };
+                Self::Integer { kernel, bias, scale, grid }
             }
+        }
+    }
+
+    /// See [`super::Layer::kernel`].
+    pub(super) fn kernel(&self) -> Option<&'static str> {
+        match self {
+            Self::Float { .. } => None,
+            Self::Integer { kernel: IntegerKernel::Dots(kernel), .. } => Some(kernel.id()),
+            Self::Integer { kernel: IntegerKernel::Plain(_), .. } => Some(PLAIN_ID),
         }
     }
 
@@ -52,7 +76,10 @@ impl<F, I> Weighted<F, I> {
                 grid.round(x, &mut scratch.values);
                 float(kernel, &scratch.values, &mut scratch.padded, AddBias(bias), out);
             }
-            Self::Integer { kernel, bias, scale, grid } => {
+            Self::Integer { kernel: IntegerKernel::Dots(kernel), bias, scale, .. } => {
+                kernel.run(x, &mut scratch.integer, &Rescale { bias, scale }, out);
+            }
+            Self::Integer { kernel: IntegerKernel::Plain(kernel), bias, scale, grid } => {
                 grid.codes(x, &mut scratch.codes);
                 integer(kernel, &scratch.codes, &mut scratch.padded_codes, Rescale { bias, scale }, out);
             }
