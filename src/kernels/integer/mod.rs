@@ -18,6 +18,52 @@ use crate::simd::{Dot, I8Quads, I16Pairs, LANES, RELAXED_DOT};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The kernels to choose from here, the one that is always there first: `pairs`, and `quads` with relaxed SIMD.
+pub fn choices() -> &'static [&'static str] {
+    if RELAXED_DOT { &["pairs", "quads"] } else { &["pairs"] }
+}
+
+/// A small piece of integer work, to time one of the kernels by: see [`choices`].
+pub struct Trial {
+    layer: Integer,
+    x: Vec<f32>,
+    out: Vec<f32>,
+    buffers: Buffers,
+}
+
+impl Trial {
+    /// Multiply-adds of [`Trial::run`].
+    pub const MACS: usize = Self::CHANNELS * Self::ROWS * Self::POSITIONS * LANES;
+    const CHANNELS: usize = 256;
+    const ROWS: usize = 32;
+    const POSITIONS: usize = 16;
+
+    /// The work for one of [`choices`]; nothing for any other name.
+    pub fn new(choice: &str) -> Option<Self> {
+        let quads = choices().iter().position(|&name| name == choice)? == 1;
+        let shape = ConvShape {
+            input: [Self::CHANNELS, 1, Self::POSITIONS],
+            out_channels: Self::ROWS,
+            kernel: [1, 1],
+            stride: 1,
+            padding: 0,
+            groups: 1,
+        };
+        let weights: Vec<i32> = (0..(Self::CHANNELS * Self::ROWS) as i32).map(|i| i * 37 % 255 - 127).collect();
+        let layer = Integer::new(shape, Steps { scale: 1.0, low: 0, high: 127 }, &weights, quads)?;
+        let x = (0..Self::CHANNELS * Self::POSITIONS * LANES).map(|i| (i * 29 % 128) as f32).collect();
+        let out = vec![0.0; Self::ROWS * Self::POSITIONS * LANES];
+        Some(Self { layer, x, out, buffers: Buffers::default() })
+    }
+
+    /// Does the work once and gives the sum of its results, the same whatever the kernel.
+    pub fn run(&mut self) -> f32 {
+        let rescale = Rescale { bias: &[], scale: &[1.0; Self::ROWS] };
+        self.layer.run(&self.x, &mut self.buffers, &rescale, &mut self.out);
+        self.out.iter().sum()
+    }
+}
+
 macro_rules! ids {
     ($machine:literal) => {
         /// Kernels of [`I8Quads`], by the bits of a stored weight.

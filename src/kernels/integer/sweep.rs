@@ -57,10 +57,16 @@ fn rows<V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
                 let here = &codes[first..first + (count - 1) * apart + reach];
                 let (row_weights, rest) = weights.split_at(layout.run);
                 weights = rest;
-                for (step, weights) in row_weights.iter().enumerate() {
-                    // A position past the last one repeats it; its sum is not written.
-                    let value = |j: usize| V::load(&here[j.min(count - 1) * apart + step * layout.hop]);
-                    sums = sums.add_scaled(weights, 0, C::load(&value, 0));
+                if C::LEN == 1 && layout.hop == 1 {
+                    for (weights, codes) in row_weights.iter().zip(here) {
+                        sums = sums.add_scaled(weights, 0, C::load(&|_| V::load(codes), 0));
+                    }
+                } else {
+                    for (step, weights) in row_weights.iter().enumerate() {
+                        // A position past the last one repeats it; its sum is not written.
+                        let value = |j: usize| V::load(&here[j.min(count - 1) * apart + step * layout.hop]);
+                        sums = sums.add_scaled(weights, 0, C::load(&value, 0));
+                    }
                 }
             }
             sums.each(0, &mut |row, column, sum| {
