@@ -14,6 +14,7 @@ mod input_grid;
 mod linear;
 mod max_pool2d;
 mod relu;
+mod tail;
 mod weighted;
 
 pub use activation::Activation;
@@ -27,7 +28,9 @@ pub use input_grid::InputGrid;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
+pub use tail::{Finish, RowStep, Tail};
 
+use crate::kernels::RowSink;
 use crate::tensor::{Shape, Tensor, TensorError};
 
 /// How a fresh parameter is filled.
@@ -167,6 +170,22 @@ pub trait Layer: Send + Sync {
 
     /// Computes `out` from `inputs`; every element of `out` is written.
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch);
+
+    /// Whether [`Layer::forward_rows`] is there.
+    fn gives_rows(&self) -> bool {
+        false
+    }
+
+    /// Computes the output from the only input row by row, for layers that say so: every row of `sink` is written once.
+    fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
+        let _ = (input, sink, scratch);
+    }
+
+    /// This layer as a step that can be done on single rows of the layer before it, with the same bits as
+    /// [`Layer::forward`]; `None` when it cannot.
+    fn as_row_step(&self) -> Option<RowStep> {
+        None
+    }
 
     /// Adds the gradients by the inputs to `grads` (one per input).
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch);

@@ -1,6 +1,7 @@
 //! What linear and convolution share: the three ways a layer with weights computes.
 
 use super::{Arithmetic, InputGrid, LayerParams, Scratch};
+use crate::kernels::elementwise::add;
 use crate::kernels::{AddBias, Rescale};
 use crate::math::round_ties_even;
 use crate::simd::LANES;
@@ -38,13 +39,13 @@ impl<F, I> Weighted<F, I> {
     }
 
     /// Runs one block through `float` or `integer`.
-    pub(super) fn forward(
+    pub(super) fn forward<O>(
         &self,
         x: &[f32],
         scratch: &mut Scratch,
-        out: &mut [f32],
-        float: impl FnOnce(&F, &[f32], &mut Vec<f32>, AddBias<'_>, &mut [f32]),
-        integer: impl FnOnce(&I, &[i32], &mut Vec<i32>, Rescale<'_>, &mut [f32]),
+        out: O,
+        float: impl FnOnce(&F, &[f32], &mut Vec<f32>, AddBias<'_>, O),
+        integer: impl FnOnce(&I, &[i32], &mut Vec<i32>, Rescale<'_>, O),
     ) {
         match self {
             Self::Float { kernel, bias, grid: None } => float(kernel, x, &mut scratch.padded, AddBias(bias), out),
@@ -89,11 +90,9 @@ pub(super) fn check_accumulator(
     }
 }
 
-/// Adds `from` to `to`, element by element.
+/// Adds block `from` to block `to`, element by element.
 pub(super) fn add_into(to: &mut [f32], from: &[f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from;
-    }
+    add(to.as_chunks_mut::<LANES>().0, from.as_chunks::<LANES>().0);
 }
 
 /// Checks that weight and bias have `rows × taps` and `rows` elements.

@@ -2,7 +2,8 @@
 
 use super::{LANES, Lane};
 use std::arch::wasm32::{
-    f32x4_add, f32x4_mul, f32x4_splat, i32x4_add, i32x4_mul, i32x4_splat, v128, v128_load, v128_store,
+    f32x4_add, f32x4_div, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, i32x4_add, i32x4_mul, i32x4_splat, v128,
+    v128_load, v128_store,
 };
 
 /// Eight f32 lanes.
@@ -51,3 +52,21 @@ macro_rules! lane {
 
 lane!(F32x8, f32, f32x4_splat, f32x4_add, f32x4_mul);
 lane!(I32x8, i32, i32x4_splat, i32x4_add, i32x4_mul);
+
+impl F32x8 {
+    /// Lane-wise `if self < rhs { rhs } else { self }`: a NaN in `self` stays, one in `rhs` is never taken.
+    #[inline(always)]
+    pub fn pick_max(self, rhs: Self) -> Self {
+        Self(f32x4_pmax(self.0, rhs.0), f32x4_pmax(self.1, rhs.1))
+    }
+    /// Lane-wise `if rhs < self { rhs } else { self }`.
+    #[inline(always)]
+    pub fn pick_min(self, rhs: Self) -> Self {
+        Self(f32x4_pmin(self.0, rhs.0), f32x4_pmin(self.1, rhs.1))
+    }
+    /// Lane-wise quotient.
+    #[inline(always)]
+    pub fn div(self, rhs: Self) -> Self {
+        Self(f32x4_div(self.0, rhs.0), f32x4_div(self.1, rhs.1))
+    }
+}
