@@ -4,7 +4,7 @@
 
 use featherweight::kernels::conv::ConvShape;
 use featherweight::kernels::integer::{Buffers, Integer, Layout, Packed, Steps, TILE_ROWS};
-use featherweight::kernels::{Rescale, reference};
+use featherweight::kernels::{Plain, Rescale, reference};
 use featherweight::math::round_ties_even;
 use featherweight::rng::Rng;
 use featherweight::simd::{Dot, I8Quads, I16Pairs, LANES};
@@ -69,7 +69,12 @@ fn check(
     let mut buffers = Buffers::default();
     for _ in 0..2 {
         let mut out = vec![f32::NAN; shape.out_channels * height * width * LANES];
-        layer.run(&block, &mut buffers, &Rescale { bias: &bias, scale: &scale }, &mut out);
+        layer.run(
+            &block,
+            &mut buffers,
+            &Rescale { bias: &bias, scale: &scale },
+            &mut Plain::new(&mut out, [height, width]),
+        );
         for (lane, image) in images.iter().enumerate() {
             for (at, sum) in exact(&shape, &weights, image).into_iter().enumerate() {
                 let row = at / (height * width);

@@ -14,6 +14,7 @@ mod input_grid;
 mod linear;
 mod max_pool2d;
 mod relu;
+mod tail;
 mod weighted;
 
 pub use activation::Activation;
@@ -27,7 +28,9 @@ pub use input_grid::InputGrid;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
+pub use tail::{Finish, RowStep, Tail};
 
+use crate::kernels::RowSink;
 use crate::kernels::integer::Buffers;
 use crate::tensor::{Shape, Tensor, TensorError};
 
@@ -173,6 +176,22 @@ pub trait Layer: Send + Sync {
 
     /// The integer kernel that [`Layer::forward`] runs, where it runs one.
     fn kernel(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether [`Layer::forward_rows`] is there.
+    fn gives_rows(&self) -> bool {
+        false
+    }
+
+    /// Computes the output from the only input row by row, for layers that say so: every row of `sink` is written once.
+    fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
+        let _ = (input, sink, scratch);
+    }
+
+    /// This layer as a step that can be done on single rows of the layer before it, with the same bits as
+    /// [`Layer::forward`]; `None` when it cannot.
+    fn as_row_step(&self) -> Option<RowStep> {
         None
     }
 

@@ -2,8 +2,9 @@
 
 use super::{Arithmetic, InputGrid, LayerParams, Scratch};
 use crate::kernels::conv::ConvShape;
+use crate::kernels::elementwise::add;
 use crate::kernels::integer::{Integer, PLAIN_ID, Steps, uses_quads};
-use crate::kernels::{AddBias, Rescale};
+use crate::kernels::{AddBias, Rescale, RowSink};
 use crate::math::round_ties_even;
 use crate::simd::LANES;
 use crate::tensor::{Shape, TensorError};
@@ -66,22 +67,22 @@ impl<F, I> Weighted<F, I> {
         &self,
         x: &[f32],
         scratch: &mut Scratch,
-        out: &mut [f32],
-        float: impl FnOnce(&F, &[f32], &mut Vec<f32>, AddBias<'_>, &mut [f32]),
-        integer: impl FnOnce(&I, &[i32], &mut Vec<i32>, Rescale<'_>, &mut [f32]),
+        sink: &mut dyn RowSink,
+        float: impl FnOnce(&F, &[f32], &mut Vec<f32>, AddBias<'_>, &mut dyn RowSink),
+        integer: impl FnOnce(&I, &[i32], &mut Vec<i32>, Rescale<'_>, &mut dyn RowSink),
     ) {
         match self {
-            Self::Float { kernel, bias, grid: None } => float(kernel, x, &mut scratch.padded, AddBias(bias), out),
+            Self::Float { kernel, bias, grid: None } => float(kernel, x, &mut scratch.padded, AddBias(bias), sink),
             Self::Float { kernel, bias, grid: Some(grid) } => {
                 grid.round(x, &mut scratch.values);
-                float(kernel, &scratch.values, &mut scratch.padded, AddBias(bias), out);
+                float(kernel, &scratch.values, &mut scratch.padded, AddBias(bias), sink);
             }
             Self::Integer { kernel: IntegerKernel::Dots(kernel), bias, scale, .. } => {
-                kernel.run(x, &mut scratch.integer, &Rescale { bias, scale }, out);
+                kernel.run(x, &mut scratch.integer, &Rescale { bias, scale }, sink);
             }
             Self::Integer { kernel: IntegerKernel::Plain(kernel), bias, scale, grid } => {
                 grid.codes(x, &mut scratch.codes);
-                integer(kernel, &scratch.codes, &mut scratch.padded_codes, Rescale { bias, scale }, out);
+                integer(kernel, &scratch.codes, &mut scratch.padded_codes, Rescale { bias, scale }, sink);
             }
         }
     }
@@ -116,11 +117,9 @@ pub(super) fn check_accumulator(
     }
 }
 
-/// Adds `from` to `to`, element by element.
+/// Adds block `from` to block `to`, element by element.
 pub(super) fn add_into(to: &mut [f32], from: &[f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from;
-    }
+    add(to.as_chunks_mut::<LANES>().0, from.as_chunks::<LANES>().0);
 }
 
 /// Checks that weight and bias have `rows × taps` and `rows` elements.

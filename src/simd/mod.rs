@@ -151,6 +151,17 @@ mod tests {
             let here = F32x8::load(&a).mul(F32x8::load(&b)).add(F32x8::splat(a[0]));
             let there = portable::F32x8::load(&a).mul(portable::F32x8::load(&b)).add(portable::F32x8::splat(a[0]));
             assert_eq!(here.to_array().map(f32::to_bits), there.to_array().map(f32::to_bits));
+            // Ties of zeros and NaN on either side must go the same way too.
+            let special = [f32::NAN, -0.0, 0.0, -f32::NAN, f32::INFINITY, 0.0, -0.0, f32::NEG_INFINITY];
+            let mix =
+                |v: [f32; 8], draw: u64| std::array::from_fn(|i| if draw >> i & 1 == 1 { special[i] } else { v[i] });
+            let (a, b) = (mix(a, rng.next_u64()), mix(b.map(|v| v * 0.5), rng.next_u64()));
+            let (x, y) = (F32x8::load(&a), F32x8::load(&b));
+            let (p, q) = (portable::F32x8::load(&a), portable::F32x8::load(&b));
+            assert_eq!(x.pick_max(y).to_array().map(f32::to_bits), p.pick_max(q).to_array().map(f32::to_bits));
+            assert_eq!(x.pick_min(y).to_array().map(f32::to_bits), p.pick_min(q).to_array().map(f32::to_bits));
+            let canonical = |v: f32| crate::math::canonical_nan(v).to_bits();
+            assert_eq!(x.div(y).to_array().map(canonical), p.div(q).to_array().map(canonical));
             let (c, d) = (a.map(|v| (v * 9e4) as i32), b.map(|v| (v * 7e4) as i32));
             let here = I32x8::load(&c).mul(I32x8::load(&d)).add(I32x8::splat(c[3]));
             let there = portable::I32x8::load(&c).mul(portable::I32x8::load(&d)).add(portable::I32x8::splat(c[3]));

@@ -8,7 +8,10 @@ use std::arch::x86_64::{__m128i, _mm_add_epi32, _mm_loadu_si128, _mm_madd_epi16,
 
 #[cfg(target_feature = "avx")]
 mod registers {
-    use std::arch::x86_64::{__m256, _mm256_add_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps};
+    use std::arch::x86_64::{
+        __m256, _mm256_add_ps, _mm256_div_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
+        _mm256_set1_ps, _mm256_storeu_ps,
+    };
     pub type Register = __m256;
     pub const WIDTH: usize = 8;
     #[inline(always)]
@@ -40,11 +43,30 @@ mod registers {
         // SAFETY: AVX is enabled for the whole build.
         unsafe { _mm256_mul_ps(a, b) }
     }
+    /// `if a < b { b } else { a }`: the instruction gives its second operand unless the first is greater.
+    #[inline(always)]
+    pub fn max(a: Register, b: Register) -> Register {
+        // SAFETY: AVX is enabled for the whole build.
+        unsafe { _mm256_max_ps(b, a) }
+    }
+    /// `if b < a { b } else { a }`.
+    #[inline(always)]
+    pub fn min(a: Register, b: Register) -> Register {
+        // SAFETY: AVX is enabled for the whole build.
+        unsafe { _mm256_min_ps(b, a) }
+    }
+    #[inline(always)]
+    pub fn div(a: Register, b: Register) -> Register {
+        // SAFETY: AVX is enabled for the whole build.
+        unsafe { _mm256_div_ps(a, b) }
+    }
 }
 
 #[cfg(not(target_feature = "avx"))]
 mod registers {
-    use std::arch::x86_64::{__m128, _mm_add_ps, _mm_loadu_ps, _mm_mul_ps, _mm_set1_ps, _mm_storeu_ps};
+    use std::arch::x86_64::{
+        __m128, _mm_add_ps, _mm_div_ps, _mm_loadu_ps, _mm_max_ps, _mm_min_ps, _mm_mul_ps, _mm_set1_ps, _mm_storeu_ps,
+    };
     pub type Register = __m128;
     pub const WIDTH: usize = 4;
     #[inline(always)]
@@ -75,6 +97,23 @@ mod registers {
     pub fn mul(a: Register, b: Register) -> Register {
         // SAFETY: SSE2 is part of x86-64.
         unsafe { _mm_mul_ps(a, b) }
+    }
+    /// `if a < b { b } else { a }`: the instruction gives its second operand unless the first is greater.
+    #[inline(always)]
+    pub fn max(a: Register, b: Register) -> Register {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_max_ps(b, a) }
+    }
+    /// `if b < a { b } else { a }`.
+    #[inline(always)]
+    pub fn min(a: Register, b: Register) -> Register {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_min_ps(b, a) }
+    }
+    #[inline(always)]
+    pub fn div(a: Register, b: Register) -> Register {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_div_ps(a, b) }
     }
 }
 
@@ -167,5 +206,23 @@ impl Dot for I16Pairs {
     #[inline(always)]
     fn join(codes: impl FnMut(usize) -> I32x8) -> I32x8 {
         super::portable::I16Pairs::join(codes)
+    }
+}
+
+impl F32x8 {
+    /// Lane-wise `if self < rhs { rhs } else { self }`: a NaN in `self` stays, one in `rhs` is never taken.
+    #[inline(always)]
+    pub fn pick_max(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| registers::max(self.0[i], rhs.0[i])))
+    }
+    /// Lane-wise `if rhs < self { rhs } else { self }`.
+    #[inline(always)]
+    pub fn pick_min(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| registers::min(self.0[i], rhs.0[i])))
+    }
+    /// Lane-wise quotient.
+    #[inline(always)]
+    pub fn div(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| registers::div(self.0[i], rhs.0[i])))
     }
 }

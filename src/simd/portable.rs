@@ -162,3 +162,21 @@ impl Lane for I32x8 {
         Self(std::array::from_fn(|i| self.0[i].wrapping_mul(rhs.0[i])))
     }
 }
+
+impl F32x8 {
+    /// Lane-wise `if self < rhs { rhs } else { self }`: a NaN in `self` stays, one in `rhs` is never taken.
+    #[inline(always)]
+    pub fn pick_max(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] < rhs.0[i] { rhs.0[i] } else { self.0[i] }))
+    }
+    /// Lane-wise `if rhs < self { rhs } else { self }`.
+    #[inline(always)]
+    pub fn pick_min(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| if rhs.0[i] < self.0[i] { rhs.0[i] } else { self.0[i] }))
+    }
+    /// Lane-wise quotient.
+    #[inline(always)]
+    pub fn div(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] / rhs.0[i]))
+    }
+}

@@ -190,3 +190,21 @@ pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES])
     let (low, high) = (i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes));
     I32x8(i16x8_add(low, centers), i16x8_add(high, centers)).store(out);
 }
+
+impl F32x8 {
+    /// Lane-wise `if self < rhs { rhs } else { self }`: a NaN in `self` stays, one in `rhs` is never taken.
+    #[inline(always)]
+    pub fn pick_max(self, rhs: Self) -> Self {
+        Self(f32x4_pmax(self.0, rhs.0), f32x4_pmax(self.1, rhs.1))
+    }
+    /// Lane-wise `if rhs < self { rhs } else { self }`.
+    #[inline(always)]
+    pub fn pick_min(self, rhs: Self) -> Self {
+        Self(f32x4_pmin(self.0, rhs.0), f32x4_pmin(self.1, rhs.1))
+    }
+    /// Lane-wise quotient.
+    #[inline(always)]
+    pub fn div(self, rhs: Self) -> Self {
+        Self(f32x4_div(self.0, rhs.0), f32x4_div(self.1, rhs.1))
+    }
+}

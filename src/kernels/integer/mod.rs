@@ -13,7 +13,7 @@ pub use layout::{Layout, Steps};
 pub use packed::{Packed, TILE_ROWS};
 
 use super::conv::ConvShape;
-use super::{Epilogue, Rescale};
+use super::{Epilogue, Plain, Rescale, RowSink};
 use crate::simd::{Dot, I8Quads, I16Pairs, LANES, RELAXED_DOT};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,7 +59,8 @@ impl Trial {
     /// Does the work once and gives the sum of its results, the same whatever the kernel.
     pub fn run(&mut self) -> f32 {
         let rescale = Rescale { bias: &[], scale: &[1.0; Self::ROWS] };
-        self.layer.run(&self.x, &mut self.buffers, &rescale, &mut self.out);
+        let mut sink = Plain::new(&mut self.out, [1, Self::POSITIONS]);
+        self.layer.run(&self.x, &mut self.buffers, &rescale, &mut sink);
         self.out.iter().sum()
     }
 }
@@ -148,12 +149,12 @@ impl Integer {
         }
     }
 
-    /// Quantizes one block `[channel][y][x][lane]` and writes `rescale` of every sum, `[out][y][x][lane]`.
-    pub fn run(&self, x: &[f32], buffers: &mut Buffers, rescale: &Rescale<'_>, out: &mut [f32]) {
+    /// Quantizes one block `[channel][y][x][lane]` and gives `rescale` of every sum to the sink.
+    pub fn run(&self, x: &[f32], buffers: &mut Buffers, rescale: &Rescale<'_>, sink: &mut dyn RowSink) {
         if let (Some(quads), None) = (&self.quads, self.pairs.get()) {
             let negative = quads.layout().arrange(&self.steps, x, &mut buffers.codes);
             if !negative {
-                return sweep::sweep(quads, &buffers.codes, &mut buffers.panel, rescale, out);
+                return sweep::sweep(quads, &buffers.codes, &mut buffers.panel, rescale, sink);
             }
         }
         let pairs = self.pairs.get_or_init(|| match &self.quads {
@@ -161,13 +162,14 @@ impl Integer {
             None => Packed::new(self.shape, &[]),
         });
         pairs.layout().arrange(&self.steps, x, &mut buffers.codes);
-        sweep::sweep(pairs, &buffers.codes, &mut buffers.panel, rescale, out);
+        sweep::sweep(pairs, &buffers.codes, &mut buffers.panel, rescale, sink);
     }
 }
 
 /// Runs codes that already are in the layout of `packed` (see [`Layout::arrange`]).
 pub fn sweep<V: Dot>(packed: &Packed<V>, codes: &[i32], panel: &mut Vec<i32>, rescale: &Rescale<'_>, out: &mut [f32]) {
-    sweep::sweep(packed, codes, panel, rescale, out);
+    let [_, height, width] = packed.layout().shape.output();
+    sweep::sweep(packed, codes, panel, rescale, &mut Plain::new(out, [height, width]));
 }
 
 impl Rescale<'_> {

@@ -2,31 +2,30 @@
 
 use super::layout::Layout;
 use super::packed::{Packed, Tile};
-use crate::kernels::Rescale;
 use crate::kernels::registers::{Columns, N1, N2, N4, Rows};
+use crate::kernels::{Rescale, RowSink};
 use crate::simd::{Dot, LANES};
 
-/// `out[row][y][x][lane] = rescale(Σ weights · codes)`; sums are exact while they fit 32 bits.
+/// Gives `rescale(Σ weights · codes)` to the sink, a tile of rows after the other; sums are exact while they fit 32 bits.
 pub(super) fn sweep<V: Dot>(
     packed: &Packed<V>,
     codes: &[i32],
     panel: &mut Vec<i32>,
     rescale: &Rescale<'_>,
-    out: &mut [f32],
+    sink: &mut dyn RowSink,
 ) {
     let layout = packed.layout();
     let group_rows = layout.shape.out_channels / layout.shape.groups;
     let group_len = layout.group_len();
     let codes = codes.as_chunks::<LANES>().0;
-    let out = out.as_chunks_mut::<LANES>().0;
     for tile in packed.tiles() {
         let group = tile.first / group_rows;
         let codes = &codes[group * group_len..(group + 1) * group_len];
         let panel = packed.panel(tile, panel);
         match tile.rows {
-            1 => rows::<V, 1, N4<V>, N1<N4<V>>>(layout, tile, panel, codes, rescale, out),
-            2 => rows::<V, 2, N2<V>, N2<N2<V>>>(layout, tile, panel, codes, rescale, out),
-            _ => rows::<V, 4, N1<V>, N4<N1<V>>>(layout, tile, panel, codes, rescale, out),
+            1 => rows::<V, 1, N4<V>, N1<N4<V>>>(layout, tile, panel, codes, rescale, sink),
+            2 => rows::<V, 2, N2<V>, N2<N2<V>>>(layout, tile, panel, codes, rescale, sink),
+            _ => rows::<V, 4, N1<V>, N4<N1<V>>>(layout, tile, panel, codes, rescale, sink),
         }
     }
 }
@@ -39,7 +38,7 @@ fn rows<V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     panel: &[i32],
     codes: &[[i32; LANES]],
     rescale: &Rescale<'_>,
-    out: &mut [[f32; LANES]],
+    sink: &mut dyn RowSink,
 ) {
     const { assert!(R::LEN == ROWS) };
     let [_, out_height, out_width] = layout.shape.output();
@@ -48,6 +47,7 @@ fn rows<V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     let apart = stride * layout.depth;
     let reach = (layout.run - 1) * layout.hop + 1;
     for oy in 0..out_height {
+        let (out, distance) = sink.rows(tile.first, ROWS, oy);
         for ox in (0..out_width).step_by(C::LEN) {
             let count = C::LEN.min(out_width - ox);
             let mut sums = R::zero();
@@ -71,10 +71,10 @@ fn rows<V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
             }
             sums.each(0, &mut |row, column, sum| {
                 if column < count {
-                    let row = tile.first + row;
-                    rescale.finish(row, sum.sums(), &mut out[(row * out_height + oy) * out_width + ox + column]);
+                    rescale.finish(tile.first + row, sum.sums(), &mut out[row * distance + ox + column]);
                 }
             });
         }
+        sink.done(tile.first, ROWS, oy);
     }
 }

@@ -58,13 +58,14 @@ pub(super) async fn input_grids(
     seed: u64,
 ) -> Result<Vec<Option<InputGrid>>, CoreError> {
     let order = Rng::stream(seed, "calibrate", 0).permutation(images.len());
-    let mut plan = network.plan(Execution::Integer)?;
+    let watch: Vec<bool> = specs.iter().map(Option::is_some).collect();
+    let mut plan = network.plan_keeping(Execution::Integer, &watch)?;
     let mut watched = vec![Watched { low: 0.0, high: 0.0, bins: Vec::new() }; specs.len()];
     run(ctx, &mut plan, images, &order, specs, |node, value| {
         let seen = &mut watched[node];
         (seen.low, seen.high) = (seen.low.min(value), seen.high.max(value));
     })
-    .await;
+    .await?;
     if specs.iter().flatten().any(|spec| spec.calibration != Calibration::Minmax) {
         for seen in &mut watched {
             seen.bins = vec![0; BINS];
@@ -73,7 +74,7 @@ pub(super) async fn input_grids(
             let bin = watched[node].bin(value);
             watched[node].bins[bin] += 1;
         })
-        .await;
+        .await?;
     }
     Ok(specs.iter().zip(&watched).map(|(spec, seen)| spec.as_ref().and_then(|spec| grid(spec, seen))).collect())
 }
@@ -85,7 +86,7 @@ async fn run(
     order: &[u32],
     specs: &[Option<ActivationSpec>],
     mut see: impl FnMut(usize, f32),
-) {
+) -> Result<(), CoreError> {
     let macs = plan.block_macs();
     for (first, chunk) in order.chunks(LANES).enumerate().map(|(i, chunk)| (i * LANES, chunk)) {
         images.fill(chunk.iter().map(|&i| i as usize), plan.input());
@@ -96,7 +97,8 @@ async fn run(
             if lanes == 0 {
                 continue;
             }
-            for values in plan.node_input(node).as_chunks::<LANES>().0 {
+            let input = plan.node_input(node).ok_or_else(|| CoreError::internal("calibrate", "no input kept"))?;
+            for values in input.as_chunks::<LANES>().0 {
                 for &value in &values[..lanes] {
                     see(node, value);
                 }
@@ -104,6 +106,7 @@ async fn run(
         }
         ctx.tick(macs).await;
     }
+    Ok(())
 }
 
 fn grid(spec: &ActivationSpec, seen: &Watched) -> Option<InputGrid> {
