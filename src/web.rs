@@ -4,6 +4,7 @@ use crate::catalog::{self, Catalog};
 use crate::data::{AssetRef, Library, fill_lane, unit_table};
 use crate::error::CoreError;
 use crate::evaluate::{Evaluations, wilson95};
+use crate::kernels::integer;
 use crate::models;
 use crate::recipe::{Outcome, Recipe, expand, prepare, run};
 use crate::report::{ENGINE, NUMERICS};
@@ -121,6 +122,40 @@ pub fn start() {
 #[wasm_bindgen]
 pub fn identity() -> JsIdentity {
     to_js(&Identity { engine: ENGINE, numerics: NUMERICS }).unchecked_into()
+}
+
+/// Names of the integer kernels to choose from; results do not depend on the choice.
+#[wasm_bindgen]
+pub fn kernels() -> Vec<String> {
+    integer::choices().iter().map(ToString::to_string).collect()
+}
+
+/// Makes networks prepared from now on use the integer kernel of this name where layers allow it.
+#[wasm_bindgen(js_name = useKernel)]
+pub fn use_kernel(name: &str) {
+    integer::use_quads(name == "quads");
+}
+
+/// About a tenth of a millisecond of integer work, to time a kernel by.
+#[wasm_bindgen]
+pub struct KernelTrial(integer::Trial);
+
+#[wasm_bindgen]
+impl KernelTrial {
+    /// The work for one of [`kernels`].
+    ///
+    /// # Errors
+    /// A `CoreError` for any other name.
+    #[wasm_bindgen(constructor)]
+    pub fn new(name: &str) -> Result<KernelTrial, JsValue> {
+        let wanted = || CoreError::new(crate::error::ErrorCode::Range, "kernel", name, integer::choices().join(", "));
+        integer::Trial::new(name).map(Self).ok_or_else(|| thrown(wanted()))
+    }
+
+    /// Does it once.
+    pub fn run(&mut self) -> f32 {
+        self.0.run()
+    }
 }
 
 /// Data, weights and kept results of one worker.

@@ -1,8 +1,8 @@
 //! Direct two-dimensional convolution over one block, without im2col.
 
-use super::Epilogue;
 use super::pack::{Packed, Tile};
 use super::registers::{Beside1, Beside2, Beside4, Columns, N1, N2, N3, N4, Rows};
+use super::{Epilogue, Plain, RowSink};
 use crate::simd::{LANES, Lane};
 use crate::tensor::{Shape, TensorError};
 
@@ -151,13 +151,25 @@ pub fn conv2d<V: Lane>(
     epilogue: &impl Epilogue<V>,
     out: &mut [f32],
 ) {
+    let [_, height, width] = conv.shape.output();
+    conv2d_rows(conv, x, padded, epilogue, &mut Plain::new(out, [height, width]));
+}
+
+/// [`conv2d`] into a sink, a tile of channels after the other.
+pub fn conv2d_rows<V: Lane>(
+    conv: &Conv<V::Scalar>,
+    x: &[V::Scalar],
+    padded: &mut Vec<V::Scalar>,
+    epilogue: &impl Epilogue<V>,
+    sink: &mut dyn RowSink,
+) {
     let ConvShape { input, padding, .. } = conv.shape;
     if padding == 0 {
-        return direct(conv, x, [input[1], input[2]], epilogue, out);
+        return direct(conv, x, [input[1], input[2]], epilogue, sink);
     }
     let size = [input[1] + 2 * padding, input[2] + 2 * padding];
     embed(x, input, size, [padding, padding], 1, padded);
-    direct(conv, padded, size, epilogue, out);
+    direct(conv, padded, size, epilogue, sink);
 }
 
 /// The convolution over an input that already holds its padding.
@@ -166,7 +178,7 @@ fn direct<V: Lane>(
     x: &[V::Scalar],
     size: [usize; 2],
     epilogue: &impl Epilogue<V>,
-    out: &mut [f32],
+    sink: &mut dyn RowSink,
 ) {
     const { assert!(TILE_ROWS == 4, "the match below covers tiles of up to four rows") };
     let shape = &conv.shape;
@@ -174,14 +186,14 @@ fn direct<V: Lane>(
     for tile in &conv.packed.tiles {
         let weights = conv.packed.weights(tile);
         match (tile.rows, pointwise) {
-            (1, false) => channels::<V, 1, Beside1<V>, N1<Beside1<V>>>(shape, tile, weights, x, size, epilogue, out),
-            (2, false) => channels::<V, 2, Beside2<V>, N2<Beside2<V>>>(shape, tile, weights, x, size, epilogue, out),
-            (3, false) => channels::<V, 3, Beside4<V>, N3<Beside4<V>>>(shape, tile, weights, x, size, epilogue, out),
-            (_, false) => channels::<V, 4, Beside4<V>, N4<Beside4<V>>>(shape, tile, weights, x, size, epilogue, out),
-            (1, true) => points::<V, 1, Beside1<V>, N1<Beside1<V>>>(shape, tile, weights, x, epilogue, out),
-            (2, true) => points::<V, 2, Beside2<V>, N2<Beside2<V>>>(shape, tile, weights, x, epilogue, out),
-            (3, true) => points::<V, 3, Beside4<V>, N3<Beside4<V>>>(shape, tile, weights, x, epilogue, out),
-            (_, true) => points::<V, 4, Beside4<V>, N4<Beside4<V>>>(shape, tile, weights, x, epilogue, out),
+            (1, false) => channels::<V, 1, Beside1<V>, N1<Beside1<V>>>(shape, tile, weights, x, size, epilogue, sink),
+            (2, false) => channels::<V, 2, Beside2<V>, N2<Beside2<V>>>(shape, tile, weights, x, size, epilogue, sink),
+            (3, false) => channels::<V, 3, Beside4<V>, N3<Beside4<V>>>(shape, tile, weights, x, size, epilogue, sink),
+            (_, false) => channels::<V, 4, Beside4<V>, N4<Beside4<V>>>(shape, tile, weights, x, size, epilogue, sink),
+            (1, true) => points::<V, 1, Beside1<V>, N1<Beside1<V>>>(shape, tile, weights, x, epilogue, sink),
+            (2, true) => points::<V, 2, Beside2<V>, N2<Beside2<V>>>(shape, tile, weights, x, epilogue, sink),
+            (3, true) => points::<V, 3, Beside4<V>, N3<Beside4<V>>>(shape, tile, weights, x, epilogue, sink),
+            (_, true) => points::<V, 4, Beside4<V>, N4<Beside4<V>>>(shape, tile, weights, x, epilogue, sink),
         }
     }
 }
@@ -192,7 +204,7 @@ fn group_of(shape: &ConvShape, tile: &Tile) -> (usize, usize) {
     (tile.first / (shape.out_channels / shape.groups) * channels, channels)
 }
 
-/// A 1×1 convolution with stride 1: the same sums, with positions as one row.
+/// A 1×1 convolution with stride 1: the same sums, without the kernel's loops.
 #[inline(never)]
 fn points<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     shape: &ConvShape,
@@ -200,28 +212,32 @@ fn points<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     weights: &[V::Scalar],
     x: &[V::Scalar],
     epilogue: &impl Epilogue<V>,
-    out: &mut [f32],
+    sink: &mut dyn RowSink,
 ) {
     const { assert!(R::LEN == ROWS) };
     let positions = shape.input[1] * shape.input[2];
     let (first_channel, channels) = group_of(shape, tile);
     let x = &x.as_chunks::<LANES>().0[first_channel * positions..(first_channel + channels) * positions];
     let weights = weights.as_chunks::<ROWS>().0;
-    let out = out.as_chunks_mut::<LANES>().0;
-    for first in (0..positions).step_by(C::LEN) {
-        let count = C::LEN.min(positions - first);
-        let mut sums = R::zero();
-        for (channel, weights) in x.chunks_exact(positions).zip(weights) {
-            // A position past the last one repeats it; its sum is not written.
-            let here = &channel[first..first + count];
-            sums = sums.add_scaled(weights, 0, C::load(&|j| V::load(&here[j.min(count - 1)]), 0));
-        }
-        sums.each(0, &mut |row, column, sum| {
-            if column < count {
-                let row = tile.first + row;
-                epilogue.write(row, sum, &mut out[row * positions + first + column]);
+    let width = shape.input[2];
+    for y in 0..shape.input[1] {
+        let (out, distance) = sink.rows(tile.first, ROWS, y);
+        for ox in (0..width).step_by(C::LEN) {
+            let count = C::LEN.min(width - ox);
+            let first = y * width + ox;
+            let mut sums = R::zero();
+            for (channel, weights) in x.chunks_exact(positions).zip(weights) {
+                // A position past the last one repeats it; its sum is not written.
+                let here = &channel[first..first + count];
+                sums = sums.add_scaled(weights, 0, C::load(&|j| V::load(&here[j.min(count - 1)]), 0));
             }
-        });
+            sums.each(0, &mut |row, column, sum| {
+                if column < count {
+                    epilogue.write(tile.first + row, sum, &mut out[row * distance + ox + column]);
+                }
+            });
+        }
+        sink.done(tile.first, ROWS, y);
     }
 }
 
@@ -234,7 +250,7 @@ fn channels<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     x: &[V::Scalar],
     [height, width]: [usize; 2],
     epilogue: &impl Epilogue<V>,
-    out: &mut [f32],
+    sink: &mut dyn RowSink,
 ) {
     const { assert!(R::LEN == ROWS) };
     let [_, out_height, out_width] = shape.output();
@@ -242,8 +258,8 @@ fn channels<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     let [kernel_height, kernel_width] = shape.kernel;
     let stride = shape.stride;
     let x = x.as_chunks::<LANES>().0;
-    let out = out.as_chunks_mut::<LANES>().0;
     for oy in 0..out_height {
+        let (out, distance) = sink.rows(tile.first, ROWS, oy);
         for ox in (0..out_width).step_by(C::LEN) {
             let count = C::LEN.min(out_width - ox);
             let mut sums = R::zero();
@@ -263,10 +279,10 @@ fn channels<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
             }
             sums.each(0, &mut |row, column, sum| {
                 if column < count {
-                    let row = tile.first + row;
-                    epilogue.write(row, sum, &mut out[(row * out_height + oy) * out_width + ox + column]);
+                    epilogue.write(tile.first + row, sum, &mut out[row * distance + ox + column]);
                 }
             });
         }
+        sink.done(tile.first, ROWS, oy);
     }
 }

@@ -162,10 +162,18 @@ impl Network {
     /// # Errors
     /// `combination` naming the layer whose sums would not fit 32 bits.
     pub fn plan(&self, execution: Execution) -> Result<Plan, CoreError> {
+        self.plan_keeping(execution, &[])
+    }
+
+    /// The same, with the inputs of every node with `kept[node]` to be read after a run ([`Plan::keeping`]).
+    ///
+    /// # Errors
+    /// See [`Network::plan`].
+    pub fn plan_keeping(&self, execution: Execution, kept: &[bool]) -> Result<Plan, CoreError> {
         let tensors = self.effective()?;
         let arithmetic: Vec<LayerArithmetic> =
             (0..self.graph.nodes().len()).map(|node| self.arithmetic(node, execution)).collect();
-        Plan::new(&self.graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic)
+        Plan::keeping(&self.graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic, kept)
             .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
     }
 

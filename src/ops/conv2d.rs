@@ -3,9 +3,9 @@
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
-use crate::kernels::conv::{Conv, ConvShape, conv2d, embed_gradient};
+use crate::kernels::conv::{Conv, ConvShape, conv2d, conv2d_rows, embed_gradient};
 use crate::kernels::pack::tile_rows;
-use crate::kernels::{AddBias, gradient};
+use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
 
@@ -89,20 +89,33 @@ impl Op for Conv2d {
             return Ok(layer);
         }
         let transposed = params.training.then(|| Conv::transposed(shape, params.tensors[0].data()));
-        let weighted = Weighted::new(params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
+        let weighted = Weighted::new(shape, params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
         Ok(Box::new(Prepared { shape, weighted, transposed }))
     }
 }
 
 impl Layer for Prepared {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) {
+        let [_, height, width] = self.shape.output();
+        self.forward_rows(inputs[0], &mut Plain::new(out, [height, width]), scratch);
+    }
+
+    fn gives_rows(&self) -> bool {
+        true
+    }
+
+    fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
         self.weighted.forward(
-            inputs[0],
+            input,
             scratch,
-            out,
-            |conv, x, padded, bias, out| conv2d::<F32x8>(conv, x, padded, &bias, out),
-            |conv, x, padded, rescale, out| conv2d::<I32x8>(conv, x, padded, &rescale, out),
+            sink,
+            |conv, x, padded, bias, sink| conv2d_rows::<F32x8>(conv, x, padded, &bias, sink),
+            |conv, x, padded, rescale, sink| conv2d_rows::<I32x8>(conv, x, padded, &rescale, sink),
         );
+    }
+
+    fn kernel(&self) -> Option<&'static str> {
+        self.weighted.kernel()
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {

@@ -3,9 +3,10 @@
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
-use crate::kernels::linear::{TILE_ROWS, linear};
+use crate::kernels::conv::ConvShape;
+use crate::kernels::linear::{TILE_ROWS, linear, linear_rows};
 use crate::kernels::pack::{Packed, tile_rows};
-use crate::kernels::{AddBias, gradient};
+use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
 
@@ -67,7 +68,16 @@ impl Op for Linear {
                 (0..inputs).flat_map(|k| (0..outputs).map(move |row| weights[row * inputs + k])).collect();
             Packed::new(&columns, outputs, inputs, TILE_ROWS)
         });
+        let pointwise = ConvShape {
+            input: [inputs, 1, 1],
+            out_channels: outputs,
+            kernel: [1, 1],
+            stride: 1,
+            padding: 0,
+            groups: 1,
+        };
         let weighted = Weighted::new(
+            pointwise,
             params,
             |w| Packed::new(w, inputs, outputs, TILE_ROWS),
             |w| Packed::new(w, inputs, outputs, TILE_ROWS),
@@ -78,13 +88,25 @@ impl Op for Linear {
 
 impl Layer for Prepared {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) {
+        self.forward_rows(inputs[0], &mut Plain::new(out, [1, 1]), scratch);
+    }
+
+    fn gives_rows(&self) -> bool {
+        true
+    }
+
+    fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
         self.weighted.forward(
-            inputs[0],
+            input,
             scratch,
-            out,
-            |w, x, _, bias, out| linear::<F32x8>(w, x, &bias, out),
-            |w, x, _, rescale, out| linear::<I32x8>(w, x, &rescale, out),
+            sink,
+            |w, x, _, bias, sink| linear_rows::<F32x8>(w, x, &bias, sink),
+            |w, x, _, rescale, sink| linear_rows::<I32x8>(w, x, &rescale, sink),
         );
+    }
+
+    fn kernel(&self) -> Option<&'static str> {
+        self.weighted.kernel()
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {

@@ -1,6 +1,6 @@
 //! The largest value of each window, without padding; windows that do not fit are left out.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch, only};
 use crate::kernels::pool::{PoolShape, max_pool, max_pool_backward};
 use crate::tensor::{Shape, TensorError};
 
@@ -38,6 +38,10 @@ impl Op for MaxPool2d {
 impl Layer for Prepared {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
         max_pool(&self.0, inputs[0], out);
+    }
+
+    fn as_row_step(&self) -> Option<RowStep> {
+        Some(RowStep::MaxPool(self.0))
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {

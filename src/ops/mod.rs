@@ -19,6 +19,7 @@ mod pad;
 mod relu;
 mod reshape;
 mod signs;
+mod tail;
 mod transpose;
 mod weighted;
 
@@ -36,8 +37,11 @@ pub use max_pool2d::MaxPool2d;
 pub use pad::Pad;
 pub use relu::Relu;
 pub use reshape::Reshape;
+pub use tail::{Finish, RowStep, Tail};
 pub use transpose::Transpose;
 
+use crate::kernels::RowSink;
+use crate::kernels::integer::Buffers;
 use crate::kernels::xnor::SignScratch;
 use crate::tensor::{Shape, Tensor, TensorError};
 
@@ -111,6 +115,8 @@ pub struct Scratch {
     pub codes: Vec<i32>,
     /// An input's signs.
     pub signs: SignScratch,
+    /// What the integer kernels overwrite.
+    pub integer: Buffers,
 }
 
 /// What backward needs of one block: the forward inputs and output, and the output's gradient.
@@ -180,6 +186,27 @@ pub trait Layer: Send + Sync {
 
     /// Computes `out` from `inputs`; every element of `out` is written.
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch);
+
+    /// The integer kernel that [`Layer::forward`] runs, where it runs one.
+    fn kernel(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether [`Layer::forward_rows`] is there.
+    fn gives_rows(&self) -> bool {
+        false
+    }
+
+    /// Computes the output from the only input row by row, for layers that say so: every row of `sink` is written once.
+    fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
+        let _ = (input, sink, scratch);
+    }
+
+    /// This layer as a step that can be done on single rows of the layer before it, with the same bits as
+    /// [`Layer::forward`]; `None` when it cannot.
+    fn as_row_step(&self) -> Option<RowStep> {
+        None
+    }
 
     /// Adds the gradients by the inputs to `grads` (one per input).
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch);

@@ -177,7 +177,9 @@ async fn twins(ctx: &Context, network: &Network, images: &Images) -> Result<Opti
     if !network.has_integer_layers() {
         return Ok(None);
     }
-    let (mut integer, mut fake) = (network.plan(Execution::Integer)?, network.plan(Execution::Fake)?);
+    let every = vec![true; network.graph.nodes().len()];
+    let plan = |execution| network.plan_keeping(execution, &every);
+    let (mut integer, mut fake) = (plan(Execution::Integer)?, plan(Execution::Fake)?);
     Ok(Some(twin(ctx, &mut integer, &mut fake, images).await))
 }
 

@@ -121,5 +121,9 @@ export interface Engine
 /** What is used of the generated bindings; tests stand in for it. */
 export interface Bindings {
   readonly Engine: new () => Engine;
+  readonly KernelTrial: new (name: string) => Pick<core.KernelTrial, "free" | "run">;
   identity(): core.Identity;
+  /** Integer kernels to choose from, and the choice; results are the same. See `kernels.ts`. */
+  kernels(): string[];
+  useKernel(name: string): void;
 }

@@ -61,7 +61,8 @@ pub(super) async fn input_grids(
     seed: u64,
 ) -> Result<Vec<Option<InputGrid>>, CoreError> {
     let order = Rng::stream(seed, "calibrate", 0).permutation(images.len());
-    let mut plan = network.plan(Execution::Integer)?;
+    let watch: Vec<bool> = specs.iter().map(Option::is_some).collect();
+    let mut plan = network.plan_keeping(Execution::Integer, &watch)?;
     let mut watched = vec![Watched { low: 0.0, high: 0.0, sum: 0.0, count: 0, bins: Vec::new() }; specs.len()];
     run(ctx, &mut plan, images, &order, specs, |node, value| {
         let seen = &mut watched[node];
@@ -69,7 +70,7 @@ pub(super) async fn input_grids(
         seen.sum += f64::from(value.abs());
         seen.count += 1;
     })
-    .await;
+    .await?;
     if specs.iter().flatten().any(|spec| spec.ranged() && spec.calibration != Calibration::Minmax) {
         for seen in &mut watched {
             seen.bins = vec![0; BINS];
@@ -78,7 +79,7 @@ pub(super) async fn input_grids(
             let bin = watched[node].bin(value);
             watched[node].bins[bin] += 1;
         })
-        .await;
+        .await?;
     }
     Ok(specs.iter().zip(&watched).map(|(spec, seen)| spec.as_ref().and_then(|spec| grid(spec, seen))).collect())
 }
@@ -90,7 +91,7 @@ async fn run(
     order: &[u32],
     specs: &[Option<ActivationSpec>],
     mut see: impl FnMut(usize, f32),
-) {
+) -> Result<(), CoreError> {
     let macs = plan.block_macs();
     for (first, chunk) in order.chunks(LANES).enumerate().map(|(i, chunk)| (i * LANES, chunk)) {
         images.fill(chunk.iter().map(|&i| i as usize), plan.input());
@@ -101,7 +102,8 @@ async fn run(
             if lanes == 0 {
                 continue;
             }
-            for values in plan.node_input(node).as_chunks::<LANES>().0 {
+            let input = plan.node_input(node).ok_or_else(|| CoreError::internal("calibrate", "no input kept"))?;
+            for values in input.as_chunks::<LANES>().0 {
                 for &value in &values[..lanes] {
                     see(node, value);
                 }
@@ -109,6 +111,7 @@ async fn run(
         }
         ctx.tick(macs).await;
     }
+    Ok(())
 }
 
 fn grid(spec: &ActivationSpec, seen: &Watched) -> Option<InputGrid> {
