@@ -66,12 +66,23 @@ impl Plan {
 
     /// Runs the block in [`Plan::input`] and returns the output, `[feature][lane]`.
     pub fn run(&mut self) -> &[f32] {
-        for (i, (node, layer)) in self.graph.nodes().iter().zip(&self.layers).enumerate() {
-            let (earlier, rest) = self.values.split_at_mut(i + 1);
-            let inputs: Vec<&[f32]> = node.inputs.iter().map(|id| earlier[id.index()].as_slice()).collect();
-            layer.forward(&inputs, &mut rest[0], &mut self.scratch);
+        for step in 0..self.layers.len() {
+            self.run_step(step);
         }
         &self.values[self.layers.len()]
+    }
+
+    /// What [`Plan::run_step`] does, in order: the nodes that each step covers.
+    pub fn steps(&self) -> Vec<Vec<usize>> {
+        (0..self.layers.len()).map(|node| vec![node]).collect()
+    }
+
+    /// Runs one step of [`Plan::steps`] alone, on the values that the last run left, so that it can be timed.
+    pub fn run_step(&mut self, step: usize) {
+        let (node, layer) = (&self.graph.nodes()[step], &self.layers[step]);
+        let (earlier, rest) = self.values.split_at_mut(step + 1);
+        let inputs: Vec<&[f32]> = node.inputs.iter().map(|id| earlier[id.index()].as_slice()).collect();
+        layer.forward(&inputs, &mut rest[0], &mut self.scratch);
     }
 
     /// The newest values of what node `node` reads first, `[feature][lane]`.

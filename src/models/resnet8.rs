@@ -14,7 +14,8 @@ pub(super) static FASHION: Model = Model {
     build: || build(&[1, 28, 28]),
 };
 
-fn build(input: &[usize; 3]) -> Result<Graph, GraphError> {
+/// The network for images of this shape.
+pub(crate) fn build(input: &[usize; 3]) -> Result<Graph, GraphError> {
     let input = Shape::new(input).map_err(|error| GraphError { node: "input".into(), error })?;
     let mut graph = Graph::new(input);
     graph.then("conv1", Conv2d { padding: 1, ..Conv2d::new(16, 3) })?;

@@ -1,7 +1,7 @@
 //! Two-dimensional convolution with stride, zero padding and groups.
 
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
-use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, only};
 use crate::kernels::conv::{Conv, ConvShape, conv2d, embed_gradient};
 use crate::kernels::pack::tile_rows;
 use crate::kernels::{AddBias, gradient};
@@ -59,6 +59,11 @@ impl Op for Conv2d {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         Shape::new(&self.shape(inputs)?.output())
+    }
+
+    fn window(&self) -> Option<Window> {
+        let Self { kernel, stride, padding, groups, .. } = *self;
+        Some(Window { kernel, stride, padding, groups })
     }
 
     fn params(&self, inputs: &[&Shape]) -> Result<Vec<ParamSpec>, TensorError> {
