@@ -10,7 +10,7 @@ import { ensureBrowser, findChromium } from "../tools/setup/browser.mjs";
 import { main, root, seconds, step } from "../tools/setup/lib.mjs";
 import { serve } from "../tools/setup/serve.mjs";
 import { bundlePeers } from "./bundle.mjs";
-import { training } from "./jobs.mjs";
+import { narrowed, page, sweep, training } from "./jobs.mjs";
 import { CONTESTS, QUICK, RECORDED } from "./rows.mjs";
 import { judge, table } from "./table.mjs";
 
@@ -46,7 +46,15 @@ async function measure({ quick, only }) {
       rows.push(...judge(each, result));
       console.error(`  ${title}: ${seconds()}`);
     }
-    if (!quick) rows.push(...(await training(ask, only)));
+    rows.push(...(await narrowed(ask, only, effort)));
+    if (!quick) {
+      rows.push(...(await training(ask, only)));
+      const second = await openBench(browser, url);
+      await second.ask("load");
+      rows.push(...(await sweep([ask, second.ask], only, effort.rounds)));
+      await second.page.close();
+    }
+    rows.push(...(await page(browser, only, effort.rounds)));
     const from = {
       browser: `Chromium ${browser.version()}`,
       cpu: cpus()[0]?.model ?? "unknown",

@@ -39,6 +39,7 @@ export interface TrainStep {
 export interface Recipe {
   version: 1; model: string; seed: number; steps: ({ quantize: QuantizeStep } | { train: TrainStep })[];
   data?: { set?: string; split?: string; count?: number; train?: number; validation?: number; test?: number }; init?: string; execution?: string; storage?: string;
+  targets?: string[];
 }
 /** One recipe of a sweep, or why it is none. */
 export interface SweepCell { axes: Record<string, unknown>; recipe: Recipe | null; error: CoreError | null }
@@ -73,6 +74,9 @@ extern "C" {
     /// See [`measure::LayerDescription`].
     #[wasm_bindgen(typescript_type = "LayerDescription[]")]
     pub type JsLayers;
+    /// See [`measure::TimedStep`].
+    #[wasm_bindgen(typescript_type = "TimedStep[]")]
+    pub type JsTimedSteps;
     /// See [`measure::Deviation`].
     #[wasm_bindgen(typescript_type = "Deviation")]
     pub type JsDeviation;
@@ -360,6 +364,37 @@ impl Job {
         fill_lane(pixels, &unit_table(255), 0, plan.input());
         let logits: Vec<f32> = plan.run().as_chunks::<LANES>().0.iter().map(|class| class[0]).collect();
         Ok(softmax(&logits))
+    }
+
+    /// What one block goes through, step by step, for a host that times it.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end.
+    #[wasm_bindgen(js_name = timedSteps)]
+    pub fn timed_steps(&self) -> Result<JsTimedSteps, JsValue> {
+        let Outcome { network, execution, plan, .. } = self.outcome()?;
+        Ok(to_js(&measure::timed_steps(network, *execution, plan)).unchecked_into())
+    }
+
+    /// Runs step `step` of [`Job::timed_steps`] on the newest block, `times` times; without a step, all of them.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end, and for a step that is not there.
+    #[wasm_bindgen(js_name = runSteps)]
+    pub fn run_steps(&mut self, step: Option<usize>, times: u32) -> Result<(), JsValue> {
+        let steps = self.outcome()?.plan.steps().len();
+        let Some(Outcome { plan, .. }) = &mut self.outcome else { return Ok(()) };
+        if step.is_some_and(|step| step >= steps) {
+            let allowed = format!("up to {steps} steps");
+            return Err(thrown(CoreError::new(crate::error::ErrorCode::Range, "step", format!("{step:?}"), allowed)));
+        }
+        for _ in 0..times {
+            match step {
+                Some(step) => plan.run_step(step),
+                None => _ = plan.run(),
+            }
+        }
+        Ok(())
     }
 
     /// The network as a safetensors file.

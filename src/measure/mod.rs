@@ -6,6 +6,9 @@ mod ceiling;
 mod networks;
 mod reference;
 mod run;
+mod steps;
+
+pub use steps::{Support, TimedStep, timed_steps};
 
 use crate::error::CoreError;
 use crate::ops::{InputGrid, Window};
