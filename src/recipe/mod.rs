@@ -162,12 +162,8 @@ fn parse_targets(values: Option<Vec<Value>>) -> Result<Vec<&'static str>, CoreEr
     for (i, value) in values.unwrap_or_default().into_iter().enumerate() {
         let path = format!("targets.{i}");
         let known = value.as_str().and_then(|id| TARGETS.iter().copied().find(|target| *target == id));
-        let target = known
-            .ok_or_else(|| CoreError::new(ErrorCode::UnknownId, path.clone(), value.to_string(), TARGETS.join(", ")))?;
-        if targets.contains(&target) {
-            return Err(CoreError::new(ErrorCode::Combination, path, format!("{target} again"), "each target once"));
-        }
-        targets.push(target);
+        let unknown = || CoreError::new(ErrorCode::UnknownId, path, value.to_string(), TARGETS.join(", "));
+        targets.push(known.ok_or_else(unknown)?);
     }
     Ok(targets)
 }

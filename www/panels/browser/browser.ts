@@ -124,8 +124,8 @@ export class BrowserPanel extends Panel {
         </p>
         ${
           busy
-            ? html`<button @click=${() => this.#cancel?.abort(new DOMException("cancelled", "AbortError"))}>${this.t("progress.cancel")}</button>`
-            : html`<button ?disabled=${!lab.ready} @click=${() => this.#start()}>${this.t(kept ? "browser.again" : "browser.measure")}</button>`
+            ? html`<button class="button" @click=${() => this.#cancel?.abort(new DOMException("cancelled", "AbortError"))}>${this.t("progress.cancel")}</button>`
+            : html`<button class="button" ?disabled=${!lab.ready} @click=${() => this.#start()}>${this.t(kept ? "browser.again" : "browser.measure")}</button>`
         }
       </div>
       <p class="soft">${this.t("browser.about")}</p>
