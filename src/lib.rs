@@ -20,6 +20,7 @@ pub mod evaluate;
 pub mod report;
 pub mod methods;
 pub mod recipe;
+pub mod measure;
 pub mod catalog;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -5,6 +5,7 @@ use crate::data::{AssetRef, Library, fill_lane, unit_table};
 use crate::error::CoreError;
 use crate::evaluate::{Evaluations, wilson95};
 use crate::kernels::integer;
+use crate::measure;
 use crate::models;
 use crate::recipe::{Outcome, Recipe, expand, prepare, run};
 use crate::report::{ENGINE, NUMERICS};
@@ -39,6 +40,7 @@ export interface TrainStep {
 export interface Recipe {
   version: 1; model: string; seed: number; steps: ({ quantize: QuantizeStep } | { train: TrainStep })[];
   data?: { set?: string; split?: string; count?: number; train?: number; validation?: number; test?: number }; init?: string; execution?: string; storage?: string;
+  targets?: string[];
 }
 /** One recipe of a sweep, or why it is none. */
 export interface SweepCell { axes: Record<string, unknown>; recipe: Recipe | null; error: CoreError | null }
@@ -67,6 +69,18 @@ extern "C" {
     /// See [`crate::report::Report`].
     #[wasm_bindgen(typescript_type = "Report")]
     pub type JsReport;
+    /// See [`measure::Description`].
+    #[wasm_bindgen(typescript_type = "Description")]
+    pub type JsDescription;
+    /// See [`measure::LayerDescription`].
+    #[wasm_bindgen(typescript_type = "LayerDescription[]")]
+    pub type JsLayers;
+    /// See [`measure::TimedStep`].
+    #[wasm_bindgen(typescript_type = "TimedStep[]")]
+    pub type JsTimedSteps;
+    /// See [`measure::Deviation`].
+    #[wasm_bindgen(typescript_type = "Deviation")]
+    pub type JsDeviation;
 }
 
 /// Which engine this is.
@@ -387,6 +401,37 @@ impl Job {
         Ok(softmax(&logits))
     }
 
+    /// What one block goes through, step by step, for a host that times it.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end.
+    #[wasm_bindgen(js_name = timedSteps)]
+    pub fn timed_steps(&self) -> Result<JsTimedSteps, JsValue> {
+        let Outcome { network, execution, plan, .. } = self.outcome()?;
+        Ok(to_js(&measure::timed_steps(network, *execution, plan)).unchecked_into())
+    }
+
+    /// Runs step `step` of [`Job::timed_steps`] on the newest block, `times` times; without a step, all of them.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end, and for a step that is not there.
+    #[wasm_bindgen(js_name = runSteps)]
+    pub fn run_steps(&mut self, step: Option<usize>, times: u32) -> Result<(), JsValue> {
+        let steps = self.outcome()?.plan.steps().len();
+        let Some(Outcome { plan, .. }) = &mut self.outcome else { return Ok(()) };
+        if step.is_some_and(|step| step >= steps) {
+            let allowed = format!("up to {steps} steps");
+            return Err(thrown(CoreError::new(crate::error::ErrorCode::Range, "step", format!("{step:?}"), allowed)));
+        }
+        for _ in 0..times {
+            match step {
+                Some(step) => plan.run_step(step),
+                None => _ = plan.run(),
+            }
+        }
+        Ok(())
+    }
+
     /// The network as a safetensors file.
     ///
     /// # Errors
@@ -399,5 +444,68 @@ impl Job {
     /// The newest training checkpoint since the last call, if there is one.
     pub fn checkpoint(&self) -> Option<Vec<u8>> {
         self.context.take_checkpoint()
+    }
+}
+
+/// Work to be timed by the host: kernels and networks on made-up numbers. See [`crate::measure`].
+#[wasm_bindgen]
+pub struct Workload {
+    work: Box<dyn measure::Workload>,
+}
+
+#[wasm_bindgen]
+impl Workload {
+    /// The ids there are.
+    pub fn ids() -> Vec<String> {
+        measure::WORKLOADS.iter().map(|entry| entry.id.to_string()).collect()
+    }
+
+    /// Prepares a workload with numbers from a seed.
+    ///
+    /// # Errors
+    /// A `CoreError` when there is none with this id.
+    #[wasm_bindgen(constructor)]
+    pub fn new(id: &str, seed: u32) -> Result<Workload, JsValue> {
+        Ok(Self { work: measure::prepare(id, u64::from(seed)).map_err(thrown)? })
+    }
+
+    /// What it is.
+    pub fn describe(&self) -> JsDescription {
+        to_js(&self.work.describe()).unchecked_into()
+    }
+
+    /// Its layers, in graph order.
+    pub fn layers(&self) -> JsLayers {
+        to_js(&self.work.layers()).unchecked_into()
+    }
+
+    /// Parameter `index`, counted through all layers.
+    pub fn parameter(&self, index: usize) -> Vec<f32> {
+        self.work.parameter(index).to_vec()
+    }
+
+    /// Whole numbers of a layer's weight; empty where it computes with floats.
+    pub fn levels(&self, layer: usize) -> Vec<i32> {
+        self.work.levels(layer).map_or_else(Vec::new, |(levels, _)| levels.to_vec())
+    }
+
+    /// Their scales, one for each row.
+    pub fn scales(&self, layer: usize) -> Vec<f32> {
+        self.work.levels(layer).map_or_else(Vec::new, |(_, scales)| scales.to_vec())
+    }
+
+    /// The inputs it was prepared with, row-major, images first.
+    pub fn input(&self) -> Vec<f32> {
+        self.work.input().to_vec()
+    }
+
+    /// Outputs from inputs, both row-major f32 and copied, as any library does at its border.
+    pub fn run(&mut self, input: &[f32]) -> Vec<f32> {
+        self.work.run(input).to_vec()
+    }
+
+    /// How far the newest output is from a naive computation.
+    pub fn check(&self) -> JsDeviation {
+        to_js(&self.work.check()).unchecked_into()
     }
 }

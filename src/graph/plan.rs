@@ -38,6 +38,8 @@ impl LayerArithmetic {
 /// One call of a run: a layer, and what follows it on its rows.
 struct Step {
     node: usize,
+    /// It, and the nodes in its tail.
+    nodes: Vec<usize>,
     /// Values it reads.
     inputs: Vec<usize>,
     /// Values that the tail's additions read, in order.
@@ -95,6 +97,7 @@ fn schedule(graph: &Graph, layers: &[Box<dyn Layer>], kept: &[bool]) -> (Vec<Ste
                 if joined {
                     // The call moves to where its last node stands: everything that the tail reads is there by then.
                     step.output = output;
+                    step.nodes.push(i);
                     step.others.extend(inputs.iter().enumerate().filter(|(j, _)| *j != position).map(|(_, &id)| id));
                     steps.push(step);
                     break;
@@ -108,7 +111,7 @@ fn schedule(graph: &Graph, layers: &[Box<dyn Layer>], kept: &[bool]) -> (Vec<Ste
                 _ => [1, 1],
             };
             let tail = layer.gives_rows().then(|| Tail::new(size));
-            steps.push(Step { node: i, inputs, others: Vec::new(), output, tail });
+            steps.push(Step { node: i, nodes: vec![i], inputs, others: Vec::new(), output, tail });
         }
     }
     let made: Vec<usize> = std::iter::once(0).chain(steps.iter().map(|step| step.output)).collect();
@@ -160,20 +163,8 @@ impl Plan {
 
     /// Runs the block in [`Plan::input`] and returns the output, `[feature][lane]`.
     pub fn run(&mut self) -> &[f32] {
-        for (i, step) in self.steps.iter().enumerate() {
-            // Block 0 is the input, block i + 1 what step i makes.
-            let (earlier, rest) = self.blocks.split_at_mut(i + 1);
-            let value = |&id: &usize| self.buffers[id].map_or(&[][..], |at| earlier[at].as_slice());
-            let inputs: Vec<&[f32]> = step.inputs.iter().map(value).collect();
-            let (layer, out) = (&self.layers[step.node], &mut rest[0]);
-            match &step.tail {
-                Some(tail) if !tail.is_empty() => {
-                    let others: Vec<&[f32]> = step.others.iter().map(value).collect();
-                    let mut finish = Finish { tail, others: &others, out, rows: &mut self.rows };
-                    layer.forward_rows(inputs[0], &mut finish, &mut self.scratch);
-                }
-                _ => layer.forward(&inputs, out, &mut self.scratch),
-            }
+        for step in 0..self.steps.len() {
+            self.run_step(step);
         }
         let output = self.buffers.last().copied().flatten().unwrap_or(0);
         &self.blocks[output]
@@ -183,6 +174,30 @@ impl Plan {
     /// [`Plan::keeping`]).
     pub fn node_output(&self, node: usize) -> Option<&[f32]> {
         self.buffers[node + 1].map(|buffer| self.blocks[buffer].as_slice())
+    }
+
+    /// What [`Plan::run_step`] does, in order: the nodes that each step covers, the first of which gives its name.
+    pub fn steps(&self) -> Vec<Vec<usize>> {
+        self.steps.iter().map(|step| step.nodes.clone()).collect()
+    }
+
+    /// Runs one step of [`Plan::steps`] alone, on the values that the last run left, so that it can be timed.
+    pub fn run_step(&mut self, step: usize) {
+        let i = step;
+        let step = &self.steps[i];
+        // Block 0 is the input, block i + 1 what step i makes.
+        let (earlier, rest) = self.blocks.split_at_mut(i + 1);
+        let value = |&id: &usize| self.buffers[id].map_or(&[][..], |at| earlier[at].as_slice());
+        let inputs: Vec<&[f32]> = step.inputs.iter().map(value).collect();
+        let (layer, out) = (&self.layers[step.node], &mut rest[0]);
+        match &step.tail {
+            Some(tail) if !tail.is_empty() => {
+                let others: Vec<&[f32]> = step.others.iter().map(value).collect();
+                let mut finish = Finish { tail, others: &others, out, rows: &mut self.rows };
+                layer.forward_rows(inputs[0], &mut finish, &mut self.scratch);
+            }
+            _ => layer.forward(&inputs, out, &mut self.scratch),
+        }
     }
 
     /// The integer kernel of every node, where it runs one.

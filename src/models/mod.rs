@@ -6,7 +6,7 @@ mod lenet5;
 mod mlp_digits;
 mod mobilenet;
 mod network;
-mod resnet8;
+pub(crate) mod resnet8;
 
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 

@@ -2,7 +2,7 @@
 
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
-use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, only};
 use crate::kernels::conv::{Conv, ConvShape, conv2d, conv2d_rows, embed_gradient};
 use crate::kernels::pack::tile_rows;
 use crate::kernels::{AddBias, Plain, RowSink, gradient};
@@ -60,6 +60,11 @@ impl Op for Conv2d {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         Shape::new(&self.shape(inputs)?.output())
+    }
+
+    fn window(&self) -> Option<Window> {
+        let Self { kernel, stride, padding, groups, .. } = *self;
+        Some(Window { kernel, stride, padding, groups })
     }
 
     fn params(&self, inputs: &[&Shape]) -> Result<Vec<ParamSpec>, TensorError> {

@@ -26,7 +26,7 @@ mod weighted;
 pub use activation::Activation;
 pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
-pub use batch_norm::BatchNorm;
+pub use batch_norm::{BatchNorm, EPSILON as BATCH_NORM_EPSILON};
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use flatten::Flatten;
@@ -130,6 +130,20 @@ pub struct BlockGradient<'a> {
     pub gradient: &'a [f32],
 }
 
+/// Geometry of an op that slides a window over its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Window {
+    /// Window side.
+    pub kernel: usize,
+    /// Step between windows.
+    pub stride: usize,
+    /// Zeros added on each side.
+    pub padding: usize,
+    /// Groups of channels.
+    pub groups: usize,
+}
+
 /// A description of an operation on one image (shapes have no batch dimension).
 pub trait Op: std::fmt::Debug + Send + Sync {
     /// The op's name, such as `conv2d`.
@@ -157,6 +171,11 @@ pub trait Op: std::fmt::Debug + Send + Sync {
     fn macs(&self, inputs: &[&Shape]) -> Result<u64, TensorError> {
         let _ = inputs;
         Ok(0)
+    }
+
+    /// The window it slides over its input, if it does.
+    fn window(&self) -> Option<Window> {
+        None
     }
 
     /// A layer ready to run.

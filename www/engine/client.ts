@@ -13,6 +13,7 @@ import {
   EngineError,
   type Identity,
   isCoreError,
+  type Measured,
   type Picture,
   type Progress,
   type Recipe,
@@ -62,6 +63,8 @@ export interface Client {
   image(set: string, split: Split, index: number, wishes?: Wishes): Promise<Picture>;
   /** The compressed model as a safetensors file. */
   exported(recipe: Recipe, wishes?: Wishes): Promise<Uint8Array>;
+  /** Times the kernels and the recipe's layers on this machine. */
+  measure(recipe: Recipe, wishes?: Wishes): Promise<Measured>;
   /** Workers there are, runs under way and runs waiting. */
   readonly state: Pool["state"];
   dispose(): void;
@@ -168,6 +171,7 @@ function clientOf(pool: Pool, core: Engine): Client {
       pool.submit({ type: "probabilities", ...withKey(recipe), pixels }, wishes),
     image: (set, split, index, wishes) => pool.submit({ type: "image", set, split, index }, wishes),
     exported: async (recipe, wishes) => pool.submit({ type: "exported", ...withKey(recipe) }, wishes),
+    measure: async (recipe, wishes) => pool.submit({ type: "measure", ...withKey(recipe) }, wishes),
     get state() {
       return pool.state;
     },

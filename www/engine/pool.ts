@@ -6,7 +6,7 @@
  * checkpoint, and then reported as an error.
  */
 
-import type { Port, Response, Results, Work } from "./protocol";
+import { isLong, type Port, type Response, type Results, type Work } from "./protocol";
 import { EngineError, isCoreError, type Progress } from "./types";
 
 export interface PoolOptions {
@@ -122,7 +122,7 @@ export class Pool {
   }
 
   private place(task: Task): void {
-    if (task.work.type === "run") {
+    if (isLong(task.work)) {
       const after = this.queue.findIndex((each) => comesBefore(task, each));
       this.queue.splice(after < 0 ? this.queue.length : after, 0, task);
       this.pump();
@@ -153,7 +153,7 @@ export class Pool {
   /** The worker that holds the model already, or else the one with the least to do. */
   private choose(work: Work): Slot | null {
     const load = (slot: Slot) => slot.small.size * 2 + (slot.run === null ? 0 : 1);
-    const holds = (slot: Slot) => work.type !== "image" && work.type !== "run" && slot.keys.has(work.key);
+    const holds = (slot: Slot) => work.type !== "image" && !isLong(work) && slot.keys.has(work.key);
     const [best] = [...this.slots].sort((a, b) => Number(holds(b)) - Number(holds(a)) || load(a) - load(b));
     return best ?? null;
   }

@@ -46,6 +46,8 @@ function bench(plan: Plan = {}, slice_ms = 10) {
       probabilities: () => new Float32Array([0.5]),
       exported: () => new Uint8Array([3]),
       checkpoint: () => new Uint8Array([9]),
+      timedSteps: () => [],
+      runSteps: () => {},
       free: () => {
         counts.freed++;
       },

