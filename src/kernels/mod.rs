@@ -12,6 +12,7 @@ pub mod pack;
 pub mod pool;
 pub mod reference;
 pub mod registers;
+pub mod single;
 
 use crate::simd::{F32x8, I32x8, LANES, Lane};
 

@@ -2,6 +2,7 @@
 
 use super::{Arithmetic, InputGrid, LayerParams, Scratch};
 use crate::kernels::elementwise::add;
+use crate::kernels::single::Spread;
 use crate::kernels::{AddBias, Rescale};
 use crate::math::round_ties_even;
 use crate::simd::LANES;
@@ -38,24 +39,42 @@ impl<F, I> Weighted<F, I> {
         }
     }
 
+    /// Runs one image through `float`; false for integer layers.
+    pub(super) fn forward_one(
+        &self,
+        x: &[f32],
+        scratch: &mut Scratch,
+        float: impl FnOnce(&F, &[f32], &[f32], &mut Spread),
+    ) -> bool {
+        match self {
+            Self::Float { kernel, bias, grid: None } => float(kernel, x, bias, &mut scratch.spread),
+            Self::Float { kernel, bias, grid: Some(grid) } => {
+                grid.round(x, &mut scratch.values);
+                float(kernel, &scratch.values, bias, &mut scratch.spread);
+            }
+            Self::Integer { .. } => return false,
+        }
+        true
+    }
+
     /// Runs one block through `float` or `integer`.
     pub(super) fn forward<O>(
         &self,
         x: &[f32],
         scratch: &mut Scratch,
         out: O,
-        float: impl FnOnce(&F, &[f32], &mut Vec<f32>, AddBias<'_>, O),
-        integer: impl FnOnce(&I, &[i32], &mut Vec<i32>, Rescale<'_>, O),
+        float: impl FnOnce(&F, &[f32], AddBias<'_>, O),
+        integer: impl FnOnce(&I, &[i32], Rescale<'_>, O),
     ) {
         match self {
-            Self::Float { kernel, bias, grid: None } => float(kernel, x, &mut scratch.padded, AddBias(bias), out),
+            Self::Float { kernel, bias, grid: None } => float(kernel, x, AddBias(bias), out),
             Self::Float { kernel, bias, grid: Some(grid) } => {
                 grid.round(x, &mut scratch.values);
-                float(kernel, &scratch.values, &mut scratch.padded, AddBias(bias), out);
+                float(kernel, &scratch.values, AddBias(bias), out);
             }
             Self::Integer { kernel, bias, scale, grid } => {
                 grid.codes(x, &mut scratch.codes);
-                integer(kernel, &scratch.codes, &mut scratch.padded_codes, Rescale { bias, scale }, out);
+                integer(kernel, &scratch.codes, Rescale { bias, scale }, out);
             }
         }
     }
