@@ -1,7 +1,7 @@
 //! The border to JavaScript: the only file that knows wasm-bindgen, js-sys and web-sys.
 
 use crate::catalog::{self, Catalog};
-use crate::data::{AssetRef, Library, fill_lane, unit_table};
+use crate::data::{AssetRef, Library, unit_table};
 use crate::error::CoreError;
 use crate::evaluate::{Evaluations, wilson95};
 use crate::kernels::integer;
@@ -9,7 +9,6 @@ use crate::measure;
 use crate::models;
 use crate::recipe::{Outcome, Recipe, expand, prepare, run};
 use crate::report::{ENGINE, NUMERICS};
-use crate::simd::LANES;
 use crate::task::{Context, Phase, Task};
 use crate::train::{Checkpoint, softmax};
 use serde::Serialize;
@@ -395,10 +394,9 @@ impl Job {
             let found = format!("{} values", pixels.len());
             return Err(thrown(CoreError::new(crate::error::ErrorCode::Range, "pixels", found, features.to_string())));
         }
-        plan.input().fill(0.0);
-        fill_lane(pixels, &unit_table(255), 0, plan.input());
-        let logits: Vec<f32> = plan.run().as_chunks::<LANES>().0.iter().map(|class| class[0]).collect();
-        Ok(softmax(&logits))
+        let unit = unit_table(255);
+        let image: Vec<f32> = pixels.iter().map(|&pixel| unit[usize::from(pixel)]).collect();
+        Ok(softmax(plan.run_one(&image)))
     }
 
     /// What one block goes through, step by step, for a host that times it.

@@ -63,16 +63,18 @@ pub async fn evaluate(ctx: &Context, plan: &mut Plan, images: &Images) -> Evalua
         let labels: Vec<u8> = (first..first + count).map(|i| images.label(i)).collect();
         let macs = plan.block_macs();
         let logits = plan.run();
+        let mut bytes = Vec::with_capacity(logits.len() * 4);
         for (lane, (image, label)) in
             softmax_cross_entropy(logits, &labels, count, None).iter().zip(&labels).enumerate()
         {
             for class in logits.as_chunks::<LANES>().0 {
-                hash.update(canonical_nan(class[lane]).to_le_bytes());
+                bytes.extend_from_slice(&canonical_nan(class[lane]).to_le_bytes());
             }
             predictions.push(image.prediction);
             correct += u32::from(image.prediction == *label);
             loss += f64::from(image.loss);
         }
+        hash.update(&bytes);
         ctx.report_partial(correct, predictions.len() as u32);
         ctx.tick(macs).await;
     }

@@ -28,6 +28,16 @@ pub fn combine_two(to: &mut [Lanes], left: &[Lanes], right: &[Lanes], f: impl Fn
     }
 }
 
+/// Calls `f` with all values of one image, the last of them with zeros behind.
+pub fn each_vector(values: &mut [f32], mut f: impl FnMut(&mut [Lanes])) {
+    let (whole, rest) = values.as_chunks_mut::<LANES>();
+    f(whole);
+    let mut last = [0.0; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    f(std::slice::from_mut(&mut last));
+    rest.copy_from_slice(&last[..rest.len()]);
+}
+
 /// `max(x, 0)`; NaN and −0 stay.
 pub fn relu(row: &mut [Lanes]) {
     let zero = F32x8::splat(0.0);

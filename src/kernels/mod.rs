@@ -13,6 +13,7 @@ pub mod pack;
 pub mod pool;
 pub mod reference;
 pub mod registers;
+pub mod single;
 pub mod sparse;
 pub mod weight_only;
 pub mod xnor;

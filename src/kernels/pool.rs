@@ -85,25 +85,30 @@ pub fn max_pool_row(shape: &PoolShape, row: &[[f32; LANES]], channel: usize, y: 
     }
 }
 
+/// [`max_pool`] of one image alone.
+pub fn max_pool_one(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
+    shape.windows(|at, corner| {
+        let mut best = f32::NEG_INFINITY;
+        shape.window(corner, |i| best = if best < x[i] { x[i] } else { best });
+        out[at] = best;
+    });
+}
+
 /// Adds each output gradient to the first largest input of its window.
 pub fn max_pool_backward(shape: &PoolShape, x: &[f32], gradient: &[f32], grad_input: &mut [f32]) {
     let (x, gradient) = (x.as_chunks::<LANES>().0, gradient.as_chunks::<LANES>().0);
     let grad_input = grad_input.as_chunks_mut::<LANES>().0;
     shape.windows(|at, corner| {
-        let (mut best, mut winner) = ([f32::NEG_INFINITY; LANES], [None; LANES]);
+        let least = F32x8::splat(f32::NEG_INFINITY);
+        let mut best = least;
+        shape.window(corner, |i| best = best.pick_max(F32x8::load(&x[i])));
+        // What no input has taken yet. NaN equals nothing, and −∞ never wins.
+        let mut left = F32x8::load(&gradient[at]).where_less(least, best);
         shape.window(corner, |i| {
-            for lane in 0..LANES {
-                if x[i][lane] > best[lane] {
-                    best[lane] = x[i][lane];
-                    winner[lane] = Some(i);
-                }
-            }
+            let (here, grad) = (F32x8::load(&x[i]), F32x8::load(&grad_input[i]));
+            grad.add(left.where_equal(here, best)).store(&mut grad_input[i]);
+            left = left.where_unequal(here, best);
         });
-        for (lane, winner) in winner.into_iter().enumerate() {
-            if let Some(i) = winner {
-                grad_input[i][lane] += gradient[at][lane];
-            }
-        }
     });
 }
 
@@ -125,9 +130,8 @@ pub fn average_pool_backward(shape: &PoolShape, gradient: &[f32], grad_input: &m
     let count = (shape.kernel * shape.kernel) as f32;
     shape.windows(|at, corner| {
         shape.window(corner, |i| {
-            for (grad, value) in grad_input[i].iter_mut().zip(&gradient[at]) {
-                *grad += value / count;
-            }
+            let share = F32x8::load(&gradient[at]).div(F32x8::splat(count));
+            F32x8::load(&grad_input[i]).add(share).store(&mut grad_input[i]);
         });
     });
 }

@@ -188,9 +188,9 @@ impl Layer for Prepared {
             let cells = &mut grad[channel * self.positions..(channel + 1) * self.positions];
             let inputs = self.channel(block.inputs[0], channel).iter().zip(self.channel(block.gradient, channel));
             for (cell, (x, gradient)) in cells.iter_mut().zip(inputs) {
-                for ((cell, x), gradient) in cell.iter_mut().zip(x).zip(gradient) {
-                    *cell += slope * (gradient - plain - (x - mean) * inverse * weighted);
-                }
+                let normal = F32x8::load(x).sub(F32x8::splat(mean)).mul(F32x8::splat(inverse));
+                let own = F32x8::load(gradient).sub(F32x8::splat(plain)).sub(normal.mul(F32x8::splat(weighted)));
+                F32x8::load(cell).add(F32x8::splat(slope).mul(own)).store(cell);
                 // Lanes without an image had no part in the means and get no gradient.
                 cell[block.images..].fill(0.0);
             }
@@ -201,7 +201,7 @@ impl Layer for Prepared {
         vec![(0, self.channels)]
     }
 
-    fn backward_rows(&self, _: &[&[f32]], _: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
+    fn backward_rows(&self, _: &[&[f32]], _: &[&[f32]], first: usize, grads: &mut [&mut [f32]], _: &mut Scratch) {
         let (Some(gradients), [scale, bias, ..]) = (self.gradients.get(), grads) else { return };
         for ((scale, bias), [plain, weighted]) in scale.iter_mut().zip(bias.iter_mut()).zip(&gradients.sums[first..]) {
             (*bias, *scale) = (*plain, *weighted);

@@ -3,8 +3,9 @@
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, only};
-use crate::kernels::conv::{Conv, ConvShape, conv2d, conv2d_rows, embed_gradient};
+use crate::kernels::conv::{Conv, ConvShape, conv2d, conv2d_rows};
 use crate::kernels::pack::tile_rows;
+use crate::kernels::single::conv_one;
 use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
@@ -114,8 +115,8 @@ impl Layer for Prepared {
             input,
             scratch,
             sink,
-            |conv, x, padded, bias, sink| conv2d_rows::<F32x8>(conv, x, padded, &bias, sink),
-            |conv, x, padded, rescale, sink| conv2d_rows::<I32x8>(conv, x, padded, &rescale, sink),
+            |conv, x, bias, sink| conv2d_rows::<F32x8>(conv, x, &bias, sink),
+            |conv, x, rescale, sink| conv2d_rows::<I32x8>(conv, x, &rescale, sink),
         );
     }
 
@@ -123,12 +124,14 @@ impl Layer for Prepared {
         self.weighted.kernel()
     }
 
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
+        self.weighted.forward_one(inputs[0], scratch, |conv, x, bias, spread| conv_one(conv, x, bias, out, spread))
+    }
+
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {
         if let Some(transposed) = &self.transposed {
-            embed_gradient(&self.shape, block.gradient, &mut scratch.padded);
-            let features = self.shape.input.iter().product();
-            let grad = zeroed(&mut scratch.values, features);
-            conv2d::<F32x8>(transposed, &scratch.padded, &mut Vec::new(), &AddBias(&[]), grad);
+            let grad = zeroed(&mut scratch.values, self.shape.input.iter().product());
+            conv2d::<F32x8>(transposed, block.gradient, &AddBias(&[]), grad);
             add_into(grads[0], grad);
         }
     }
@@ -142,9 +145,16 @@ impl Layer for Prepared {
             .collect()
     }
 
-    fn backward_rows(&self, inputs: &[&[f32]], gradients: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
+    fn backward_rows(
+        &self,
+        inputs: &[&[f32]],
+        gradients: &[&[f32]],
+        first: usize,
+        grads: &mut [&mut [f32]],
+        scratch: &mut Scratch,
+    ) {
         let [weight, bias] = grads else { return };
-        gradient::conv_rows(&self.shape, inputs, gradients, first, weight);
+        gradient::conv_rows(&self.shape, inputs, gradients, first, weight, &mut scratch.values);
         let [_, height, width] = self.shape.output();
         for (i, bias) in bias.iter_mut().enumerate() {
             *bias = gradient::bias_row(gradients, first + i, height * width);

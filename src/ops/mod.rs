@@ -42,6 +42,7 @@ pub use transpose::Transpose;
 
 use crate::kernels::RowSink;
 use crate::kernels::integer::Buffers;
+use crate::kernels::single::Spread;
 use crate::kernels::xnor::SignScratch;
 use crate::tensor::{Shape, Tensor, TensorError};
 
@@ -105,12 +106,10 @@ pub struct LayerParams<'a> {
 /// What a layer may overwrite while it runs; one per thread.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// A padded f32 input.
-    pub padded: Vec<f32>,
-    /// A padded integer input.
-    pub padded_codes: Vec<i32>,
     /// A rounded input.
     pub values: Vec<f32>,
+    /// The input of a convolution of one image.
+    pub spread: Spread,
     /// An integer input.
     pub codes: Vec<i32>,
     /// An input's signs.
@@ -221,6 +220,13 @@ pub trait Layer: Send + Sync {
         let _ = (input, sink, scratch);
     }
 
+    /// Computes one image alone, plain NCHW values, with the bits of a lane of [`Layer::forward`]; false when there is no
+    /// way but that.
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
+        let _ = (inputs, out, scratch);
+        false
+    }
+
     /// This layer as a step that can be done on single rows of the layer before it, with the same bits as
     /// [`Layer::forward`]; `None` when it cannot.
     fn as_row_step(&self) -> Option<RowStep> {
@@ -237,8 +243,15 @@ pub trait Layer: Send + Sync {
 
     /// Writes the gradients of the parameters of rows `first..`, over all blocks of a batch. `grads[p]` holds just those
     /// rows of parameter `p`.
-    fn backward_rows(&self, inputs: &[&[f32]], gradients: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
-        let _ = (inputs, gradients, first, grads);
+    fn backward_rows(
+        &self,
+        inputs: &[&[f32]],
+        gradients: &[&[f32]],
+        first: usize,
+        grads: &mut [&mut [f32]],
+        scratch: &mut Scratch,
+    ) {
+        let _ = (inputs, gradients, first, grads, scratch);
     }
 }
 

@@ -4,8 +4,8 @@
 
 use super::Activation;
 use crate::kernels::RowSink;
-use crate::kernels::elementwise::{add, affine, relu};
-use crate::kernels::pool::{PoolShape, max_pool_row};
+use crate::kernels::elementwise::{add, affine, each_vector, relu};
+use crate::kernels::pool::{PoolShape, max_pool_one, max_pool_row};
 use crate::simd::LANES;
 
 type Lanes = [f32; LANES];
@@ -30,6 +30,28 @@ pub enum RowStep {
     MaxPool(PoolShape),
     /// The same values under another shape; nothing to do.
     View,
+}
+
+impl RowStep {
+    /// The step on one image alone: plain values in, plain values out, the bits of a lane of a block.
+    pub fn run_one(&self, inputs: &[&[f32]], out: &mut [f32]) {
+        if let Self::MaxPool(shape) = self {
+            return max_pool_one(shape, inputs[0], out);
+        }
+        out.copy_from_slice(inputs[0]);
+        match self {
+            Self::Affine { slope, offset } => {
+                let positions = out.len() / slope.len().max(1);
+                for (row, (&slope, &offset)) in out.chunks_mut(positions.max(1)).zip(slope.iter().zip(offset)) {
+                    each_vector(row, |row| affine(row, slope, offset));
+                }
+            }
+            Self::Add => out.iter_mut().zip(inputs[1]).for_each(|(out, other)| *out += other),
+            Self::Relu => each_vector(out, relu),
+            Self::Activate(activation) => each_vector(out, |row| activation.update(row)),
+            Self::MaxPool(_) | Self::View => {}
+        }
+    }
 }
 
 /// The steps behind one layer.

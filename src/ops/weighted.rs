@@ -4,6 +4,7 @@ use super::{Arithmetic, InputGrid, LayerParams, Scratch};
 use crate::kernels::conv::ConvShape;
 use crate::kernels::elementwise::add;
 use crate::kernels::integer::{Integer, PLAIN_ID, Steps, uses_quads};
+use crate::kernels::single::Spread;
 use crate::kernels::{AddBias, Rescale, RowSink};
 use crate::math::round_ties_even;
 use crate::simd::LANES;
@@ -62,27 +63,45 @@ impl<F, I> Weighted<F, I> {
         }
     }
 
+    /// Runs one image through `float`; false for integer layers.
+    pub(super) fn forward_one(
+        &self,
+        x: &[f32],
+        scratch: &mut Scratch,
+        float: impl FnOnce(&F, &[f32], &[f32], &mut Spread),
+    ) -> bool {
+        match self {
+            Self::Float { kernel, bias, grid: None } => float(kernel, x, bias, &mut scratch.spread),
+            Self::Float { kernel, bias, grid: Some(grid) } => {
+                grid.round(x, &mut scratch.values);
+                float(kernel, &scratch.values, bias, &mut scratch.spread);
+            }
+            Self::Integer { .. } => return false,
+        }
+        true
+    }
+
     /// Runs one block through `float` or `integer`.
     pub(super) fn forward(
         &self,
         x: &[f32],
         scratch: &mut Scratch,
         sink: &mut dyn RowSink,
-        float: impl FnOnce(&F, &[f32], &mut Vec<f32>, AddBias<'_>, &mut dyn RowSink),
-        integer: impl FnOnce(&I, &[i32], &mut Vec<i32>, Rescale<'_>, &mut dyn RowSink),
+        float: impl FnOnce(&F, &[f32], AddBias<'_>, &mut dyn RowSink),
+        integer: impl FnOnce(&I, &[i32], Rescale<'_>, &mut dyn RowSink),
     ) {
         match self {
-            Self::Float { kernel, bias, grid: None } => float(kernel, x, &mut scratch.padded, AddBias(bias), sink),
+            Self::Float { kernel, bias, grid: None } => float(kernel, x, AddBias(bias), sink),
             Self::Float { kernel, bias, grid: Some(grid) } => {
                 grid.round(x, &mut scratch.values);
-                float(kernel, &scratch.values, &mut scratch.padded, AddBias(bias), sink);
+                float(kernel, &scratch.values, AddBias(bias), sink);
             }
             Self::Integer { kernel: IntegerKernel::Dots(kernel), bias, scale, .. } => {
                 kernel.run(x, &mut scratch.integer, &Rescale { bias, scale }, sink);
             }
             Self::Integer { kernel: IntegerKernel::Plain(kernel), bias, scale, grid } => {
                 grid.codes(x, &mut scratch.codes);
-                integer(kernel, &scratch.codes, &mut scratch.padded_codes, Rescale { bias, scale }, sink);
+                integer(kernel, &scratch.codes, Rescale { bias, scale }, sink);
             }
         }
     }

@@ -14,6 +14,7 @@ mod leaf;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[path = "wasm.rs"]
 mod leaf;
+mod offsets;
 pub mod portable;
 pub mod words;
 
@@ -21,6 +22,7 @@ pub use leaf::{F32x8, I8Quads, I16Pairs, I32x8, add_centers, field};
 
 /// Whether [`I8Quads`] is one instruction: WebAssembly's relaxed dot, which is exact for the operands it is given here.
 pub const RELAXED_DOT: bool = cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd"));
+pub use offsets::Offsets;
 
 /// Lanes in a vector, and so images in a block.
 pub const LANES: usize = 8;
@@ -152,6 +154,7 @@ mod tests {
             let here = F32x8::load(&a).mul(F32x8::load(&b)).add(F32x8::splat(a[0]));
             let there = portable::F32x8::load(&a).mul(portable::F32x8::load(&b)).add(portable::F32x8::splat(a[0]));
             assert_eq!(here.to_array().map(f32::to_bits), there.to_array().map(f32::to_bits));
+            let c = a;
             // Ties of zeros and NaN on either side must go the same way too.
             let special = [f32::NAN, -0.0, 0.0, -f32::NAN, f32::INFINITY, 0.0, -0.0, f32::NEG_INFINITY];
             let mix =
@@ -161,7 +164,17 @@ mod tests {
             let (p, q) = (portable::F32x8::load(&a), portable::F32x8::load(&b));
             assert_eq!(x.pick_max(y).to_array().map(f32::to_bits), p.pick_max(q).to_array().map(f32::to_bits));
             assert_eq!(x.pick_min(y).to_array().map(f32::to_bits), p.pick_min(q).to_array().map(f32::to_bits));
+            let (r, t) = (F32x8::load(&c), portable::F32x8::load(&c));
+            assert_eq!(r.sum().to_bits(), sum_lanes(c).to_bits());
             let canonical = |v: f32| crate::math::canonical_nan(v).to_bits();
+            let (root, other) = (r.sub(F32x8::splat(a[1])).sqrt(), t.sub(portable::F32x8::splat(a[1])).sqrt());
+            assert_eq!(root.to_array().map(canonical), other.to_array().map(canonical));
+            let (kept, other) = (r.where_less(y, x), t.where_less(q, p));
+            assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
+            let (kept, other) = (r.where_equal(y, x), t.where_equal(q, p));
+            assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
+            let (kept, other) = (r.where_unequal(y, x), t.where_unequal(q, p));
+            assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
             assert_eq!(x.div(y).to_array().map(canonical), p.div(q).to_array().map(canonical));
             let (c, d) = (a.map(|v| (v * 9e4) as i32), b.map(|v| (v * 7e4) as i32));
             let here = I32x8::load(&c).mul(I32x8::load(&d)).add(I32x8::splat(c[3]));

@@ -10,7 +10,7 @@ use std::arch::x86_64::{__m128i, _mm_add_epi32, _mm_loadu_si128, _mm_madd_epi16,
 mod registers {
     use std::arch::x86_64::{
         __m256, _mm256_add_ps, _mm256_div_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
-        _mm256_set1_ps, _mm256_storeu_ps,
+        _mm256_set1_ps, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_sub_ps,
     };
     pub type Register = __m256;
     pub const WIDTH: usize = 8;
@@ -60,12 +60,23 @@ mod registers {
         // SAFETY: AVX is enabled for the whole build.
         unsafe { _mm256_div_ps(a, b) }
     }
+    #[inline(always)]
+    pub fn sub(a: Register, b: Register) -> Register {
+        // SAFETY: AVX is enabled for the whole build.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    pub fn sqrt(a: Register) -> Register {
+        // SAFETY: AVX is enabled for the whole build.
+        unsafe { _mm256_sqrt_ps(a) }
+    }
 }
 
 #[cfg(not(target_feature = "avx"))]
 mod registers {
     use std::arch::x86_64::{
-        __m128, _mm_add_ps, _mm_div_ps, _mm_loadu_ps, _mm_max_ps, _mm_min_ps, _mm_mul_ps, _mm_set1_ps, _mm_storeu_ps,
+        __m128, _mm_add_ps, _mm_div_ps, _mm_loadu_ps, _mm_max_ps, _mm_min_ps, _mm_mul_ps, _mm_set1_ps, _mm_sqrt_ps,
+        _mm_storeu_ps, _mm_sub_ps,
     };
     pub type Register = __m128;
     pub const WIDTH: usize = 4;
@@ -114,6 +125,16 @@ mod registers {
     pub fn div(a: Register, b: Register) -> Register {
         // SAFETY: SSE2 is part of x86-64.
         unsafe { _mm_div_ps(a, b) }
+    }
+    #[inline(always)]
+    pub fn sub(a: Register, b: Register) -> Register {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    pub fn sqrt(a: Register) -> Register {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { _mm_sqrt_ps(a) }
     }
 }
 
@@ -224,5 +245,38 @@ impl F32x8 {
     #[inline(always)]
     pub fn div(self, rhs: Self) -> Self {
         Self(std::array::from_fn(|i| registers::div(self.0[i], rhs.0[i])))
+    }
+    /// The sum of the lanes, in the order of [`super::sum_lanes`].
+    #[inline(always)]
+    pub fn sum(self) -> f32 {
+        super::sum_lanes(self.to_array())
+    }
+    /// Lane-wise square root.
+    #[inline(always)]
+    pub fn sqrt(self) -> Self {
+        Self(self.0.map(registers::sqrt))
+    }
+    /// Lane-wise difference.
+    #[inline(always)]
+    pub fn sub(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| registers::sub(self.0[i], rhs.0[i])))
+    }
+    /// `self` in the lanes where `low < high`, 0 in the others.
+    #[inline(always)]
+    pub fn where_less(self, low: Self, high: Self) -> Self {
+        let (value, low, high) = (self.to_array(), low.to_array(), high.to_array());
+        Self::load(&std::array::from_fn(|i| if low[i] < high[i] { value[i] } else { 0.0 }))
+    }
+    /// `self` in the lanes where `left == right`, 0 in the others.
+    #[inline(always)]
+    pub fn where_equal(self, left: Self, right: Self) -> Self {
+        let (value, left, right) = (self.to_array(), left.to_array(), right.to_array());
+        Self::load(&std::array::from_fn(|i| if left[i] == right[i] { value[i] } else { 0.0 }))
+    }
+    /// 0 in the lanes where `left == right`, `self` in the others.
+    #[inline(always)]
+    pub fn where_unequal(self, left: Self, right: Self) -> Self {
+        let (value, left, right) = (self.to_array(), left.to_array(), right.to_array());
+        Self::load(&std::array::from_fn(|i| if left[i] == right[i] { 0.0 } else { value[i] }))
     }
 }

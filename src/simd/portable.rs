@@ -179,4 +179,34 @@ impl F32x8 {
     pub fn div(self, rhs: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] / rhs.0[i]))
     }
+    /// The sum of the lanes, in the order of [`super::sum_lanes`].
+    #[inline(always)]
+    pub fn sum(self) -> f32 {
+        super::sum_lanes(self.0)
+    }
+    /// Lane-wise square root.
+    #[inline(always)]
+    pub fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+    /// Lane-wise difference.
+    #[inline(always)]
+    pub fn sub(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - rhs.0[i]))
+    }
+    /// `self` in the lanes where `low < high`, 0 in the others.
+    #[inline(always)]
+    pub fn where_less(self, low: Self, high: Self) -> Self {
+        Self(std::array::from_fn(|i| if low.0[i] < high.0[i] { self.0[i] } else { 0.0 }))
+    }
+    /// `self` in the lanes where `left == right`, 0 in the others.
+    #[inline(always)]
+    pub fn where_equal(self, left: Self, right: Self) -> Self {
+        Self(std::array::from_fn(|i| if left.0[i] == right.0[i] { self.0[i] } else { 0.0 }))
+    }
+    /// 0 in the lanes where `left == right`, `self` in the others.
+    #[inline(always)]
+    pub fn where_unequal(self, left: Self, right: Self) -> Self {
+        Self(std::array::from_fn(|i| if left.0[i] == right.0[i] { 0.0 } else { self.0[i] }))
+    }
 }

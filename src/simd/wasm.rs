@@ -4,10 +4,11 @@ use super::{Dot, LANES, Lane};
 #[cfg(target_feature = "relaxed-simd")]
 use std::arch::wasm32::i32x4_relaxed_dot_i8x16_i7x16_add;
 use std::arch::wasm32::{
-    f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, i8x16_add,
-    i8x16_narrow_i16x8, i8x16_shuffle, i16x8_add, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i16x8_narrow_i32x4,
-    i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_mul, i32x4_shl, i32x4_splat, i32x4_sub, u8x16_shr, u8x16_splat,
-    v128, v128_and, v128_load, v128_or, v128_store,
+    f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_extract_lane, f32x4_lt, f32x4_mul, f32x4_pmax,
+    f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i8x16_narrow_i16x8, i8x16_shuffle, i16x8_add,
+    i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i16x8_narrow_i32x4, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8,
+    i32x4_mul, i32x4_shl, i32x4_shuffle, i32x4_splat, i32x4_sub, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot,
+    v128_load, v128_or, v128_store,
 };
 
 #[cfg(not(target_feature = "relaxed-simd"))]
@@ -206,5 +207,37 @@ impl F32x8 {
     #[inline(always)]
     pub fn div(self, rhs: Self) -> Self {
         Self(f32x4_div(self.0, rhs.0), f32x4_div(self.1, rhs.1))
+    }
+    /// The sum of the lanes, in the order of [`super::sum_lanes`].
+    #[inline(always)]
+    pub fn sum(self) -> f32 {
+        let halves = f32x4_add(self.0, self.1);
+        let pairs = f32x4_add(halves, i32x4_shuffle::<2, 3, 0, 1>(halves, halves));
+        f32x4_extract_lane::<0>(pairs) + f32x4_extract_lane::<1>(pairs)
+    }
+    /// Lane-wise square root.
+    #[inline(always)]
+    pub fn sqrt(self) -> Self {
+        Self(f32x4_sqrt(self.0), f32x4_sqrt(self.1))
+    }
+    /// Lane-wise difference.
+    #[inline(always)]
+    pub fn sub(self, rhs: Self) -> Self {
+        Self(f32x4_sub(self.0, rhs.0), f32x4_sub(self.1, rhs.1))
+    }
+    /// `self` in the lanes where `low < high`, 0 in the others.
+    #[inline(always)]
+    pub fn where_less(self, low: Self, high: Self) -> Self {
+        Self(v128_and(self.0, f32x4_lt(low.0, high.0)), v128_and(self.1, f32x4_lt(low.1, high.1)))
+    }
+    /// `self` in the lanes where `left == right`, 0 in the others.
+    #[inline(always)]
+    pub fn where_equal(self, left: Self, right: Self) -> Self {
+        Self(v128_and(self.0, f32x4_eq(left.0, right.0)), v128_and(self.1, f32x4_eq(left.1, right.1)))
+    }
+    /// 0 in the lanes where `left == right`, `self` in the others.
+    #[inline(always)]
+    pub fn where_unequal(self, left: Self, right: Self) -> Self {
+        Self(v128_andnot(self.0, f32x4_eq(left.0, right.0)), v128_andnot(self.1, f32x4_eq(left.1, right.1)))
     }
 }
