@@ -139,7 +139,7 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
         }
         at.step += 1;
         if at.step.is_multiple_of(steps_per_epoch) {
-            at.epochs.push(at.epoch_loss / images.len() as f64);
+            at.epochs.push(at.epoch_loss / (images.len() * images.positions()) as f64);
             at.epoch_loss = 0.0;
         }
         if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
@@ -151,7 +151,7 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
 }
 
 fn make_batch(images: &Images, chosen: &[u32], options: &TrainOptions, seed: u64, step: u64) -> Batch {
-    let features: usize = images.shape().iter().product();
+    let features = images.features();
     let [_, height, width] = images.shape();
     let (mut flips, mut shifts) = (Rng::stream(seed, "flip", step), Rng::stream(seed, "shift", step));
     let blocks = chosen
@@ -172,7 +172,7 @@ fn make_batch(images: &Images, chosen: &[u32], options: &TrainOptions, seed: u64
             block
         })
         .collect();
-    Batch { blocks, labels: chosen.iter().map(|&i| images.label(i as usize)).collect() }
+    Batch { blocks, labels: chosen.iter().flat_map(|&i| images.labels(i as usize)).copied().collect() }
 }
 
 /// Mirrors every row of one image left to right.
