@@ -7,9 +7,11 @@ mod mlp_digits;
 mod mobilenet;
 mod network;
 mod resnet8;
+mod step;
 mod transformer;
 
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
+pub use step::Step;
 
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;
@@ -45,6 +47,17 @@ pub static MODELS: &[&Model] = &[
     &resnet8::CIFAR10,
     &transformer::MODEL,
 ];
+
+/// The graph with which a model of text writes; `None` for other models.
+///
+/// # Errors
+/// `internal` when it does not build, which a test rules out.
+pub fn step(model: &Model) -> Result<Option<Step>, CoreError> {
+    if model.id != transformer::MODEL.id {
+        return Ok(None);
+    }
+    transformer::step().map(Some).map_err(|error| CoreError::internal(model.id, error))
+}
 
 /// The model with this id.
 pub fn find(id: &str) -> Option<&'static Model> {

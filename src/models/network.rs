@@ -169,6 +169,28 @@ impl Network {
             .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
     }
 
+    /// `graph` ready for inference with this network's parameters: its nodes take those of the nodes of the same names here.
+    ///
+    /// # Errors
+    /// `internal` for a node that is not here; see [`Network::plan`].
+    pub fn plan_of(&self, graph: &Rc<Graph>, execution: Execution) -> Result<Plan, CoreError> {
+        let tensors = self.effective()?;
+        let (mut own, mut arithmetic) = (Vec::new(), Vec::new());
+        for node in graph.nodes() {
+            if node.params.is_empty() {
+                arithmetic.push(LayerArithmetic::Float);
+                continue;
+            }
+            let at = self.graph.nodes().iter().position(|other| other.name == node.name);
+            let at = at.ok_or_else(|| CoreError::internal(&node.name, "no layer of this name"))?;
+            let first = self.graph.nodes()[at].first_param;
+            own.extend(&tensors[first..first + node.params.len()]);
+            arithmetic.push(self.arithmetic(at, execution));
+        }
+        Plan::new(graph, &own, &arithmetic)
+            .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
+    }
+
     /// SHA-256 over the effective parameters as little-endian f32, in graph order, NaN canonical.
     ///
     /// # Errors
