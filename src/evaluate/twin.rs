@@ -29,7 +29,7 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Twin {
-    /// Share of images that both put in the same class.
+    /// Share of images, or of characters of text, that both put in the same class.
     pub agreement: f64,
     /// Images compared: the first of those evaluated.
     pub total: u32,
@@ -41,6 +41,7 @@ pub struct Twin {
 pub async fn twin(ctx: &Context, integer: &mut Plan, fake: &mut Plan, images: &Images) -> Twin {
     ctx.enter(Phase::Evaluate);
     let total = images.len().min(TWIN_IMAGES);
+    let positions = images.positions();
     let nodes = integer.graph().nodes().len();
     // Per node: the largest difference and the largest output; `differs` also counts what a maximum cannot (NaN).
     let mut found: Vec<(bool, f32, f32)> = vec![(false, 0.0, 0.0); nodes];
@@ -60,8 +61,10 @@ pub async fn twin(ctx: &Context, integer: &mut Plan, fake: &mut Plan, images: &I
             }
         }
         let last = nodes - 1;
-        let classes = classes(integer.node_output(last)).into_iter().zip(classes(fake.node_output(last)));
-        same += classes.take(count).filter(|(a, b)| a == b).count();
+        for at in 0..positions {
+            let class = |plan: &Plan| classes(plan.node_output(last), positions, at);
+            same += class(integer).into_iter().zip(class(fake)).take(count).filter(|(a, b)| a == b).count();
+        }
         ctx.tick(2 * integer.block_macs()).await;
     }
     let first_difference = found.iter().position(|(differs, ..)| *differs).map(|node| {
@@ -69,12 +72,12 @@ pub async fn twin(ctx: &Context, integer: &mut Plan, fake: &mut Plan, images: &I
         let relative = if largest > 0.0 { f64::from(most) / f64::from(largest) } else { 0.0 };
         Difference { layer: integer.graph().nodes()[node].name.clone(), max_abs: f64::from(most), relative }
     });
-    Twin { agreement: same as f64 / total.max(1) as f64, total: total as u32, first_difference }
+    Twin { agreement: same as f64 / (total * positions).max(1) as f64, total: total as u32, first_difference }
 }
 
-/// The first class with the greatest logit, for each lane.
-fn classes(logits: &[f32]) -> [usize; LANES] {
-    let rows = logits.as_chunks::<LANES>().0;
+/// The first class with the greatest logit at position `at`, for each lane.
+fn classes(logits: &[f32], positions: usize, at: usize) -> [usize; LANES] {
+    let rows: Vec<_> = logits.as_chunks::<LANES>().0.iter().skip(at).step_by(positions).collect();
     std::array::from_fn(|lane| {
         let better = |best: usize, class: usize| if rows[class][lane] > rows[best][lane] { class } else { best };
         (0..rows.len()).fold(0, better)

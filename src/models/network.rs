@@ -142,6 +142,11 @@ impl Network {
         node.params.first().filter(|spec| spec.name == "weight").map(|_| node.first_param)
     }
 
+    /// Whether a node has a weight that multiplies its input, so that the input can be rounded. An embedding's input is numbers of tokens.
+    pub fn rounds_input(&self, node: usize) -> bool {
+        self.weight_of(node).is_some() && self.graph.nodes()[node].op.kind() != "embedding"
+    }
+
     fn arithmetic(&self, node: usize, execution: Execution) -> LayerArithmetic {
         let Some(InputQuantizer { grid, .. }) = self.inputs[node] else { return LayerArithmetic::Float };
         let packed = self.weight_of(node).and_then(|weight| self.parameters[weight].packed.as_ref());

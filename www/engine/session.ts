@@ -148,7 +148,10 @@ export class Session {
       if (stopper.cancelled) throw new Cancelled();
       const from = this.around.now();
       const more = writer.advance(Math.min(steps, characters - text.length));
-      steps = Math.max(1, Math.floor(nextBudget(steps * LEAST_BUDGET_MACS, this.around.now() - from) / LEAST_BUDGET_MACS));
+      steps = Math.max(
+        1,
+        Math.floor(nextBudget(steps * LEAST_BUDGET_MACS, this.around.now() - from) / LEAST_BUDGET_MACS),
+      );
       text += more;
       this.answer({ type: "text", id, text: more });
       await this.around.turn();
