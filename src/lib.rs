@@ -17,6 +17,7 @@ pub mod data;
 pub mod models;
 pub mod train;
 pub mod evaluate;
+pub mod generate;
 pub mod report;
 pub mod methods;
 pub mod recipe;

@@ -4,9 +4,10 @@ use crate::catalog::{self, Catalog};
 use crate::data::{AssetRef, Library, unit_table};
 use crate::error::CoreError;
 use crate::evaluate::{Evaluations, wilson95};
+use crate::generate::{Sampling, Writer};
 use crate::kernels::integer;
 use crate::measure;
-use crate::models;
+use crate::models::{self, Execution};
 use crate::recipe::{Outcome, Recipe, expand, prepare, run};
 use crate::report::{ENGINE, NUMERICS};
 use crate::task::{Context, Phase, Task};
@@ -298,6 +299,21 @@ impl Engine {
         Ok(Job::new(|ctx| Task::new(ctx, |ctx| prepare(ctx, recipe, library, None))))
     }
 
+    /// A text that the network of a finished job goes on writing. Characters of `prompt` that its model does not know are left out.
+    ///
+    /// # Errors
+    /// A `CoreError` before the job's end, for a model that is none of text, and for a temperature out of range.
+    pub fn writer(&self, job: &Job, prompt: &str, temperature: f32, seed: u32) -> Result<TextWriter, JsValue> {
+        let Outcome { network, recipe, .. } = job.outcome()?;
+        let set = self.library.borrow().set(network.model.data).map_err(thrown)?;
+        let known = |c: char| set.classes.iter().position(|class| class.chars().eq([c]));
+        let prompt: Vec<u8> = prompt.chars().filter_map(known).map(|number| number as u8).collect();
+        let execution = if recipe["execution"] == "fake" { Execution::Fake } else { Execution::Integer };
+        let sampling = Sampling { temperature, seed: u64::from(seed) };
+        let writer = Writer::new(network, execution, &prompt, sampling).map_err(thrown)?;
+        Ok(TextWriter { writer, alphabet: set.classes.clone() })
+    }
+
     /// The pixels of an image, planar, 0 to 255.
     ///
     /// # Errors
@@ -315,6 +331,22 @@ impl Engine {
     /// A `CoreError` when its file was not provided.
     pub fn label(&self, set: &str, split: &str, index: u32) -> Result<u8, JsValue> {
         Ok(self.library.borrow().image(set, split, index).map_err(thrown)?.1)
+    }
+}
+
+/// A text under way.
+#[wasm_bindgen]
+pub struct TextWriter {
+    writer: Writer,
+    alphabet: Vec<String>,
+}
+
+#[wasm_bindgen]
+impl TextWriter {
+    /// Takes `steps` steps and gives the characters written: a step reads one of the prompt's or writes one.
+    pub fn advance(&mut self, steps: u32) -> String {
+        let written = (0..steps).filter_map(|_| self.writer.advance());
+        written.filter_map(|number| self.alphabet.get(usize::from(number)).map(String::as_str)).collect()
     }
 }
 

@@ -61,12 +61,25 @@ pub struct Split {
     pub shards: Vec<ShardRef>,
 }
 
+/// What the items of a set are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Images, each of one class.
+    Images,
+    /// Windows of characters: every character but the last is an input, and the one after it its class.
+    Text,
+}
+
 /// One data set.
 #[derive(Clone, Debug)]
 pub struct DataSet {
     /// Name for people.
     pub name: String,
-    /// Channels, height, width.
+    /// What its items are.
+    pub kind: Kind,
+    /// Channels, height, width of an item as stored; a window of text is one row.
     pub shape: [usize; 3],
     /// The value that counts as 1.0.
     pub max: u8,
@@ -78,6 +91,13 @@ pub struct DataSet {
     pub source: String,
     /// Its licence.
     pub licence: String,
+}
+
+impl DataSet {
+    /// Values of one item that a network reads.
+    pub fn features(&self) -> usize {
+        self.shape.iter().product::<usize>() - usize::from(self.kind == Kind::Text)
+    }
 }
 
 /// Most entries of a list in a manifest.
@@ -104,6 +124,8 @@ impl Split {
 impl DataSet {
     fn read(mut fields: Fields) -> Result<Self, CoreError> {
         let (name, licence) = (fields.text("name")?, fields.text("licence")?);
+        let kinds = |id: &str| [("images", Kind::Images), ("text", Kind::Text)].iter().find(|k| k.0 == id).map(|k| k.1);
+        let kind = fields.id("kind", &["images", "text"], kinds)?.unwrap_or(Kind::Images);
         let shape: Vec<usize> = fields
             .list("shape", 3)?
             .unwrap_or_default()
@@ -124,6 +146,7 @@ impl DataSet {
         };
         Ok(Self {
             name: fields.needed("name", name)?,
+            kind,
             shape: fields.needed("shape", shape)?,
             max: fields.needed("max", max)? as u8,
             classes: fields.needed("classes", classes)?,
@@ -335,14 +358,14 @@ pub fn find_split<'a>(set: &'a DataSet, split: &str) -> Result<&'a Split, CoreEr
     })
 }
 
-/// Images of one split, in its order.
+/// Images of one split, or windows of text, in its order.
 #[derive(Clone, Debug)]
 pub struct Images {
     set: Rc<DataSet>,
     shards: Vec<Rc<Shard>>,
     starts: Vec<usize>,
     len: usize,
-    /// `value / max` for every byte.
+    /// The input that every byte is.
     unit: Rc<[f32]>,
 }
 
@@ -356,7 +379,10 @@ impl Images {
                 Some(start)
             })
             .collect();
-        let unit = unit_table(set.max);
+        let unit = match set.kind {
+            Kind::Images => unit_table(set.max),
+            Kind::Text => (0..=255u8).map(f32::from).collect(),
+        };
         Self { set, shards, starts, len, unit }
     }
 
@@ -380,20 +406,43 @@ impl Images {
         (&self.shards[shard], index - self.starts[shard])
     }
 
-    /// The class of an image. `index < len`.
-    pub fn label(&self, index: usize) -> u8 {
-        let (shard, at) = self.locate(index);
-        shard.labels[at]
+    /// Values of one item that a network reads.
+    pub fn features(&self) -> usize {
+        self.set.features()
     }
 
-    /// The bytes of an image, planar, 0..=max. `index < len`.
-    pub fn pixels(&self, index: usize) -> &[u8] {
+    /// Classes of one item: one, or one for each character.
+    pub fn positions(&self) -> usize {
+        if self.set.kind == Kind::Text { self.features() } else { 1 }
+    }
+
+    /// What the items are.
+    pub fn kind(&self) -> Kind {
+        self.set.kind
+    }
+
+    /// The class of an image, or of every character of a window. `index < len`.
+    pub fn labels(&self, index: usize) -> &[u8] {
+        let (shard, at) = self.locate(index);
+        match self.set.kind {
+            Kind::Images => &shard.labels[at..=at],
+            Kind::Text => &self.stored(index)[1..],
+        }
+    }
+
+    fn stored(&self, index: usize) -> &[u8] {
         let (shard, at) = self.locate(index);
         let size = self.set.shape.iter().product::<usize>();
         &shard.pixels[at * size..(at + 1) * size]
     }
 
-    /// Writes up to eight images into the lanes of a block as values from 0 to 1; unused lanes become 0.
+    /// The bytes that a network reads of an item, planar, 0..=max. `index < len`.
+    pub fn pixels(&self, index: usize) -> &[u8] {
+        &self.stored(index)[..self.features()]
+    }
+
+    /// Writes up to eight items into the lanes of a block, pixels as values from 0 to 1 and characters as their numbers;
+    /// unused lanes become 0.
     pub fn fill(&self, indices: impl Iterator<Item = usize>, block: &mut [f32]) {
         block.fill(0.0);
         for (lane, index) in indices.take(LANES).enumerate() {

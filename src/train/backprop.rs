@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 pub struct Batch {
     /// Blocks of eight images, `[feature][lane]`; unused lanes of the last hold 0.
     pub blocks: Vec<Vec<f32>>,
-    /// One label per image.
+    /// The labels of each image, image by image: one, or one for each position of the output.
     pub labels: Vec<u8>,
 }
 
@@ -83,7 +83,8 @@ pub async fn backprop_in(
 ) -> Result<Gradients, CoreError> {
     let layers = prepare(graph, &parameters.iter().collect::<Vec<_>>(), &[], true)
         .map_err(|error| CoreError::internal("train", error))?;
-    let (count, images) = (batch.blocks.len(), batch.labels.len());
+    let positions = graph.positions();
+    let (count, images) = (batch.blocks.len(), batch.labels.len() / positions);
     let images_in = |block: usize| LANES.min(images - block * LANES);
     let mut values: Vec<Blocks> = vec![batch.blocks];
     let mut statistics = Vec::new();
@@ -107,9 +108,9 @@ pub async fn backprop_in(
 
     let mut grads: Vec<Blocks> = vec![Vec::new(); values.len()];
     let (mut loss, mut output_grads) = (0.0, Vec::with_capacity(count));
-    for (block, labels) in values[values.len() - 1].iter().zip(batch.labels.chunks(LANES)) {
+    for (block, labels) in values[values.len() - 1].iter().zip(batch.labels.chunks(LANES * positions)) {
         let mut gradient = vec![0.0; block.len()];
-        for image in softmax_cross_entropy(block, labels, images, Some(&mut gradient)) {
+        for image in softmax_cross_entropy(block, labels, positions, batch.labels.len(), Some(&mut gradient)) {
             loss += f64::from(image.loss);
         }
         output_grads.push(gradient);

@@ -140,7 +140,7 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
         }
         at.step += 1;
         if at.step.is_multiple_of(steps_per_epoch) {
-            at.epochs.push(at.epoch_loss / images.len() as f64);
+            at.epochs.push(at.epoch_loss / (images.len() * images.positions()) as f64);
             at.epoch_loss = 0.0;
         }
         if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
@@ -159,7 +159,7 @@ fn make_batch(
     step: u64,
     workspace: &mut Workspace,
 ) -> Batch {
-    let features: usize = images.shape().iter().product();
+    let features = images.features();
     let [_, height, width] = images.shape();
     let (mut flips, mut shifts) = (Rng::stream(seed, "flip", step), Rng::stream(seed, "shift", step));
     let blocks = chosen
@@ -180,7 +180,7 @@ fn make_batch(
             block
         })
         .collect();
-    Batch { blocks, labels: chosen.iter().map(|&i| images.label(i as usize)).collect() }
+    Batch { blocks, labels: chosen.iter().flat_map(|&i| images.labels(i as usize)).copied().collect() }
 }
 
 /// Mirrors every row of one image left to right.

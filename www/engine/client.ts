@@ -20,6 +20,7 @@ import {
   type RunResult,
   type Split,
   type Sweep,
+  type Writing,
 } from "./types";
 import init, * as generated from "./wasm/featherweight.js";
 import wasmUrl from "./wasm/featherweight_bg.wasm?url";
@@ -60,6 +61,8 @@ export interface Client {
   sweep(sweep: Sweep, wishes?: SweepWishes): Promise<SweepResult[]>;
   /** How sure the recipe's model is of each class, for one picture (planar bytes, 0 to 255). */
   probabilities(recipe: Recipe, pixels: Uint8Array, wishes?: Wishes): Promise<Float32Array>;
+  /** Has the recipe's model write; `wishes.onText` gets the text as it is written, the promise the whole. */
+  write(recipe: Recipe, writing: Writing, wishes?: Wishes): Promise<string>;
   image(set: string, split: Split, index: number, wishes?: Wishes): Promise<Picture>;
   /** The compressed model as a safetensors file. */
   exported(recipe: Recipe, wishes?: Wishes): Promise<Uint8Array>;
@@ -169,6 +172,7 @@ function clientOf(pool: Pool, core: Engine): Client {
     sweep: async (sweep, wishes = {}) => Promise.all(expand(sweep).map((cell, index) => cellRun(cell, index, wishes))),
     probabilities: async (recipe, pixels, wishes) =>
       pool.submit({ type: "probabilities", ...withKey(recipe), pixels }, wishes),
+    write: async (recipe, writing, wishes) => pool.submit({ type: "write", ...withKey(recipe), ...writing }, wishes),
     image: (set, split, index, wishes) => pool.submit({ type: "image", set, split, index }, wishes),
     exported: async (recipe, wishes) => pool.submit({ type: "exported", ...withKey(recipe) }, wishes),
     measure: async (recipe, wishes) => pool.submit({ type: "measure", ...withKey(recipe) }, wishes),

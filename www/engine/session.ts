@@ -15,6 +15,7 @@ import {
   type Progress,
   type Recipe,
   type Target,
+  type TextWriter,
 } from "./types";
 import type * as core from "./wasm/featherweight.js";
 
@@ -103,6 +104,7 @@ export class Session {
     if (work.type === "run") return this.run(id, work.key, work.recipe, work.checkpoint, stopper);
     if (work.type === "measure") return this.measure(id, work.key, work.recipe, stopper);
     if (work.type === "image") return this.picture(work.set, work.split, work.index);
+    if (work.type === "write") return this.write(id, work, stopper);
     return this.prepared(work.key, work.recipe).then((job) =>
       work.type === "exported" ? job.exported() : job.probabilities(work.pixels),
     );
@@ -116,7 +118,8 @@ export class Session {
       await this.drive(job, stopper, this.reporter(id, job));
       const predictions = job.predictions();
       const report = await this.withTargets(job, recipe, stopper);
-      const result = { report, predictions, labels: this.labels(recipe, predictions.length) };
+      const text = report.accuracy.bits_per_character !== undefined;
+      const result = { report, predictions, labels: this.labels(recipe, text ? 0 : predictions.length) };
       if (this.jobs.has(key)) job.free();
       else this.keep(key, Promise.resolve(job));
       return result;
@@ -175,6 +178,39 @@ export class Session {
         throw new Cancelled();
       }
     }
+  }
+
+  /** Writes a text, a slice at a time, and posts what each slice gave. */
+  private async write(id: number, work: Work & { type: "write" }, stopper: Stopper): Promise<string> {
+    const job = await this.prepared(work.key, work.recipe);
+    const writer = this.engine.writer(job, work.prompt, work.temperature, work.seed);
+    try {
+      const text = await this.writeWith(writer, id, work.characters, stopper);
+      writer.free();
+      return text;
+    } catch (error) {
+      // After a trap nothing of the instance may be touched.
+      if (error instanceof Cancelled || isCoreError(error)) writer.free();
+      throw error;
+    }
+  }
+
+  private async writeWith(writer: TextWriter, id: number, characters: number, stopper: Stopper): Promise<string> {
+    let text = "";
+    let steps = 1;
+    while (text.length < characters) {
+      if (stopper.cancelled) throw new Cancelled();
+      const from = this.around.now();
+      const more = writer.advance(Math.min(steps, characters - text.length));
+      steps = Math.max(
+        1,
+        Math.floor(nextBudget(steps * LEAST_BUDGET_MACS, this.around.now() - from) / LEAST_BUDGET_MACS),
+      );
+      text += more;
+      this.answer({ type: "text", id, text: more });
+      await this.around.turn();
+    }
+    return text;
   }
 
   /** Posts progress at most every 50 ms, and with it the newest checkpoint at most every two seconds. */

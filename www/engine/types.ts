@@ -122,7 +122,7 @@ export interface RunResult {
   readonly report: Report;
   /** Predicted class of each evaluated image, in data order. */
   readonly predictions: Uint8Array;
-  /** True class of each of the same images. */
+  /** True class of each of the same images; empty for text, whose answers are one for each character. */
   readonly labels: Uint8Array;
 }
 
@@ -131,6 +131,19 @@ export interface Picture {
   readonly pixels: Uint8Array;
   readonly label: number;
 }
+
+/** What a text is written from. */
+export interface Writing {
+  readonly prompt: string;
+  /** 0 always takes the likeliest character; 1 draws as the model says. */
+  readonly temperature: number;
+  readonly seed: number;
+  /** How many characters to write. */
+  readonly characters: number;
+}
+
+/** A text under way inside the core. */
+export type TextWriter = Pick<core.TextWriter, "advance" | "free">;
 
 /** A run inside the core; see `session.ts` for how it is driven. */
 export interface Job
@@ -149,6 +162,7 @@ export interface Engine
   expand(sweep: unknown): Cell[];
   start(recipe: unknown, checkpoint?: Uint8Array): Job;
   prepare(recipe: unknown): Job;
+  writer(job: Job, prompt: string, temperature: number, seed: number): TextWriter;
 }
 
 /** What is used of the generated bindings; tests stand in for it. */

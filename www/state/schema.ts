@@ -11,6 +11,7 @@ export type {
   Report,
   RunResult,
   Split,
+  Writing,
 } from "../engine/types";
 
 import type { Catalog } from "../engine/types";
