@@ -119,7 +119,7 @@ pub fn average_pool(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
     shape.windows(|at, corner| {
         let mut sum = F32x8::splat(0.0);
         shape.window(corner, |i| sum = sum.add(F32x8::load(&x[i])));
-        sum.div(F32x8::splat(count)).store(&mut out[at]);
+        sum.over(F32x8::splat(count)).store(&mut out[at]);
     });
 }
 
@@ -130,7 +130,7 @@ pub fn average_pool_backward(shape: &PoolShape, gradient: &[f32], grad_input: &m
     let count = (shape.kernel * shape.kernel) as f32;
     shape.windows(|at, corner| {
         shape.window(corner, |i| {
-            let share = F32x8::load(&gradient[at]).div(F32x8::splat(count));
+            let share = F32x8::load(&gradient[at]).over(F32x8::splat(count));
             F32x8::load(&grad_input[i]).add(share).store(&mut grad_input[i]);
         });
     });

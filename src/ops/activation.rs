@@ -58,7 +58,7 @@ impl Activation {
         let [zero, three, six] = [0.0, 3.0, 6.0].map(F32x8::splat);
         match self {
             Self::Relu6 => update(row, |x| x.pick_max(zero).pick_min(six)),
-            Self::HardSwish => update(row, |x| x.mul(x.add(three).pick_max(zero).pick_min(six)).div(six)),
+            Self::HardSwish => update(row, |x| x.mul(x.add(three).pick_max(zero).pick_min(six)).over(six)),
             _ => row.as_flattened_mut().iter_mut().for_each(|x| *x = self.value(*x)),
         }
     }

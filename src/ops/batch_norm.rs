@@ -188,8 +188,8 @@ impl Layer for Prepared {
             let cells = &mut grad[channel * self.positions..(channel + 1) * self.positions];
             let inputs = self.channel(block.inputs[0], channel).iter().zip(self.channel(block.gradient, channel));
             for (cell, (x, gradient)) in cells.iter_mut().zip(inputs) {
-                let normal = F32x8::load(x).sub(F32x8::splat(mean)).mul(F32x8::splat(inverse));
-                let own = F32x8::load(gradient).sub(F32x8::splat(plain)).sub(normal.mul(F32x8::splat(weighted)));
+                let normal = F32x8::load(x).minus(F32x8::splat(mean)).mul(F32x8::splat(inverse));
+                let own = F32x8::load(gradient).minus(F32x8::splat(plain)).minus(normal.mul(F32x8::splat(weighted)));
                 F32x8::load(cell).add(F32x8::splat(slope).mul(own)).store(cell);
                 // Lanes without an image had no part in the means and get no gradient.
                 cell[block.images..].fill(0.0);

@@ -167,7 +167,7 @@ mod tests {
             let (r, t) = (F32x8::load(&c), portable::F32x8::load(&c));
             assert_eq!(r.sum().to_bits(), sum_lanes(c).to_bits());
             let canonical = |v: f32| crate::math::canonical_nan(v).to_bits();
-            let (root, other) = (r.sub(F32x8::splat(a[1])).sqrt(), t.sub(portable::F32x8::splat(a[1])).sqrt());
+            let (root, other) = (r.minus(F32x8::splat(a[1])).sqrt(), t.minus(portable::F32x8::splat(a[1])).sqrt());
             assert_eq!(root.to_array().map(canonical), other.to_array().map(canonical));
             let (kept, other) = (r.where_less(y, x), t.where_less(q, p));
             assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
@@ -175,7 +175,7 @@ mod tests {
             assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
             let (kept, other) = (r.where_unequal(y, x), t.where_unequal(q, p));
             assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
-            assert_eq!(x.div(y).to_array().map(canonical), p.div(q).to_array().map(canonical));
+            assert_eq!(x.over(y).to_array().map(canonical), p.over(q).to_array().map(canonical));
             let (c, d) = (a.map(|v| (v * 9e4) as i32), b.map(|v| (v * 7e4) as i32));
             let here = I32x8::load(&c).mul(I32x8::load(&d)).add(I32x8::splat(c[3]));
             let there = portable::I32x8::load(&c).mul(portable::I32x8::load(&d)).add(portable::I32x8::splat(c[3]));

@@ -243,7 +243,7 @@ impl F32x8 {
     }
     /// Lane-wise quotient.
     #[inline(always)]
-    pub fn div(self, rhs: Self) -> Self {
+    pub fn over(self, rhs: Self) -> Self {
         Self(std::array::from_fn(|i| registers::div(self.0[i], rhs.0[i])))
     }
     /// The sum of the lanes, in the order of [`super::sum_lanes`].
@@ -258,7 +258,7 @@ impl F32x8 {
     }
     /// Lane-wise difference.
     #[inline(always)]
-    pub fn sub(self, rhs: Self) -> Self {
+    pub fn minus(self, rhs: Self) -> Self {
         Self(std::array::from_fn(|i| registers::sub(self.0[i], rhs.0[i])))
     }
     /// `self` in the lanes where `low < high`, 0 in the others.

@@ -205,7 +205,7 @@ impl F32x8 {
     }
     /// Lane-wise quotient.
     #[inline(always)]
-    pub fn div(self, rhs: Self) -> Self {
+    pub fn over(self, rhs: Self) -> Self {
         Self(f32x4_div(self.0, rhs.0), f32x4_div(self.1, rhs.1))
     }
     /// The sum of the lanes, in the order of [`super::sum_lanes`].
@@ -222,7 +222,7 @@ impl F32x8 {
     }
     /// Lane-wise difference.
     #[inline(always)]
-    pub fn sub(self, rhs: Self) -> Self {
+    pub fn minus(self, rhs: Self) -> Self {
         Self(f32x4_sub(self.0, rhs.0), f32x4_sub(self.1, rhs.1))
     }
     /// `self` in the lanes where `low < high`, 0 in the others.

@@ -100,7 +100,7 @@ fn adam(
     let second = beta2.mul(F32x8::load(v)).add(rest2.mul(g.mul(g)));
     let step = F32x8::splat(lr).mul(first.mul(F32x8::splat(correct[0])));
     let size = second.mul(F32x8::splat(correct[1])).sqrt().add(F32x8::splat(EPSILON));
-    F32x8::load(p).sub(step.div(size)).store(p);
+    F32x8::load(p).minus(step.over(size)).store(p);
     first.store(m);
     second.store(v);
 }
