@@ -66,14 +66,11 @@ fn conv_shape(run: &Run, index: usize, node: &Node, input: &Shape) -> Option<Con
     })
 }
 
+/// Weights, bias and input to sums.
+type Product<'a> = dyn Fn(&[f32], &[f32], &[f32]) -> Vec<f32> + 'a;
+
 /// A layer with weights: floats, or whole numbers, whose sums stay below 2^24 here and are therefore exact in f32 too.
-fn weighted(
-    run: &Run,
-    index: usize,
-    node: &Node,
-    x: &[f32],
-    product: &dyn Fn(&[f32], &[f32], &[f32]) -> Vec<f32>,
-) -> Vec<f32> {
+fn weighted(run: &Run, index: usize, node: &Node, x: &[f32], product: &Product<'_>) -> Vec<f32> {
     let (weight, bias) = (run.parameters[node.first_param].data(), run.parameters[node.first_param + 1].data());
     let LayerArithmetic::Integer { grid, weights, scales } = &run.arithmetic[index] else {
         return product(weight, bias, x);
