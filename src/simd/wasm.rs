@@ -1,15 +1,14 @@
 //! WebAssembly SIMD (simd128): a vector is two v128.
 
 use super::{Dot, LANES, Lane};
-#[cfg(target_feature = "relaxed-simd")]
-use std::arch::wasm32::i32x4_relaxed_dot_i8x16_i7x16_add;
 use std::arch::wasm32::{
     f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_extract_lane, f32x4_lt, f32x4_mul, f32x4_pmax,
-    f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i8x16_narrow_i16x8, i8x16_shuffle, i16x8_add,
-    i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i16x8_narrow_i32x4, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8,
-    i32x4_mul, i32x4_shl, i32x4_shuffle, i32x4_splat, i32x4_sub, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot,
-    v128_load, v128_or, v128_store,
+    f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i16x8_add, i16x8_extend_high_i8x16,
+    i16x8_extend_low_i8x16, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_mul, i32x4_shl, i32x4_shuffle,
+    i32x4_splat, i32x4_sub, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_or, v128_store,
 };
+#[cfg(target_feature = "relaxed-simd")]
+use std::arch::wasm32::{i8x16_narrow_i16x8, i8x16_shuffle, i16x8_narrow_i32x4, i32x4_relaxed_dot_i8x16_i7x16_add};
 
 #[cfg(not(target_feature = "relaxed-simd"))]
 pub use super::portable::I8Quads;
