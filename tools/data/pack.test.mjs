@@ -39,7 +39,7 @@ const loaded = Object.fromEntries(
 
 describe("committed files", () => {
   test("every shard has the bytes, count, shape and SHA-256 of the manifest", () => {
-    let total = 0;
+    const total = { images: 0, text: 0 };
     for (const set of Object.values(manifest.sets)) {
       for (const split of Object.values(set.splits)) {
         for (const shard of split.shards) {
@@ -48,12 +48,13 @@ describe("committed files", () => {
           const { labels, shape, max, classes } = decode(bytes);
           const found = [labels.length, shape, max, classes];
           expect(found, shard.path).toEqual([shard.count, set.shape, set.max, set.classes.length]);
-          total += bytes.length;
+          total[set.kind ?? "images"] += bytes.length;
         }
         expect(split.shards.reduce((sum, shard) => sum + shard.count, 0)).toBe(split.count);
       }
     }
-    expect(total).toBeLessThan(8_000_000);
+    expect(total.images).toBeLessThan(8_000_000);
+    expect(total.text).toBeLessThan(1_000_000);
   });
 
   test("a first estimate on 1,000 images needs less than half a megabyte", () => {
