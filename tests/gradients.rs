@@ -4,8 +4,8 @@
 
 use featherweight::graph::Graph;
 use featherweight::ops::{
-    Activation, Add, AvgPool2d, BatchNorm, CausalAttention, Concat, Conv2d, Embedding, Flatten, GlobalAvgPool, LayerNorm,
-    Linear, MaxPool2d, Op, Pad, Relu, Reshape, Transpose,
+    Activation, Add, AvgPool2d, BatchNorm, CausalAttention, Concat, Conv2d, Embedding, Flatten, GlobalAvgPool,
+    LayerNorm, Linear, MaxPool2d, Op, Pad, Relu, Reshape, Transpose,
 };
 use featherweight::rng::Rng;
 use featherweight::simd::LANES;

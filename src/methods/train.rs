@@ -78,7 +78,11 @@ impl TrainStep {
             let path = format!("{}.{field}", self.path);
             return Err(CoreError::new(ErrorCode::Combination, path, format!("{field} with text"), "images"));
         }
-        if set.kind != own.kind || set.shape != own.shape || set.classes.len() != own.classes.len() || set.max != own.max {
+        if set.kind != own.kind
+            || set.shape != own.shape
+            || set.classes.len() != own.classes.len()
+            || set.max != own.max
+        {
             let found = format!("\"{id}\" with images of {:?}", set.shape);
             return Err(at(CoreError::new(ErrorCode::Combination, "", found, format!("images of {:?}", own.shape))));
         }

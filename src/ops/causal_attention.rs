@@ -116,9 +116,10 @@ impl Layer for Prepared {
             for t in 0..self.tokens {
                 self.weights(&head, t, &mut weights);
                 for (out, v) in out.chunks_exact_mut(self.tokens).zip(head.v.chunks_exact(self.tokens)) {
-                    let sum = weights.iter().zip(v).fold(F32x8::splat(0.0), |sum, (weight, v)| {
-                        sum.add(weight.mul(F32x8::load(v)))
-                    });
+                    let sum = weights
+                        .iter()
+                        .zip(v)
+                        .fold(F32x8::splat(0.0), |sum, (weight, v)| sum.add(weight.mul(F32x8::load(v))));
                     sum.store(&mut out[t]);
                 }
             }
