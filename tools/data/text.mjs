@@ -27,7 +27,8 @@ export function normalise(text) {
 function windows(play) {
   const codes = Uint8Array.from(play, (c) => ALPHABET.indexOf(c));
   const out = [];
-  for (let start = 0; start + WINDOW < codes.length; start += WINDOW) out.push(codes.subarray(start, start + WINDOW + 1));
+  for (let start = 0; start + WINDOW < codes.length; start += WINDOW)
+    out.push(codes.subarray(start, start + WINDOW + 1));
   return out;
 }
 

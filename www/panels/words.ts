@@ -44,6 +44,13 @@ export function qualityWords(accuracy: Outcome["accuracy"], speech: Speech): str
     : speech.t("quality.text", { bits: accuracy.bits_per_character.toFixed(3) });
 }
 
+/** The same where there is little room: "2.013 bits". */
+export function shortQuality(accuracy: Outcome["accuracy"], speech: Speech): string {
+  return accuracy.bits_per_character === undefined
+    ? speech.percent(accuracy.top1, 2)
+    : speech.t("quality.text.short", { bits: accuracy.bits_per_character.toFixed(3) });
+}
+
 /** A change of {@link score} with its sign: points of a percent, or bits per character (more bits are worse). */
 export function changeOf(delta: number, text: boolean, speech: Speech): string {
   if (!text) return speech.points(delta);

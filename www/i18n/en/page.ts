@@ -111,6 +111,7 @@ export const page = {
   "about.count.text":
     "How many passages of 128 characters, from plays the model has not read, are tried. Fewer is quicker and less certain.",
 
+  "quality.text.short": "{bits} bits",
   "quality.text": "{bits} bits per character",
 
   "chart.title.text": "Bits per character",

@@ -112,6 +112,7 @@ export const page: Record<keyof typeof english, string> = {
   "about.count.text":
     "모델이 읽은 적 없는 희곡에서 128자짜리 구절을 몇 개 시험할지 정합니다. 적을수록 빠르지만 덜 확실합니다.",
 
+  "quality.text.short": "{bits}비트",
   "quality.text": "글자당 {bits}비트",
 
   "chart.title.text": "글자당 비트",

@@ -108,16 +108,15 @@ export class HeroPanel extends Panel {
         ${
           target === undefined
             ? nothing
-            : html`<button class="link" ?disabled=${!lab.ready || lab.busy} @click=${() => lab.findSmallest(target)}>${this.t(this.#worded("hero.find"), { target })}\u00a0→</button>`
+            : html`<button class="link" ?disabled=${!lab.ready || lab.busy} @click=${() => lab.findSmallest(target)}>${this.t(this.#text ? "hero.find.text" : "hero.find", { target })}\u00a0→</button>`
         }
         <span class="soft" role="status">${this.#found()}</span>
       </p>
     `;
   }
 
-  /** A word's key for the measure of the model at hand. */
-  #worded(key: string): string {
-    return readsText(this.lab.view.choice, this.lab.catalog) ? `${key}.text` : key;
+  get #text(): boolean {
+    return readsText(this.lab.view.choice, this.lab.catalog);
   }
 
   #found(): string {
@@ -125,8 +124,8 @@ export class HeroPanel extends Panel {
     const { found } = lab;
     if (!found) return this.t("hero.hint");
     const run = found.key === undefined ? undefined : lab.runs.get(found.key);
-    if (!run?.outcome) return this.t(this.#worded("hero.missed"), { target: found.target });
-    return this.t(this.#worded("hero.found"), {
+    if (!run?.outcome) return this.t(this.#text ? "hero.missed.text" : "hero.missed", { target: found.target });
+    return this.t(this.#text ? "hero.found.text" : "hero.found", {
       target: found.target,
       name: recipeName(run.choice, speech),
       size: speech.kilobytes(run.outcome.size.bytes),

@@ -6,7 +6,7 @@ import { coreError } from "../../state/port";
 import { score } from "../../state/quality";
 import { Panel } from "../panel";
 import { save } from "../save";
-import { changeOf, qualityWords, recipeCode } from "../words";
+import { changeOf, recipeCode, shortQuality } from "../words";
 import { control } from "./control";
 import { modelControl, quantizeControls } from "./controls";
 
@@ -65,7 +65,7 @@ export class RecipePanel extends Panel {
         <li>
           <p class="step">
             <i aria-hidden="true">○</i>${this.t("recipe.model")}
-            <span class="effect">${before ? this.t("recipe.effect.model", { percent: qualityWords(before.accuracy, speech), size: speech.kilobytes(before.size.bytes) }) : nothing}</span>
+            <span class="effect">${before ? this.t("recipe.effect.model", { percent: shortQuality(before.accuracy, speech), size: speech.kilobytes(before.size.bytes) }) : nothing}</span>
           </p>
           ${control(modelControl(choice, catalog, speech, change), disclosure, speech)}
         </li>
