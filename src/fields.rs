@@ -80,6 +80,14 @@ impl Fields {
         self.take(name).map(|value| Self::new(value, path)).transpose()
     }
 
+    /// Takes an object, and leaves a field that is something else for another reader.
+    ///
+    /// # Errors
+    /// None: [`Fields::new`] reads an object.
+    pub fn object_if(&mut self, name: &'static str) -> Result<Option<Self>, CoreError> {
+        if self.object.get(name).is_some_and(Value::is_object) { self.object(name) } else { Ok(None) }
+    }
+
     /// Takes a list.
     ///
     /// # Errors

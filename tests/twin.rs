@@ -11,7 +11,7 @@ use featherweight::tensor::{Shape, Tensor};
 use std::rc::Rc;
 
 /// Scales are powers of two and sums small, so that f32 arithmetic is exact too.
-const GRID: InputGrid = InputGrid { scale: 0.0625, zero_point: 0, low: -127, high: 127 };
+const GRID: InputGrid = InputGrid { scale: 0.0625, zero_point: 0, low: -127, high: 127, sign: false };
 const WEIGHT_SCALE: f32 = 0.125;
 
 fn images() -> Images {
@@ -62,7 +62,7 @@ fn twins(shift: Option<&str>, by: f32) -> Twin {
     };
     let plan = |integer: bool, shift: Option<&str>| {
         let tensors = tensors(shift);
-        Plan::new(&graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic(integer)).unwrap()
+        Plan::keeping(&graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic(integer), &[true; 4]).unwrap()
     };
     let (mut integer, mut fake) = (plan(true, None), plan(false, shift));
     let images = images();

@@ -4,6 +4,7 @@
 //! XNOR-Net, arXiv 1603.05279, eq. 6); no range is left to choose. Zero counts as positive.
 
 use super::{Family, Format, Granule, pack_bits, unpack_bits, usable};
+use crate::ops::InputGrid;
 
 /// −1 or 1.
 pub struct Binary;
@@ -55,6 +56,11 @@ impl Format for Binary {
 
     fn unpack(&self, bytes: &[u8], count: usize) -> Vec<u32> {
         unpack_bits(bytes, 1, count)
+    }
+
+    /// The signs, at the mean magnitude `high`.
+    fn input_grid(&self, _: f32, high: f32, _: bool) -> Option<InputGrid> {
+        Some(InputGrid::signs(usable(high)))
     }
 }
 

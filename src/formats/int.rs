@@ -115,7 +115,8 @@ impl Format for Int {
             None => (-self.symmetric_high(), self.symmetric_high()),
             Some(zero_point) => (-zero_point, self.asymmetric_high() - zero_point),
         };
-        Some(InputGrid { scale: granule.scale, zero_point: granule.zero_point.unwrap_or(0), low: first, high: last })
+        let zero_point = granule.zero_point.unwrap_or(0);
+        Some(InputGrid { scale: granule.scale, zero_point, low: first, high: last, sign: false })
     }
 }
 

@@ -5,11 +5,12 @@
 
 mod binary;
 mod float;
+mod fp8;
 mod int;
 mod packed;
 mod ternary;
 
-pub use packed::{PackedTensor, Part, PartKind};
+pub use packed::{PackedTensor, Part, PartKind, group_scale};
 
 use crate::ops::InputGrid;
 
@@ -18,7 +19,7 @@ use crate::ops::InputGrid;
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
-    /// Sign, exponent and mantissa; no scale.
+    /// Sign, exponent and mantissa; a scale only where a format says so.
     Float,
     /// A whole number times a scale.
     Integer,
@@ -88,7 +89,7 @@ pub trait Format: Sync {
     fn dtype(&self) -> safetensors::Dtype {
         safetensors::Dtype::U8
     }
-    /// The grid for inputs in `low..=high`, for formats that inputs may have.
+    /// The grid for inputs in `low..=high`, for formats that inputs may have. `binary` takes their mean magnitude as `high`.
     fn input_grid(&self, low: f32, high: f32, symmetric: bool) -> Option<InputGrid> {
         let _ = (low, high, symmetric);
         None
@@ -100,6 +101,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &float::Fp32,
     &float::Fp16,
     &float::Bf16,
+    &fp8::E4M3,
+    &fp8::E5M2,
     &int::Int { bits: 16, id: "int16", code: "i16" },
     &int::Int { bits: 8, id: "int8", code: "8" },
     &int::Int { bits: 7, id: "int7", code: "7" },
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn every_code_survives_packing_and_takes_the_bits_it_says() {
         for format in FORMATS {
-            let levels = format.levels().unwrap_or(1 << 16);
+            let levels = format.levels().unwrap_or(1 << format.bits().min(16.0) as u32);
             let count = 40 * 8 + 3;
             let codes: Vec<u32> = (0..count).map(|i| (i * 7919) % levels).collect();
             let bytes = format.pack(&codes);

@@ -24,7 +24,7 @@ pub(super) static CIFAR10: Model = Model {
 };
 
 /// Three residual stacks behind a 3×3 convolution; each stack but the first halves the sides.
-fn build(input: &[usize; 3]) -> Result<Graph, GraphError> {
+pub(crate) fn build(input: &[usize; 3]) -> Result<Graph, GraphError> {
     let input = Shape::new(input).map_err(|error| GraphError { node: "input".into(), error })?;
     let mut graph = Graph::new(input);
     graph.then("conv1", Conv2d { padding: 1, ..Conv2d::new(16, 3) })?;

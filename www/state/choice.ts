@@ -53,7 +53,7 @@ export function normalise(choice: Choice, catalog: Catalog): Choice {
     granularity: format?.scaled ? choice.granularity : DEFAULT_CHOICE.granularity,
     symmetric: format?.asymmetric ? choice.symmetric : true,
     range: format?.ranged ? choice.range : DEFAULT_CHOICE.range,
-    calibration: activations ? choice.calibration : DEFAULT_CHOICE.calibration,
+    calibration: activations?.ranged ? choice.calibration : DEFAULT_CHOICE.calibration,
     count: wholeSplit(choice, catalog) ? 0 : choice.count,
   };
 }
@@ -66,6 +66,11 @@ function wholeSplit(choice: Choice, catalog: Catalog): boolean {
 export function dataOf(choice: Pick<Choice, "model">, catalog: Catalog | undefined): DataSet | undefined {
   const model = catalog?.models.find((entry) => entry.id === choice.model);
   return catalog?.data.find((entry) => entry.id === model?.data);
+}
+
+/** Whether the choice's model reads text. */
+export function readsText(choice: Pick<Choice, "model">, catalog: Catalog | undefined): boolean {
+  return dataOf(choice, catalog)?.kind === "text";
 }
 
 /** Images in the test split of the choice's data set. */

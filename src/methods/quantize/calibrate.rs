@@ -20,6 +20,9 @@ const STEPS: u32 = 100;
 struct Watched {
     low: f32,
     high: f32,
+    /// Sum of the magnitudes.
+    sum: f64,
+    count: u64,
     bins: Vec<u64>,
 }
 
@@ -58,14 +61,17 @@ pub(super) async fn input_grids(
     seed: u64,
 ) -> Result<Vec<Option<InputGrid>>, CoreError> {
     let order = Rng::stream(seed, "calibrate", 0).permutation(images.len());
-    let mut plan = network.plan(Execution::Integer)?;
-    let mut watched = vec![Watched { low: 0.0, high: 0.0, bins: Vec::new() }; specs.len()];
+    let watch: Vec<bool> = specs.iter().map(Option::is_some).collect();
+    let mut plan = network.plan_keeping(Execution::Integer, &watch)?;
+    let mut watched = vec![Watched { low: 0.0, high: 0.0, sum: 0.0, count: 0, bins: Vec::new() }; specs.len()];
     run(ctx, &mut plan, images, &order, specs, |node, value| {
         let seen = &mut watched[node];
         (seen.low, seen.high) = (seen.low.min(value), seen.high.max(value));
+        seen.sum += f64::from(value.abs());
+        seen.count += 1;
     })
-    .await;
-    if specs.iter().flatten().any(|spec| spec.calibration != Calibration::Minmax) {
+    .await?;
+    if specs.iter().flatten().any(|spec| spec.ranged() && spec.calibration != Calibration::Minmax) {
         for seen in &mut watched {
             seen.bins = vec![0; BINS];
         }
@@ -73,7 +79,7 @@ pub(super) async fn input_grids(
             let bin = watched[node].bin(value);
             watched[node].bins[bin] += 1;
         })
-        .await;
+        .await?;
     }
     Ok(specs.iter().zip(&watched).map(|(spec, seen)| spec.as_ref().and_then(|spec| grid(spec, seen))).collect())
 }
@@ -85,7 +91,7 @@ async fn run(
     order: &[u32],
     specs: &[Option<ActivationSpec>],
     mut see: impl FnMut(usize, f32),
-) {
+) -> Result<(), CoreError> {
     let macs = plan.block_macs();
     for (first, chunk) in order.chunks(LANES).enumerate().map(|(i, chunk)| (i * LANES, chunk)) {
         images.fill(chunk.iter().map(|&i| i as usize), plan.input());
@@ -96,7 +102,8 @@ async fn run(
             if lanes == 0 {
                 continue;
             }
-            for values in plan.node_input(node).as_chunks::<LANES>().0 {
+            let input = plan.node_input(node).ok_or_else(|| CoreError::internal("calibrate", "no input kept"))?;
+            for values in input.as_chunks::<LANES>().0 {
                 for &value in &values[..lanes] {
                     see(node, value);
                 }
@@ -104,11 +111,14 @@ async fn run(
         }
         ctx.tick(macs).await;
     }
+    Ok(())
 }
 
 fn grid(spec: &ActivationSpec, seen: &Watched) -> Option<InputGrid> {
     let whole = |low, high| spec.format.input_grid(low, high, spec.symmetric);
     match spec.calibration {
+        // The mean magnitude has the least squared error of sign(x)·α (arXiv 1603.05279, eq. 6): nothing is left to choose.
+        _ if !spec.ranged() => whole(0.0, (seen.sum / seen.count.max(1) as f64) as f32),
         _ if seen.low == seen.high => whole(seen.low, seen.high),
         Calibration::Minmax => whole(seen.low, seen.high),
         Calibration::Percentile => {
@@ -146,6 +156,8 @@ mod tests {
         let mut seen = Watched {
             low: values.iter().copied().fold(0.0, f32::min),
             high: values.iter().copied().fold(0.0, f32::max),
+            sum: values.iter().map(|v| f64::from(v.abs())).sum(),
+            count: values.len() as u64,
             bins: vec![0; BINS],
         };
         for &value in values {
@@ -167,6 +179,10 @@ mod tests {
         let scale = |calibration| grid(&spec(calibration), &seen(&values)).unwrap().scale;
         assert_eq!(scale(Calibration::Minmax), 10.0 / 7.0);
         assert!((scale(Calibration::Percentile) - 1.0 / 7.0).abs() < 0.005);
+        let signs = ActivationSpec { format: formats::find("binary").unwrap(), ..spec(Calibration::Mse) };
+        let mean = values.iter().sum::<f32>() / values.len() as f32;
+        let found = grid(&signs, &seen(&values)).unwrap();
+        assert!(found.sign && (found.scale - mean).abs() < 1e-6);
         let error = |v: f32, scale: f32| v - (v / scale).round().min(7.0) * scale;
         let squared = |scale: f32| values.iter().map(|&v| error(v, scale) * error(v, scale)).sum::<f32>();
         let mse = scale(Calibration::Mse);

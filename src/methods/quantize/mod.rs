@@ -77,10 +77,34 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
             "weights, activations, layers",
         ));
     }
-    Ok(Rc::new(QuantizeStep { weights, activations, layers }))
+    let step = QuantizeStep { weights, activations, layers };
+    step.check_groups(&path, network)?;
+    Ok(Rc::new(step))
 }
 
 impl QuantizeStep {
+    /// Groups must divide the weights of an output of every layer that has them.
+    fn check_groups(&self, path: &str, network: &Network) -> Result<(), CoreError> {
+        for node in 0..network.graph.nodes().len() {
+            let name = &network.graph.nodes()[node].name;
+            let (Some(index), Some(spec)) = (network.weight_of(node), self.weights_of(name)) else { continue };
+            let Granularity::Group(size) = spec.granularity else { continue };
+            let shape = network.parameters[index].latent.shape();
+            let each = shape.len() / shape.dims()[0].max(1);
+            if spec.format.scaled() && !each.is_multiple_of(size as usize) {
+                let own = self.layers.get(name).is_some_and(|own| own.weights.is_some());
+                let at = if own { format!(".layers.{name}") } else { String::new() };
+                return Err(CoreError::new(
+                    ErrorCode::Combination,
+                    format!("{path}{at}.weights.granularity.group"),
+                    format!("{size}, and {each} weights per output of {name}"),
+                    format!("a divisor of {each}, or another granularity for {name} under layers"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn weights_of(&self, layer: &str) -> Option<&WeightSpec> {
         self.layers.get(layer).and_then(|own| own.weights.as_ref()).or(self.weights.as_ref())
     }
@@ -157,7 +181,7 @@ impl Step for QuantizeStep {
             let wanted: Vec<Option<ActivationSpec>> = (0..cx.network.graph.nodes().len())
                 .map(|node| {
                     let name = &cx.network.graph.nodes()[node].name;
-                    cx.network.weight_of(node).and_then(|_| self.activations_of(name)).cloned()
+                    cx.network.rounds_input(node).then(|| self.activations_of(name)).flatten().cloned()
                 })
                 .collect();
             if wanted.iter().any(Option::is_some) {
@@ -176,7 +200,11 @@ impl Step for QuantizeStep {
                 let Some(spec) = self.weights_of(&cx.network.graph.nodes()[node].name) else { continue };
                 let parameter = &mut cx.network.parameters[index];
                 let granules = range::granules(cx.ctx, spec, &parameter.latent).await;
-                let packed = PackedTensor::new(spec.format, &parameter.latent, granules)
+                let pack = match spec.granularity {
+                    Granularity::Group(_) if spec.format.scaled() => PackedTensor::grouped,
+                    _ => PackedTensor::new,
+                };
+                let packed = pack(spec.format, &parameter.latent, granules)
                     .map_err(|error| CoreError::internal(&parameter.name, error))?;
                 parameter.packed = Some(packed);
             }

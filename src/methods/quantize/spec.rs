@@ -2,7 +2,7 @@
 
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
-use crate::formats::{FORMATS, Format};
+use crate::formats::{FORMATS, Family, Format};
 use crate::methods::{Choice, choose, id_of, ids};
 use serde_json::{Value, json};
 
@@ -13,6 +13,8 @@ pub enum Granularity {
     Tensor,
     /// Each output channel.
     Channel,
+    /// So many neighbouring inputs of one output channel.
+    Group(u32),
 }
 
 /// How the range of a grid is chosen.
@@ -104,7 +106,10 @@ impl WeightSpec {
     pub fn canonical(&self) -> Value {
         let mut value = json!({"format": self.format.id()});
         if self.format.scaled() {
-            value["granularity"] = json!(id_of(GRANULARITIES, &self.granularity));
+            value["granularity"] = match self.granularity {
+                Granularity::Group(size) => json!({"group": size}),
+                shared => json!(id_of(GRANULARITIES, &shared)),
+            };
         }
         if self.format.asymmetric() {
             value["symmetric"] = json!(self.symmetric);
@@ -117,8 +122,16 @@ impl WeightSpec {
 }
 
 impl ActivationSpec {
-    /// With every default written out.
+    /// Whether a range is chosen at all: the scale of signs is the mean magnitude.
+    pub fn ranged(&self) -> bool {
+        self.format.ranged()
+    }
+
+    /// With every default written out, and without what the format does not use.
     pub fn canonical(&self) -> Value {
+        if !self.ranged() {
+            return json!({"format": self.format.id(), "granularity": "tensor", "images": self.images});
+        }
         let mut value = json!({
             "format": self.format.id(), "granularity": "tensor", "symmetric": self.symmetric,
             "calibration": id_of(CALIBRATIONS, &self.calibration), "images": self.images,
@@ -149,25 +162,54 @@ pub(crate) fn for_inputs(format: &dyn Format) -> bool {
     format.bits() <= 8.0 && format.input_grid(0.0, 1.0, true).is_some()
 }
 
+/// Sizes of a group.
+pub(crate) const GROUP_SIZES: std::ops::RangeInclusive<u64> = 2..=65536;
+
+/// Whether a format's weights may have one scale per group: whole numbers times a scale of free choice.
+fn groups(format: &dyn Format) -> bool {
+    format.family() == Family::Integer
+}
+
+/// Takes `granularity` if it is an object: `{"group": size}`. A format without scales takes it and does nothing with it.
+fn parse_group(fields: &mut Fields, format: &dyn Format) -> Result<Option<Granularity>, CoreError> {
+    let Some(mut own) = fields.object_if("granularity")? else { return Ok(None) };
+    let size = own.integer("group", GROUP_SIZES)?;
+    let size = own.needed("group", size)?;
+    let path = own.path().to_string();
+    own.finish()?;
+    if format.scaled() && !groups(format) {
+        let found = format!("a group with {}", format.id());
+        return Err(CoreError::new(ErrorCode::Combination, path, found, "tensor, channel, or an integer format"));
+    }
+    Ok(Some(Granularity::Group(size as u32)))
+}
+
+/// Refuses an asymmetric grid for a format that has scales but no zero-point.
+fn check_symmetric(format: &dyn Format, symmetric: Option<bool>, path: String) -> Result<(), CoreError> {
+    if symmetric == Some(false) && format.scaled() && !format.asymmetric() {
+        let found = format!("false with {}", format.id());
+        return Err(CoreError::new(ErrorCode::Combination, path, found, "true, or an integer format"));
+    }
+    Ok(())
+}
+
 /// Reads `weights`; `base` gives the defaults of a layer's override.
 pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Result<WeightSpec, CoreError> {
     let format = take_format(&mut fields, base.map(|b| b.format), |_| true)?;
-    let granularity = fields.id("granularity", &ids(GRANULARITIES), |id| choose(GRANULARITIES, id))?;
+    let granularity = match parse_group(&mut fields, format)? {
+        None => fields.id("granularity", &ids(GRANULARITIES), |id| choose(GRANULARITIES, id))?,
+        group => group,
+    };
     let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
     let range = fields.id("range", &ids(RANGES), |id| choose(RANGES, id))?;
     fields.finish()?;
-    if symmetric == Some(false) && format.scaled() && !format.asymmetric() {
-        return Err(CoreError::new(
-            ErrorCode::Combination,
-            symmetric_path,
-            format!("false with {}", format.id()),
-            "true, or an integer format",
-        ));
-    }
+    check_symmetric(format, symmetric, symmetric_path)?;
     Ok(WeightSpec {
         format,
-        granularity: granularity.or(base.map(|b| b.granularity)).unwrap_or(Granularity::Channel),
+        granularity: granularity
+            .or(base.map(|b| b.granularity).filter(|g| groups(format) || !matches!(g, Granularity::Group(_))))
+            .unwrap_or(Granularity::Channel),
         symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric(),
         range: range.or(base.map(|b| b.range)).unwrap_or(Range::Minmax),
     })
@@ -180,6 +222,7 @@ pub(super) fn parse_activations(
 ) -> Result<ActivationSpec, CoreError> {
     let format = take_format(&mut fields, base.map(|b| b.format), for_inputs)?;
     fields.id("granularity", &["tensor"], |id| (id == "tensor").then_some(()))?;
+    let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
     let calibration = fields.id("calibration", &ids(CALIBRATIONS), |id| choose(CALIBRATIONS, id))?;
     let calibration = calibration.or(base.map(|b| b.calibration)).unwrap_or(Calibration::Minmax);
@@ -187,13 +230,14 @@ pub(super) fn parse_activations(
     let percentile = fields.number("percentile", 50.0..=100.0)?;
     let images = fields.integer("images", 1..=2000)?.map(|n| n as u32);
     fields.finish()?;
+    check_symmetric(format, symmetric, symmetric_path)?;
     if percentile.is_some() && calibration != Calibration::Percentile {
         let found = format!("a percentile with {}", id_of(CALIBRATIONS, &calibration));
         return Err(CoreError::new(ErrorCode::Combination, percentile_path, found, "only with percentile"));
     }
     Ok(ActivationSpec {
         format,
-        symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true),
+        symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric(),
         calibration,
         percentile: percentile.or(base.map(|b| b.percentile)).unwrap_or(DEFAULT_PERCENTILE),
         images: images.or(base.map(|b| b.images)).unwrap_or(DEFAULT_IMAGES),
