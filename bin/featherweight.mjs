@@ -61,7 +61,7 @@ async function runCommand([file], { out, measure }) {
   const engine = await loadEngine();
   const from = performance.now();
   const { job, times } = guarded(file, () => engine.finish(recipe, { say }));
-  const report = job.report();
+  const report = engine.report(recipe, job);
   if (measure) {
     const { done, ...phases } = times;
     report.measured = { total_ms: performance.now() - from, phases_ms: phases, cpu: cpus()[0]?.model ?? "unknown" };

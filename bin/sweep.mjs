@@ -25,7 +25,7 @@ export async function sweep(file, recipe, { out, jobs, shard }) {
     output.add(line);
     const name = Object.entries(cell.axes).map(([axis, value]) => `${axis.split(".").at(-1)}=${JSON.stringify(value)}`);
     say(
-      `${index}/${left.length} ${name.join(" ")}: ${line.error ? describe(line.error) : `${line.accuracy.correct} of ${line.accuracy.total} right, ${line.size.bytes} bytes`}`,
+      `${index}/${left.length} ${name.join(" ")}: ${line.error ? describe(line.error) : `${judged(line.accuracy)}, ${line.size.bytes} bytes`}`,
     );
   });
   output.close();
@@ -168,4 +168,11 @@ class Thread {
   end() {
     return this.worker.terminate();
   }
+}
+
+/** How good a model is, in the measure of its data. */
+function judged({ correct, total, bits_per_character }) {
+  return bits_per_character === undefined
+    ? `${correct} of ${total} right`
+    : `${bits_per_character.toFixed(3)} bits per character of ${total}`;
 }

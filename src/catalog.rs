@@ -1,6 +1,6 @@
 //! Names, ranges and sources of everything a recipe may say: what the page builds its controls from.
 
-use crate::data::{AssetRef, Library, Split};
+use crate::data::{AssetRef, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{FORMATS, Family, Format};
 use crate::methods::{CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs};
@@ -72,9 +72,11 @@ pub struct DataInfo {
     pub id: String,
     /// Name for people.
     pub name: String,
-    /// Channels, height, width.
+    /// What its items are.
+    pub kind: Kind,
+    /// Channels, height, width; a window of text is one row.
     pub shape: [usize; 3],
-    /// Ids of the classes, in label order.
+    /// Ids of the classes, in label order; the characters, for text.
     pub classes: Vec<String>,
     /// Images of each split.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, number>"))]
@@ -205,7 +207,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
             data: model.data.into(),
             parameters: layers.iter().map(|layer| layer.parameters).sum(),
             macs: graph.macs(),
-            classes: graph.output().len() as u32,
+            classes: graph.output().dims()[0] as u32,
             layers,
             baseline: Recorded {
                 correct: entry.correct,
@@ -219,6 +221,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
     let data = library.sets().iter().map(|(id, set)| DataInfo {
         id: id.clone(),
         name: set.name.clone(),
+        kind: set.kind,
         shape: set.shape,
         classes: set.classes.clone(),
         splits: set.splits.iter().map(|(name, split)| (name.clone(), split.count)).collect(),

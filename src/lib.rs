@@ -17,9 +17,11 @@ pub mod data;
 pub mod models;
 pub mod train;
 pub mod evaluate;
+pub mod generate;
 pub mod report;
 pub mod methods;
 pub mod recipe;
+pub mod measure;
 pub mod catalog;
 #[cfg(target_arch = "wasm32")]
 pub mod web;

@@ -4,8 +4,8 @@
 
 use featherweight::graph::Graph;
 use featherweight::ops::{
-    Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Flatten, GlobalAvgPool, Linear, MaxPool2d, Op, Pad, Relu,
-    Reshape, Transpose,
+    Activation, Add, AvgPool2d, BatchNorm, CausalAttention, Concat, Conv2d, Embedding, Flatten, GlobalAvgPool,
+    LayerNorm, Linear, MaxPool2d, Op, Pad, Relu, Reshape, Transpose,
 };
 use featherweight::rng::Rng;
 use featherweight::simd::LANES;
@@ -53,9 +53,12 @@ fn network(build: impl Fn(&mut Graph), input: &[usize], seed: u64) -> (Rc<Graph>
 
 /// Compares every parameter's gradient with (loss(p + h) − loss(p − h)) / 2h.
 fn check(name: &str, build: impl Fn(&mut Graph), input: &[usize]) {
-    let (graph, parameters, batch) = network(build, input, SEED);
+    compare(name, network(build, input, SEED));
+}
+
+fn compare(name: &str, (graph, parameters, batch): (Rc<Graph>, Vec<Tensor>, Batch)) {
     let analytic = gradients(&graph, &parameters, &batch, 1);
-    let loss = |parameters: &[Tensor]| gradients(&graph, parameters, &batch, 1).loss / IMAGES as f64;
+    let loss = |parameters: &[Tensor]| gradients(&graph, parameters, &batch, 1).loss / batch.labels.len() as f64;
     let mut checked = 0;
     let mut largest: f64 = 0.0;
     for (p, parameter) in parameters.iter().enumerate() {
@@ -128,6 +131,50 @@ fn pooling() {
     check("max, overlapping", behind_a_conv(MaxPool2d { kernel: 3, stride: 2 }), &[2, 7, 7]);
     check("average", behind_a_conv(AvgPool2d { kernel: 2, stride: 2 }), &[2, 6, 6]);
     check("average, overlapping", behind_a_conv(AvgPool2d { kernel: 3, stride: 1 }), &[2, 6, 6]);
+}
+
+#[test]
+fn norms_of_positions() {
+    check("layer norm", behind_a_conv(LayerNorm), &[2, 5, 1]);
+}
+
+#[test]
+fn attention() {
+    let build = |graph: &mut Graph| {
+        graph.then("qkv", Conv2d::new(12, 1)).unwrap();
+        graph.then("attention", CausalAttention { heads: 2 }).unwrap();
+    };
+    check("attention", build, &[3, 7, 1]);
+}
+
+/// A whole decoder with tokens as inputs and a label for every position.
+#[test]
+fn tokens_with_a_label_each() {
+    const TOKENS: usize = 5;
+    let build = |graph: &mut Graph| {
+        let value = graph.then("embedding", Embedding { vocabulary: 6, width: 4 }).unwrap();
+        graph.then("norm", LayerNorm).unwrap();
+        graph.then("qkv", Conv2d::new(12, 1)).unwrap();
+        let branch = graph.then("attention", CausalAttention { heads: 2 }).unwrap();
+        graph.add("add", Add, &[value, branch]).unwrap();
+        graph.then("head", Conv2d::new(6, 1)).unwrap();
+    };
+    let mut rng = Rng::stream(SEED, "tokens", 0);
+    let mut graph = Graph::new(Shape::new(&[TOKENS]).unwrap());
+    build(&mut graph);
+    let parameter = |(_, spec): (String, &featherweight::ops::ParamSpec)| {
+        let data = (0..spec.shape.len()).map(|_| rng.uniform(-0.6, 0.6)).collect();
+        Tensor::new(spec.shape.clone(), data).unwrap()
+    };
+    let parameters = graph.params().map(parameter).collect();
+    let mut blocks = vec![vec![0.0; TOKENS * LANES]; IMAGES.div_ceil(LANES)];
+    for image in 0..IMAGES {
+        for token in 0..TOKENS {
+            blocks[image / LANES][token * LANES + image % LANES] = rng.below(6) as f32;
+        }
+    }
+    let labels = (0..IMAGES * TOKENS).map(|_| rng.below(6) as u8).collect();
+    compare("decoder", (Rc::new(graph), parameters, Batch { blocks, labels }));
 }
 
 #[test]

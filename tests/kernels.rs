@@ -94,7 +94,7 @@ fn conv2d_equals_the_reference() {
         let images: Vec<Vec<f32>> = (0..LANES).map(|_| random(&mut rng, size)).collect();
         let mut out = vec![f32::NAN; shape.output().iter().product::<usize>() * LANES];
         let conv = Conv::new(shape, &weights);
-        conv2d::<F32x8>(&conv, &interleave(&images), &mut Vec::new(), &AddBias(&bias), &mut out);
+        conv2d::<F32x8>(&conv, &interleave(&images), &AddBias(&bias), &mut out);
         for (lane, image) in images.iter().enumerate() {
             assert_lanes(&out, lane, &reference::conv2d(&shape, &weights, &bias, image), &format!("{shape:?}"));
         }
@@ -113,9 +113,9 @@ fn integer_conv2d_equals_the_float_one_on_whole_numbers() {
     let size = shape.output().iter().product::<usize>() * LANES;
     let (mut exact, mut found) = (vec![0.0; size], vec![0.0; size]);
     let conv = Conv::new(shape, &float(&weights));
-    conv2d::<F32x8>(&conv, &float(&block), &mut Vec::new(), &AddBias(&[]), &mut exact);
+    conv2d::<F32x8>(&conv, &float(&block), &AddBias(&[]), &mut exact);
     let rescale = Rescale { bias: &[], scale: &[1.0; 7] };
-    conv2d::<I32x8>(&Conv::new(shape, &weights), &block, &mut Vec::new(), &rescale, &mut found);
+    conv2d::<I32x8>(&Conv::new(shape, &weights), &block, &rescale, &mut found);
     assert_eq!(exact, found);
 }
 

@@ -14,6 +14,8 @@ use featherweight::math::canonical_nan;
 use featherweight::rng::Rng;
 use featherweight::simd::{F32x8, I32x8, LANES};
 use featherweight::tensor::{Shape, Tensor};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 fn random(rng: &mut Rng, n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.uniform(-1.0, 1.0)).collect()
@@ -190,7 +192,7 @@ fn convolutions_of_signs_are_the_integer_sums_with_zero_padding() {
         let rescale = Rescale { bias: &[], scale: &scale };
         let size = shape.output().iter().product::<usize>() * LANES;
         let (mut found, mut expected) = (vec![f32::NAN; size], vec![0.0; size]);
-        conv2d::<I32x8>(&Conv::new(shape, &weights), &x, &mut Vec::new(), &rescale, &mut expected);
+        conv2d::<I32x8>(&Conv::new(shape, &weights), &x, &rescale, &mut expected);
         let conv = SignConv::new(shape, &weights).unwrap();
         conv.run(&with_signs(&mut rng, &x), &mut scratch, &rescale, &mut found);
         assert_eq!(bits(&found), bits(&expected), "{shape:?}");
@@ -265,7 +267,7 @@ fn sparse_convolution_gives_what_the_dense_kernel_gives() {
             let x = random(&mut rng, shape.input.iter().product::<usize>() * LANES);
             let size = shape.output().iter().product::<usize>() * LANES;
             let (mut found, mut expected) = (vec![f32::NAN; size], vec![0.0; size]);
-            conv2d::<F32x8>(&Conv::new(shape, &weights), &x, &mut Vec::new(), &AddBias(&bias), &mut expected);
+            conv2d::<F32x8>(&Conv::new(shape, &weights), &x, &AddBias(&bias), &mut expected);
             SparseConv::new(shape, &weights).unwrap().run(&x, &mut Vec::new(), &bias, &mut found);
             assert_eq!(bits(&found), bits(&expected), "{shape:?}");
         }

@@ -62,7 +62,7 @@ fn twins(shift: Option<&str>, by: f32) -> Twin {
     };
     let plan = |integer: bool, shift: Option<&str>| {
         let tensors = tensors(shift);
-        Plan::new(&graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic(integer)).unwrap()
+        Plan::keeping(&graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic(integer), &[true; 4]).unwrap()
     };
     let (mut integer, mut fake) = (plan(true, None), plan(false, shift));
     let images = images();

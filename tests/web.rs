@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::rng::Rng;
-use featherweight::simd::{F32x8, I32x8, Lane, portable};
+use featherweight::simd::{F32x8, I32x8, Lane, portable, words};
 use featherweight::web::{Engine, Job, identity};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -70,6 +70,32 @@ fn vectors_equal_the_portable_ones() {
         let here = I32x8::load(&c).mul(I32x8::load(&d)).add(I32x8::load(&c));
         let there = portable::I32x8::load(&c).mul(portable::I32x8::load(&d)).add(portable::I32x8::load(&c));
         assert_eq!(here.to_array(), there.to_array());
+    }
+}
+
+#[wasm_bindgen_test]
+fn words_equal_the_portable_ones() {
+    use words::portable as plain;
+    let mut rng = Rng::stream(9, "words", 0);
+    let float = |v: F32x8| v.to_array().map(f32::to_bits);
+    for _ in 0..500 {
+        let bits: [u32; 8] = std::array::from_fn(|_| rng.below(1 << 32) as u32);
+        let (here, there) = (words::Words::load(&bits), plain::Words::load(&bits));
+        for shift in [1, 3, 4, 16, 28] {
+            assert_eq!(float(here.left(shift).as_float()), float(there.left(shift).as_float()));
+            assert_eq!(float(here.right(shift).to_float()), float(there.right(shift).to_float()));
+            assert_eq!(float(here.right_signed(shift).to_float()), float(there.right_signed(shift).to_float()));
+        }
+        let (three, table) = (words::Words::splat(3), [1.5, -2.0, 3.25, 0.0]);
+        let picked = there.and(plain::Words::splat(3)).pick(&table);
+        assert_eq!(float(here.and(three).pick(&table)), float(picked));
+        let values = F32x8::load(&std::array::from_fn(|_| [-1.0, -0.0, 0.0, f32::NAN, 2.0][rng.below(5) as usize]));
+        assert_eq!(words::non_negative(values), plain::non_negative(values));
+        let bytes: [u8; 16] = std::array::from_fn(|_| rng.below(256) as u8);
+        assert_eq!(words::turn(&bytes), plain::turn(&bytes));
+        let (weights, x) = ([0.1, -2.0, 3.0, 1e-3], rng.uniform(-1.0, 1.0));
+        let sum = words::Quad::splat(0.7).add_scaled(&weights, x).to_array();
+        assert_eq!(sum, plain::Quad::splat(0.7).add_scaled(&weights, x).to_array());
     }
 }
 

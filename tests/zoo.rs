@@ -9,12 +9,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Accuracy each model must have on its test split, from the project's goals.
-const LEAST: [(&str, f64); 5] = [
+const LEAST: [(&str, f64); 6] = [
     ("mlp-digits", 0.97),
     ("lenet300-fashion", 0.885),
     ("lenet5-fashion", 0.90),
     ("resnet8-fashion", 0.92),
     ("mobilenet-fashion", 0.91),
+    ("convnet-large-fashion", 0.935),
 ];
 
 fn provide(recipe: &Recipe, library: &mut Library) {
@@ -25,8 +26,13 @@ fn provide(recipe: &Recipe, library: &mut Library) {
 
 #[test]
 fn every_model_gives_its_recorded_count() {
+    let mut judged = 0;
     for (id, entry) in models::zoo().unwrap() {
         let mut library = models::library().unwrap();
+        if library.set(models::find(&id).unwrap().data).is_err() {
+            assert_eq!(id, "resnet8-cifar10", "its set is not committed: tests/scripts/cifar.test.mjs judges it");
+            continue;
+        }
         let recipe = json!({"version": 1, "model": id, "seed": 0, "steps": []});
         let recipe = Recipe::parse(recipe, &library).unwrap();
         provide(&recipe, &mut library);
@@ -38,6 +44,7 @@ fn every_model_gives_its_recorded_count() {
         let least = LEAST.iter().find(|(name, _)| *name == id).map(|(_, least)| *least);
         let least = least.unwrap_or_else(|| panic!("{id} has no goal in this test"));
         assert!(accuracy.top1 >= least, "{id}: {} is below {least}", accuracy.top1);
+        judged += 1;
     }
-    assert_eq!(models::zoo().unwrap().len(), LEAST.len());
+    assert_eq!(judged, LEAST.len());
 }

@@ -10,11 +10,13 @@ import "./style/small.css";
 import "./panels/bar/bar";
 import "./panels/hero/hero";
 import "./panels/draw/draw";
+import "./panels/write/write";
 import "./panels/strip/strip";
 import "./panels/recipe/recipe";
 import "./panels/chart/chart";
 import "./panels/lost/lost";
 import "./panels/runs/runs";
+import "./panels/browser/browser";
 import "./panels/notes/notes";
 import "./panels/tabs/tabs";
 import { createClient } from "./engine/client";
@@ -35,8 +37,10 @@ const engine: EnginePort = {
   catalog: async () => (await client).catalog,
   run: async (recipe, options) => (await client).run(recipe, options),
   probabilities: async (recipe, pixels) => (await client).probabilities(recipe, pixels),
+  write: async (recipe, writing, options) => (await client).write(recipe, writing, options),
   image: async (set, split, index) => (await client).image(set, split, index),
   exported: async (recipe) => (await client).exported(recipe),
+  measure: async (recipe, options) => (await client).measure(recipe, options),
 };
 
 const lab = new Lab(
@@ -77,7 +81,7 @@ function dress(): void {
   if (theme === "auto") delete root.dataset.theme;
   else root.dataset.theme = theme;
   for (const panel of document.querySelectorAll<Panel>(
-    "fw-bar, fw-hero, fw-draw, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-notes, fw-tabs",
+    "fw-bar, fw-hero, fw-draw, fw-write, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-browser, fw-notes, fw-tabs",
   )) {
     panel.lab = lab;
     panel.speech = speech;

@@ -3,11 +3,13 @@
 //! Nothing here reads files or fetches: the host asks what is needed ([`AssetRef`]) and provides bytes, which are taken
 //! only when length and SHA-256 are the recorded ones.
 
+mod images;
 pub mod shard;
+
+pub use images::{Images, fill_lane, unit_table};
 
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::{Fields, parse};
-use crate::simd::LANES;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -61,12 +63,25 @@ pub struct Split {
     pub shards: Vec<ShardRef>,
 }
 
+/// What the items of a set are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Images, each of one class.
+    Images,
+    /// Windows of characters: every character but the last is an input, and the one after it its class.
+    Text,
+}
+
 /// One data set.
 #[derive(Clone, Debug)]
 pub struct DataSet {
     /// Name for people.
     pub name: String,
-    /// Channels, height, width.
+    /// What its items are.
+    pub kind: Kind,
+    /// Channels, height, width of an item as stored; a window of text is one row.
     pub shape: [usize; 3],
     /// The value that counts as 1.0.
     pub max: u8,
@@ -78,6 +93,13 @@ pub struct DataSet {
     pub source: String,
     /// Its licence.
     pub licence: String,
+}
+
+impl DataSet {
+    /// Values of one item that a network reads.
+    pub fn features(&self) -> usize {
+        self.shape.iter().product::<usize>() - usize::from(self.kind == Kind::Text)
+    }
 }
 
 /// Most entries of a list in a manifest.
@@ -104,6 +126,8 @@ impl Split {
 impl DataSet {
     fn read(mut fields: Fields) -> Result<Self, CoreError> {
         let (name, licence) = (fields.text("name")?, fields.text("licence")?);
+        let kinds = |id: &str| [("images", Kind::Images), ("text", Kind::Text)].iter().find(|k| k.0 == id).map(|k| k.1);
+        let kind = fields.id("kind", &["images", "text"], kinds)?.unwrap_or(Kind::Images);
         let shape: Vec<usize> = fields
             .list("shape", 3)?
             .unwrap_or_default()
@@ -124,6 +148,7 @@ impl DataSet {
         };
         Ok(Self {
             name: fields.needed("name", name)?,
+            kind,
             shape: fields.needed("shape", shape)?,
             max: fields.needed("max", max)? as u8,
             classes: fields.needed("classes", classes)?,
@@ -335,88 +360,10 @@ pub fn find_split<'a>(set: &'a DataSet, split: &str) -> Result<&'a Split, CoreEr
     })
 }
 
-/// Images of one split, in its order.
-#[derive(Clone, Debug)]
-pub struct Images {
-    set: Rc<DataSet>,
-    shards: Vec<Rc<Shard>>,
-    starts: Vec<usize>,
-    len: usize,
-    /// `value / max` for every byte.
-    unit: Rc<[f32]>,
-}
-
-impl Images {
-    fn new(set: Rc<DataSet>, shards: Vec<Rc<Shard>>, len: usize) -> Self {
-        let starts = shards
-            .iter()
-            .scan(0, |end, shard| {
-                let start = *end;
-                *end += shard.labels.len();
-                Some(start)
-            })
-            .collect();
-        let unit = unit_table(set.max);
-        Self { set, shards, starts, len, unit }
-    }
-
-    /// Channels, height and width of an image.
-    pub fn shape(&self) -> [usize; 3] {
-        self.set.shape
-    }
-
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    fn locate(&self, index: usize) -> (&Shard, usize) {
-        let shard = self.starts.partition_point(|&start| start <= index) - 1;
-        (&self.shards[shard], index - self.starts[shard])
-    }
-
-    /// The class of an image. `index < len`.
-    pub fn label(&self, index: usize) -> u8 {
-        let (shard, at) = self.locate(index);
-        shard.labels[at]
-    }
-
-    /// The bytes of an image, planar, 0..=max. `index < len`.
-    pub fn pixels(&self, index: usize) -> &[u8] {
-        let (shard, at) = self.locate(index);
-        let size = self.set.shape.iter().product::<usize>();
-        &shard.pixels[at * size..(at + 1) * size]
-    }
-
-    /// Writes up to eight images into the lanes of a block as values from 0 to 1; unused lanes become 0.
-    pub fn fill(&self, indices: impl Iterator<Item = usize>, block: &mut [f32]) {
-        block.fill(0.0);
-        for (lane, index) in indices.take(LANES).enumerate() {
-            fill_lane(self.pixels(index), &self.unit, lane, block);
-        }
-    }
-}
-
-/// `value / max` for every byte.
-pub fn unit_table(max: u8) -> Rc<[f32]> {
-    (0..=255u8).map(|value| f32::from(value) / f32::from(max.max(1))).collect()
-}
-
-/// Writes one image into lane `lane` of a block.
-pub fn fill_lane(pixels: &[u8], unit: &[f32], lane: usize, block: &mut [f32]) {
-    for (feature, &pixel) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(pixels) {
-        feature[lane] = unit[usize::from(pixel)];
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::LANES;
 
     #[test]
     fn the_built_in_manifest_is_consistent() {

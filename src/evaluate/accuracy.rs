@@ -1,6 +1,6 @@
 //! Right answers over images, with the uncertainty that their number leaves.
 
-use crate::data::{Images, hex};
+use crate::data::{Images, Kind, hex};
 use crate::graph::Plan;
 use crate::math::canonical_nan;
 use crate::simd::LANES;
@@ -18,7 +18,7 @@ use std::rc::Rc;
 pub struct Accuracy {
     /// Right answers.
     pub correct: u32,
-    /// Images.
+    /// Images, or characters of text.
     pub total: u32,
     /// Their ratio.
     pub top1: f64,
@@ -26,6 +26,9 @@ pub struct Accuracy {
     pub wilson95: [f64; 2],
     /// Mean cross-entropy.
     pub loss: f64,
+    /// The same in bits, for text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_character: Option<f64>,
 }
 
 /// The Wilson score interval at 95 % (Wilson 1927), z = 1.959964.
@@ -46,7 +49,7 @@ pub fn wilson95(correct: u32, total: u32) -> [f64; 2] {
 pub struct Evaluation {
     /// Counts and loss.
     pub accuracy: Accuracy,
-    /// Predicted class of every image, in order.
+    /// Predicted class of every image, or of every character of every window, in order.
     pub predictions: Vec<u8>,
     /// SHA-256 over all logits as little-endian f32 (image by image, class by class), NaN canonical.
     pub digest: String,
@@ -60,19 +63,22 @@ pub async fn evaluate(ctx: &Context, plan: &mut Plan, images: &Images) -> Evalua
     for first in (0..images.len()).step_by(LANES) {
         let count = LANES.min(images.len() - first);
         images.fill(first..first + count, plan.input());
-        let labels: Vec<u8> = (first..first + count).map(|i| images.label(i)).collect();
+        let labels: Vec<u8> = (first..first + count).flat_map(|i| images.labels(i)).copied().collect();
         let macs = plan.block_macs();
         let logits = plan.run();
-        for (lane, (image, label)) in
-            softmax_cross_entropy(logits, &labels, count, None).iter().zip(&labels).enumerate()
-        {
+        let mut bytes = Vec::with_capacity(logits.len() * 4);
+        for lane in 0..count {
             for class in logits.as_chunks::<LANES>().0 {
-                hash.update(canonical_nan(class[lane]).to_le_bytes());
+                bytes.extend_from_slice(&canonical_nan(class[lane]).to_le_bytes());
             }
+        }
+        let losses = softmax_cross_entropy(logits, &labels, images.positions(), labels.len(), None);
+        for (image, label) in losses.iter().zip(&labels) {
             predictions.push(image.prediction);
             correct += u32::from(image.prediction == *label);
             loss += f64::from(image.loss);
         }
+        hash.update(&bytes);
         ctx.report_partial(correct, predictions.len() as u32);
         ctx.tick(macs).await;
     }
@@ -83,6 +89,8 @@ pub async fn evaluate(ctx: &Context, plan: &mut Plan, images: &Images) -> Evalua
         top1: f64::from(correct) / f64::from(total.max(1)),
         wilson95: wilson95(correct, total),
         loss: loss / f64::from(total.max(1)),
+        bits_per_character: (images.kind() == Kind::Text)
+            .then(|| loss / f64::from(total.max(1)) / std::f64::consts::LN_2),
     };
     Evaluation { accuracy, predictions, digest: hex(&hash.finalize()) }
 }

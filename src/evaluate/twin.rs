@@ -29,7 +29,7 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Twin {
-    /// Share of images that both put in the same class.
+    /// Share of images, or of characters of text, that both put in the same class.
     pub agreement: f64,
     /// Images compared: the first of those evaluated.
     pub total: u32,
@@ -37,10 +37,12 @@ pub struct Twin {
     pub first_difference: Option<Difference>,
 }
 
-/// Runs both plans of one graph side by side over the first [`TWIN_IMAGES`] images.
+/// Runs both plans of one graph side by side over the first [`TWIN_IMAGES`] images. Only values that both keep are compared, so they
+/// should keep what every node reads ([`Plan::keeping`]).
 pub async fn twin(ctx: &Context, integer: &mut Plan, fake: &mut Plan, images: &Images) -> Twin {
     ctx.enter(Phase::Evaluate);
     let total = images.len().min(TWIN_IMAGES);
+    let positions = images.positions();
     let nodes = integer.graph().nodes().len();
     // Per node: the largest difference and the largest output; `differs` also counts what a maximum cannot (NaN).
     let mut found: Vec<(bool, f32, f32)> = vec![(false, 0.0, 0.0); nodes];
@@ -50,18 +52,19 @@ pub async fn twin(ctx: &Context, integer: &mut Plan, fake: &mut Plan, images: &I
         images.fill(first..first + count, integer.input());
         let input = integer.input().to_vec();
         fake.input().copy_from_slice(&input);
-        integer.run();
-        fake.run();
+        let (whole, rounded) = (integer.run(), fake.run());
+        for at in 0..positions {
+            let both = classes(whole, positions, at).into_iter().zip(classes(rounded, positions, at));
+            same += both.take(count).filter(|(a, b)| a == b).count();
+        }
         for (node, (differs, most, largest)) in found.iter_mut().enumerate() {
-            for (a, b) in lanes(integer.node_output(node), count).zip(lanes(fake.node_output(node), count)) {
+            let (Some(a), Some(b)) = (integer.node_output(node), fake.node_output(node)) else { continue };
+            for (a, b) in lanes(a, count).zip(lanes(b, count)) {
                 *differs |= a.to_bits() != b.to_bits() && !(a.is_nan() && b.is_nan());
                 *most = most.max((a - b).abs());
                 *largest = largest.max(b.abs());
             }
         }
-        let last = nodes - 1;
-        let classes = classes(integer.node_output(last)).into_iter().zip(classes(fake.node_output(last)));
-        same += classes.take(count).filter(|(a, b)| a == b).count();
         ctx.tick(2 * integer.block_macs()).await;
     }
     let first_difference = found.iter().position(|(differs, ..)| *differs).map(|node| {
@@ -69,12 +72,12 @@ pub async fn twin(ctx: &Context, integer: &mut Plan, fake: &mut Plan, images: &I
         let relative = if largest > 0.0 { f64::from(most) / f64::from(largest) } else { 0.0 };
         Difference { layer: integer.graph().nodes()[node].name.clone(), max_abs: f64::from(most), relative }
     });
-    Twin { agreement: same as f64 / total.max(1) as f64, total: total as u32, first_difference }
+    Twin { agreement: same as f64 / (total * positions).max(1) as f64, total: total as u32, first_difference }
 }
 
-/// The first class with the greatest logit, for each lane.
-fn classes(logits: &[f32]) -> [usize; LANES] {
-    let rows = logits.as_chunks::<LANES>().0;
+/// The first class with the greatest logit at position `at`, for each lane.
+fn classes(logits: &[f32], positions: usize, at: usize) -> [usize; LANES] {
+    let rows: Vec<_> = logits.as_chunks::<LANES>().0.iter().skip(at).step_by(positions).collect();
     std::array::from_fn(|lane| {
         let better = |best: usize, class: usize| if rows[class][lane] > rows[best][lane] { class } else { best };
         (0..rows.len()).fold(0, better)

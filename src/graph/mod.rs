@@ -132,6 +132,11 @@ impl Graph {
         self.shapes.last().unwrap_or(&self.shapes[0])
     }
 
+    /// Positions that the output has logits for: 1, or as many as there are characters.
+    pub fn positions(&self) -> usize {
+        self.output().dims()[1..].iter().product()
+    }
+
     /// Names and specs of all parameters in order, such as `conv1.weight`.
     pub fn params(&self) -> impl Iterator<Item = (String, &ParamSpec)> {
         self.nodes

@@ -1,9 +1,9 @@
 //! Direct two-dimensional convolution over one block, without im2col.
 
-use super::Epilogue;
 use super::pack::{Packed, Tile};
 use super::registers::{Beside1, Beside2, Beside4, Columns, N1, N2, N3, N4, Rows};
-use crate::simd::{LANES, Lane};
+use super::{Epilogue, Plain, RowSink};
+use crate::simd::{LANES, Lane, Offsets};
 use crate::tensor::{Shape, TensorError};
 
 /// Most output channels of one tile.
@@ -59,214 +59,226 @@ impl ConvShape {
     pub fn taps(&self) -> usize {
         self.input[0] / self.groups * self.kernel[0] * self.kernel[1]
     }
+}
 
-    /// The convolution that carries output gradients back to inputs: stride 1 over the dilated and padded
-    /// gradient, channels swapped.
-    fn transposed(&self) -> Self {
-        let [_, height, width] = self.input;
-        Self {
-            input: [self.out_channels, height + self.kernel[0] - 1, width + self.kernel[1] - 1],
-            out_channels: self.input[0],
-            stride: 1,
-            padding: 0,
-            ..*self
-        }
-    }
+/// The outputs of a convolution whose sums have the same terms: for a forward convolution all of them, for a transposed one
+/// with stride s those with the same remainder by s, both ways.
+#[derive(Clone, Debug)]
+struct Pass<S> {
+    packed: Packed<S>,
+    /// Where each tap's input lies from the upper left corner of the first channel's window.
+    offsets: Offsets,
+    /// Kernel height and width.
+    kernel: [usize; 2],
+    /// Step between windows.
+    stride: usize,
+    /// Windows `first..last` down and across; window `i` begins at input `i × stride − before`.
+    first: [usize; 2],
+    last: [usize; 2],
+    before: [usize; 2],
+    /// Window `i` gives output `i × step + remainder − padding`.
+    step: usize,
+    remainder: [usize; 2],
+    padding: usize,
 }
 
 /// A convolution ready to run: geometry and packed weights.
 #[derive(Clone, Debug)]
 pub struct Conv<S> {
-    /// The geometry.
-    pub shape: ConvShape,
-    packed: Packed<S>,
+    input: [usize; 3],
+    output: [usize; 3],
+    groups: usize,
+    passes: Vec<Pass<S>>,
+}
+
+/// A forward convolution's geometry and weights.
+pub(super) struct Forward<'a> {
+    pub(super) input: [usize; 3],
+    pub(super) output: [usize; 3],
+    pub(super) groups: usize,
+    pub(super) kernel: [usize; 2],
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+    pub(super) packed: &'a Packed<f32>,
+}
+
+impl Conv<f32> {
+    /// What a convolution made by [`Conv::new`] was made of.
+    pub(super) fn forward(&self) -> Option<Forward<'_>> {
+        let pass = self.passes.first()?;
+        let (input, output, groups) = (self.input, self.output, self.groups);
+        let padding = pass.before[0];
+        Some(Forward { input, output, groups, kernel: pass.kernel, stride: pass.stride, padding, packed: &pass.packed })
+    }
+}
+
+/// Offsets of a window's taps, in (channel, ky, kx) order.
+fn offsets(channels: usize, [height, width]: [usize; 2], [kernel_height, kernel_width]: [usize; 2]) -> Offsets {
+    let rows = (0..channels).flat_map(|c| (0..kernel_height).map(move |ky| (c * height + ky) * width));
+    Offsets::new(rows.flat_map(|row| (0..kernel_width).map(move |kx| (row + kx) as u32)).collect())
 }
 
 impl<S: Copy + Default> Conv<S> {
     /// Packs row-major weights `[out][in / groups][ky][kx]`.
     pub fn new(shape: ConvShape, weights: &[S]) -> Self {
-        let packed = Packed::new(weights, shape.taps(), shape.out_channels / shape.groups, TILE_ROWS);
-        Self { shape, packed }
+        let ConvShape { input, kernel, stride, padding, groups, .. } = shape;
+        let output = shape.output();
+        let pass = Pass {
+            packed: Packed::new(weights, shape.taps(), shape.out_channels / groups, TILE_ROWS),
+            offsets: offsets(input[0] / groups, [input[1], input[2]], kernel),
+            kernel,
+            stride,
+            first: [0, 0],
+            last: [output[1], output[2]],
+            before: [padding; 2],
+            step: 1,
+            remainder: [0, 0],
+            padding: 0,
+        };
+        Self { input, output, groups, passes: vec![pass] }
     }
 
-    /// The convolution of output gradients with flipped weights, from the forward weights. Its input must be
-    /// placed by [`embed_gradient`].
+    /// The convolution that carries output gradients back to inputs, from the forward weights: flipped kernels, channels
+    /// swapped. With stride s, inputs of each remainder by s meet their own taps.
     pub fn transposed(shape: ConvShape, weights: &[S]) -> Self {
-        let [kh, kw] = shape.kernel;
-        let (ins, outs) = (shape.input[0] / shape.groups, shape.out_channels / shape.groups);
-        let mut flipped = Vec::with_capacity(weights.len());
-        for group in 0..shape.groups {
-            for c in 0..ins {
+        let ConvShape { input, kernel: [kh, kw], stride, padding, groups, .. } = shape;
+        let (ins, outs) = (input[0] / groups, shape.out_channels / groups);
+        let [out_channels, out_height, out_width] = shape.output();
+        let mut passes = Vec::new();
+        for (ry, rx) in (0..stride).flat_map(|ry| (0..stride).map(move |rx| (ry, rx))) {
+            let kernel = [kh.saturating_sub(ry).div_ceil(stride), kw.saturating_sub(rx).div_ceil(stride)];
+            let taps = outs * kernel[0] * kernel[1];
+            if taps == 0 {
+                // No window reaches these inputs.
+                continue;
+            }
+            let mut flipped = Vec::with_capacity(input[0] * taps);
+            for (group, c) in (0..groups).flat_map(|group| (0..ins).map(move |c| (group, c))) {
                 for o in 0..outs {
-                    let kernel = ((group * outs + o) * ins + c) * kh * kw;
-                    flipped.extend(weights[kernel..kernel + kh * kw].iter().rev());
+                    let kernel = &weights[((group * outs + o) * ins + c) * kh * kw..][..kh * kw];
+                    for ky in (ry..kh).step_by(stride).rev() {
+                        flipped.extend((rx..kw).step_by(stride).rev().map(|kx| kernel[ky * kw + kx]));
+                    }
                 }
             }
+            let first = |remainder: usize| padding.saturating_sub(remainder).div_ceil(stride);
+            let last = |size: usize, remainder: usize| (size + padding).saturating_sub(remainder).div_ceil(stride);
+            passes.push(Pass {
+                packed: Packed::new(&flipped, taps, ins, TILE_ROWS),
+                offsets: offsets(outs, [out_height, out_width], kernel),
+                kernel,
+                stride: 1,
+                first: [first(ry), first(rx)],
+                last: [last(input[1], ry), last(input[2], rx)],
+                before: kernel.map(|k| k - 1),
+                step: stride,
+                remainder: [ry, rx],
+                padding,
+            });
         }
-        Self::new(shape.transposed(), &flipped)
+        Self { input: [out_channels, out_height, out_width], output: input, groups, passes }
     }
-}
-
-/// Copies `[c][h][w][lane]` into a zeroed `[c][height][width][lane]` at `offset`, values `step` apart.
-fn embed<S: Copy + Default>(
-    x: &[S],
-    [channels, height, width]: [usize; 3],
-    [padded_height, padded_width]: [usize; 2],
-    offset: [usize; 2],
-    step: usize,
-    out: &mut Vec<S>,
-) {
-    out.clear();
-    out.resize(channels * padded_height * padded_width * LANES, S::default());
-    for c in 0..channels {
-        for y in 0..height {
-            let from = &x[(c * height + y) * width * LANES..][..width * LANES];
-            let at = (c * padded_height + offset[0] + y * step) * padded_width + offset[1];
-            if step == 1 {
-                out[at * LANES..][..from.len()].copy_from_slice(from);
-            } else {
-                for (column, value) in from.chunks_exact(LANES).enumerate() {
-                    out[(at + column * step) * LANES..][..LANES].copy_from_slice(value);
-                }
-            }
-        }
-    }
-}
-
-/// Places an output gradient `[out][h'][w'][lane]` where [`Conv::transposed`] reads it.
-pub fn embed_gradient(shape: &ConvShape, gradient: &[f32], out: &mut Vec<f32>) {
-    let [_, height, width] = shape.transposed().input;
-    let offset = shape.kernel.map(|k| k - 1 - shape.padding);
-    embed(gradient, shape.output(), [height, width], offset, shape.stride, out);
 }
 
 /// `out[o][y][x][lane] = epilogue(Σ w[o][c][ky][kx] · x[c][y·stride + ky − padding][…][lane])` over one block.
 ///
-/// Terms in ascending (channel, ky, kx) order, one accumulator per output; padded terms are products with zero.
-/// `padded` is scratch. Error ≤ taps·ε·Σ|w||x|.
-pub fn conv2d<V: Lane>(
-    conv: &Conv<V::Scalar>,
-    x: &[V::Scalar],
-    padded: &mut Vec<V::Scalar>,
-    epilogue: &impl Epilogue<V>,
-    out: &mut [f32],
-) {
-    let ConvShape { input, padding, .. } = conv.shape;
-    if padding == 0 {
-        return direct(conv, x, [input[1], input[2]], epilogue, out);
-    }
-    let size = [input[1] + 2 * padding, input[2] + 2 * padding];
-    embed(x, input, size, [padding, padding], 1, padded);
-    direct(conv, padded, size, epilogue, out);
+/// Terms in ascending (channel, ky, kx) order, one accumulator per output; padded terms are left out. Outputs of a transposed
+/// convolution that no window reaches are not written. Error ≤ taps·ε·Σ|w||x|.
+pub fn conv2d<V: Lane>(conv: &Conv<V::Scalar>, x: &[V::Scalar], epilogue: &impl Epilogue<V>, out: &mut [f32]) {
+    let [_, height, width] = conv.output;
+    conv2d_rows(conv, x, epilogue, &mut Plain::new(out, [height, width]));
 }
 
-/// The convolution over an input that already holds its padding.
-fn direct<V: Lane>(
+/// [`conv2d`] into a sink, a tile of channels after the other.
+pub fn conv2d_rows<V: Lane>(
     conv: &Conv<V::Scalar>,
     x: &[V::Scalar],
-    size: [usize; 2],
     epilogue: &impl Epilogue<V>,
-    out: &mut [f32],
+    sink: &mut dyn RowSink,
 ) {
     const { assert!(TILE_ROWS == 4, "the match below covers tiles of up to four rows") };
-    let shape = &conv.shape;
-    let pointwise = shape.kernel == [1, 1] && shape.stride == 1 && shape.padding == 0;
-    for tile in &conv.packed.tiles {
-        let weights = conv.packed.weights(tile);
-        match (tile.rows, pointwise) {
-            (1, false) => channels::<V, 1, Beside1<V>, N1<Beside1<V>>>(shape, tile, weights, x, size, epilogue, out),
-            (2, false) => channels::<V, 2, Beside2<V>, N2<Beside2<V>>>(shape, tile, weights, x, size, epilogue, out),
-            (3, false) => channels::<V, 3, Beside4<V>, N3<Beside4<V>>>(shape, tile, weights, x, size, epilogue, out),
-            (_, false) => channels::<V, 4, Beside4<V>, N4<Beside4<V>>>(shape, tile, weights, x, size, epilogue, out),
-            (1, true) => points::<V, 1, Beside1<V>, N1<Beside1<V>>>(shape, tile, weights, x, epilogue, out),
-            (2, true) => points::<V, 2, Beside2<V>, N2<Beside2<V>>>(shape, tile, weights, x, epilogue, out),
-            (3, true) => points::<V, 3, Beside4<V>, N3<Beside4<V>>>(shape, tile, weights, x, epilogue, out),
-            (_, true) => points::<V, 4, Beside4<V>, N4<Beside4<V>>>(shape, tile, weights, x, epilogue, out),
-        }
-    }
-}
-
-/// First input channel that the rows of a tile read, and how many.
-fn group_of(shape: &ConvShape, tile: &Tile) -> (usize, usize) {
-    let channels = shape.input[0] / shape.groups;
-    (tile.first / (shape.out_channels / shape.groups) * channels, channels)
-}
-
-/// A 1×1 convolution with stride 1: the same sums, with positions as one row.
-#[inline(never)]
-fn points<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
-    shape: &ConvShape,
-    tile: &Tile,
-    weights: &[V::Scalar],
-    x: &[V::Scalar],
-    epilogue: &impl Epilogue<V>,
-    out: &mut [f32],
-) {
-    const { assert!(R::LEN == ROWS) };
-    let positions = shape.input[1] * shape.input[2];
-    let (first_channel, channels) = group_of(shape, tile);
-    let x = &x.as_chunks::<LANES>().0[first_channel * positions..(first_channel + channels) * positions];
-    let weights = weights.as_chunks::<ROWS>().0;
-    let out = out.as_chunks_mut::<LANES>().0;
-    for first in (0..positions).step_by(C::LEN) {
-        let count = C::LEN.min(positions - first);
-        let mut sums = R::zero();
-        for (channel, weights) in x.chunks_exact(positions).zip(weights) {
-            // A position past the last one repeats it; its sum is not written.
-            let here = &channel[first..first + count];
-            sums = sums.add_scaled(weights, 0, C::load(&|j| V::load(&here[j.min(count - 1)]), 0));
-        }
-        sums.each(0, &mut |row, column, sum| {
-            if column < count {
-                let row = tile.first + row;
-                epilogue.write(row, sum, &mut out[row * positions + first + column]);
+    for pass in &conv.passes {
+        for tile in &pass.packed.tiles {
+            match tile.rows {
+                1 => run_tile::<V, 1, Beside1<V>, N1<Beside1<V>>>(conv, pass, tile, x, epilogue, sink),
+                2 => run_tile::<V, 2, Beside2<V>, N2<Beside2<V>>>(conv, pass, tile, x, epilogue, sink),
+                3 => run_tile::<V, 3, Beside4<V>, N3<Beside4<V>>>(conv, pass, tile, x, epilogue, sink),
+                _ => run_tile::<V, 4, Beside4<V>, N4<Beside4<V>>>(conv, pass, tile, x, epilogue, sink),
             }
-        });
+        }
     }
+}
+
+/// The part of a window along one side that lies inside the input: kernel offsets `low..high`.
+fn inside(window: usize, stride: usize, before: usize, kernel: usize, size: usize) -> (usize, usize) {
+    let start = window * stride;
+    (before.saturating_sub(start), kernel.min((size + before).saturating_sub(start)))
 }
 
 /// Output channels of one tile at neighbouring positions side by side, so that the sums fill the registers.
 #[inline(never)]
-fn channels<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
-    shape: &ConvShape,
+fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
+    conv: &Conv<V::Scalar>,
+    pass: &Pass<V::Scalar>,
     tile: &Tile,
-    weights: &[V::Scalar],
     x: &[V::Scalar],
-    [height, width]: [usize; 2],
     epilogue: &impl Epilogue<V>,
-    out: &mut [f32],
+    sink: &mut dyn RowSink,
 ) {
     const { assert!(R::LEN == ROWS) };
-    let [_, out_height, out_width] = shape.output();
-    let (first_channel, group_channels) = group_of(shape, tile);
-    let [kernel_height, kernel_width] = shape.kernel;
-    let stride = shape.stride;
-    let x = x.as_chunks::<LANES>().0;
-    let out = out.as_chunks_mut::<LANES>().0;
-    for oy in 0..out_height {
-        for ox in (0..out_width).step_by(C::LEN) {
-            let count = C::LEN.min(out_width - ox);
+    let [channels, height, width] = conv.input;
+    let group_channels = channels / conv.groups;
+    let first_channel = tile.first / (conv.output[0] / conv.groups) * group_channels;
+    let x = &x.as_chunks::<LANES>().0[first_channel * height * width..][..group_channels * height * width];
+    let weights = pass.packed.weights(tile).as_chunks::<ROWS>().0;
+    let ([kernel_height, kernel_width], stride) = (pass.kernel, pass.stride);
+    let area = kernel_height * kernel_width;
+    // Windows that lie inside the input from left to right.
+    let whole_low = pass.before[1].div_ceil(stride);
+    let whole_high = (width + pass.before[1]).checked_sub(kernel_width).map_or(0, |reach| reach / stride + 1);
+    for window_y in pass.first[0]..pass.last[0] {
+        let y = window_y * pass.step + pass.remainder[0] - pass.padding;
+        let (y_low, y_high) = inside(window_y, stride, pass.before[0], kernel_height, height);
+        let whole_rows = y_high - y_low == kernel_height;
+        let (out, distance) = sink.rows(tile.first, ROWS, y);
+        let corner = (window_y * stride).wrapping_sub(pass.before[0]).wrapping_mul(width);
+        let mut window_x = pass.first[1];
+        while window_x < pass.last[1] {
+            let corner = corner.wrapping_add(window_x * stride).wrapping_sub(pass.before[1]);
+            let whole = (whole_low..whole_high).contains(&window_x);
+            let count = if whole { C::LEN.min(whole_high.min(pass.last[1]) - window_x) } else { 1 };
+            let reach = (count - 1) * stride + 1;
             let mut sums = R::zero();
-            let mut weights = weights.as_chunks::<ROWS>().0;
-            for c in first_channel..first_channel + group_channels {
-                for ky in 0..kernel_height {
-                    let row = (c * height + oy * stride + ky) * width + ox * stride;
-                    let here = &x[row..row + (count - 1) * stride + kernel_width];
-                    let (row_weights, rest) = weights.split_at(kernel_width);
-                    weights = rest;
-                    for (kx, weights) in row_weights.iter().enumerate() {
-                        // A position past the last one repeats it; its sum is not written.
-                        let value = |j: usize| V::load(&here[j.min(count - 1) * stride + kx]);
-                        sums = sums.add_scaled(weights, 0, C::load(&value, 0));
+            // A position past the last one repeats it; its sum is not written.
+            let load = |here: &[[V::Scalar; LANES]]| C::load(&|j: usize| V::load(&here[j.min(count - 1) * stride]), 0);
+            if whole && whole_rows {
+                for (weights, here) in weights.iter().zip(pass.offsets.slices(&x[corner..], reach)) {
+                    sums = sums.add_scaled(weights, 0, load(here));
+                }
+            } else {
+                // Runs of taps without a gap: those of a channel's rows that lie inside, or of one row.
+                let (x_low, x_high) = inside(window_x, stride, pass.before[1], kernel_width, width);
+                let (rows, len) =
+                    if whole { (1, (y_high - y_low) * kernel_width) } else { (y_high - y_low, x_high - x_low) };
+                for channel in 0..group_channels {
+                    for row in y_low..y_low + rows {
+                        let at = channel * area + row * kernel_width + x_low;
+                        let taps = weights[at..at + len].iter().zip(&pass.offsets.values()[at..at + len]);
+                        for (weights, &offset) in taps {
+                            let at = corner.wrapping_add(offset as usize);
+                            sums = sums.add_scaled(weights, 0, load(&x[at..at + reach]));
+                        }
                     }
                 }
             }
             sums.each(0, &mut |row, column, sum| {
                 if column < count {
-                    let row = tile.first + row;
-                    epilogue.write(row, sum, &mut out[(row * out_height + oy) * out_width + ox + column]);
+                    let x = (window_x + column) * pass.step + pass.remainder[1] - pass.padding;
+                    epilogue.write(tile.first + row, sum, &mut out[row * distance + x]);
                 }
             });
+            window_x += count;
         }
+        sink.done(tile.first, ROWS, y);
     }
 }

@@ -1,8 +1,8 @@
 //! Matrix times block: the fully connected layer.
 
-use super::Epilogue;
 use super::pack::{Packed, Tile};
 use super::registers::{Columns, N1, N2, N3, N4, N5, N6, N7, N8, Rows};
+use super::{Epilogue, Plain, RowSink};
 use crate::simd::{ACCUMULATORS, LANES, Lane};
 
 /// Most rows of one tile.
@@ -13,9 +13,21 @@ pub const TILE_ROWS: usize = ACCUMULATORS;
 /// `x` is `[k][lane]`, `out` is `[rows][lane]`. Float sums run in k order with one accumulator per output;
 /// error ≤ k·ε·Σ|w||x|. Integer sums are exact while they fit 32 bits.
 pub fn linear<V: Lane>(weights: &Packed<V::Scalar>, x: &[V::Scalar], epilogue: &impl Epilogue<V>, out: &mut [f32]) {
+    linear_rows(weights, x, epilogue, &mut Plain::new(out, [1, 1]));
+}
+
+/// [`linear`] into a sink: every output is a row of one vector. They are done at once, after the last.
+pub fn linear_rows<V: Lane>(
+    weights: &Packed<V::Scalar>,
+    x: &[V::Scalar],
+    epilogue: &impl Epilogue<V>,
+    sink: &mut dyn RowSink,
+) {
     const { assert!(TILE_ROWS <= 8, "the match below covers tiles of up to eight rows") };
+    let count = weights.tiles.last().map_or(0, |tile| tile.first + tile.rows);
+    let (out, _) = sink.rows(0, count, 0);
     for tile in &weights.tiles {
-        let out = &mut out[tile.first * LANES..(tile.first + tile.rows) * LANES];
+        let out = &mut out[tile.first..tile.first + tile.rows];
         let tap_weights = weights.weights(tile);
         match tile.rows {
             1 => rows::<V, 1, N1<N1<V>>>(tile, tap_weights, x, epilogue, out),
@@ -28,6 +40,7 @@ pub fn linear<V: Lane>(weights: &Packed<V::Scalar>, x: &[V::Scalar], epilogue: &
             _ => rows::<V, 8, N8<N1<V>>>(tile, tap_weights, x, epilogue, out),
         }
     }
+    sink.done(0, count, 0);
 }
 
 #[inline(never)]
@@ -36,13 +49,12 @@ fn rows<V: Lane, const ROWS: usize, R: Rows<V, N1<V>>>(
     weights: &[V::Scalar],
     x: &[V::Scalar],
     epilogue: &impl Epilogue<V>,
-    out: &mut [f32],
+    out: &mut [[f32; LANES]],
 ) {
     const { assert!(R::LEN == ROWS) };
     let mut sums = R::zero();
     for (weights, x) in weights.as_chunks::<ROWS>().0.iter().zip(x.as_chunks::<LANES>().0) {
         sums = sums.add_scaled(weights, 0, N1::load(&|_| V::load(x), 0));
     }
-    let out = out.as_chunks_mut::<LANES>().0;
     sums.each(0, &mut |row, _, sum| epilogue.write(tile.first + row, sum, &mut out[row]));
 }

@@ -5,12 +5,15 @@
 //! (channel, ky, kx) or k order, multiply then add, bias last (docs/numerics.md).
 
 pub mod conv;
+pub mod elementwise;
 pub mod gradient;
+pub mod integer;
 pub mod linear;
 pub mod pack;
 pub mod pool;
 pub mod reference;
 pub mod registers;
+pub mod single;
 pub mod sparse;
 pub mod weight_only;
 pub mod xnor;
@@ -21,6 +24,39 @@ use crate::simd::{F32x8, I32x8, LANES, Lane};
 pub trait Epilogue<V: Lane>: Sync {
     /// Writes the eight lanes of `sum`.
     fn write(&self, row: usize, sum: V, out: &mut [f32; LANES]);
+}
+
+/// Takes the output of a layer row by row while it is still near, instead of a whole block later.
+///
+/// An output is channels × height rows of `width` vectors; a layer without image shape has one row of one vector per channel.
+/// Kernels give the rows of a channel in ascending order.
+pub trait RowSink {
+    /// Where to write row `y` of channels `first..first + count`, and the distance between channels there: channel
+    /// `first + i` goes to `[i × distance..][..width]`.
+    fn rows(&mut self, first: usize, count: usize, y: usize) -> (&mut [[f32; LANES]], usize);
+    /// Takes what was written there.
+    fn done(&mut self, first: usize, count: usize, y: usize);
+}
+
+/// Rows that go to a block as they are.
+pub struct Plain<'a> {
+    out: &'a mut [[f32; LANES]],
+    size: [usize; 2],
+}
+
+impl<'a> Plain<'a> {
+    /// Rows of an output of this height and width.
+    pub fn new(out: &'a mut [f32], size: [usize; 2]) -> Self {
+        Self { out: out.as_chunks_mut::<LANES>().0, size }
+    }
+}
+
+impl RowSink for Plain<'_> {
+    fn rows(&mut self, first: usize, _: usize, y: usize) -> (&mut [[f32; LANES]], usize) {
+        let [height, width] = self.size;
+        (&mut self.out[(first * height + y) * width..], height * width)
+    }
+    fn done(&mut self, _: usize, _: usize, _: usize) {}
 }
 
 /// Float sum plus bias. An empty bias means none.
@@ -53,6 +89,6 @@ impl Epilogue<I32x8> for Rescale<'_> {
             Some(&bias) => sum.add(I32x8::splat(bias)),
             None => sum,
         };
-        *out = sum.to_array().map(|v| v as f32 * self.scale[row]);
+        sum.to_f32().mul(F32x8::splat(self.scale[row])).store(out);
     }
 }

@@ -45,13 +45,29 @@ impl<S: Copy> Packed<S> {
         for group in (0..rows).step_by(group_rows.max(1)) {
             for (first, count) in tile_rows(group_rows.min(rows - group), most_rows) {
                 let first = group + first;
-                tiles.push(Tile { first, rows: count, offset: data.len() });
-                for tap in 0..taps {
-                    data.extend((first..first + count).map(|row| matrix[row * taps + tap]));
+                let offset = data.len();
+                tiles.push(Tile { first, rows: count, offset });
+                data.resize(offset + taps * count, matrix[0]);
+                for row in 0..count {
+                    let weights = &matrix[(first + row) * taps..][..taps];
+                    let to = data[offset + row..].iter_mut().step_by(count);
+                    to.zip(weights).for_each(|(to, &weight)| *to = weight);
                 }
             }
         }
         Self { taps, tiles, data }
+    }
+
+    /// Packs the transpose of a row-major `[taps][rows]` matrix.
+    pub fn transposed(matrix: &[S], rows: usize, most_rows: usize) -> Self {
+        let (mut tiles, mut data) = (Vec::new(), Vec::with_capacity(matrix.len()));
+        for (first, count) in tile_rows(rows, most_rows) {
+            tiles.push(Tile { first, rows: count, offset: data.len() });
+            for row in matrix.chunks_exact(rows.max(1)) {
+                data.extend_from_slice(&row[first..first + count]);
+            }
+        }
+        Self { taps: matrix.len() / rows.max(1), tiles, data }
     }
 
     /// The weights of one tile, `[taps][rows]`.
@@ -70,6 +86,14 @@ mod tests {
         assert_eq!(tile_rows(10, 4), [(0, 4), (4, 3), (7, 3)]);
         assert_eq!(tile_rows(4, 4), [(0, 4)]);
         assert_eq!(tile_rows(0, 4), []);
+    }
+
+    #[test]
+    fn the_transpose_is_packed_as_if_it_were_written_out() {
+        let matrix: Vec<u32> = (0..7 * 5).collect();
+        let columns: Vec<u32> = (0..5).flat_map(|k| (0..7).map(move |row| row * 5 + k)).collect();
+        let (found, wanted) = (Packed::transposed(&matrix, 5, 4), Packed::new(&columns, 7, 5, 4));
+        assert_eq!((found.taps, found.tiles, found.data), (wanted.taps, wanted.tiles, wanted.data));
     }
 
     #[test]

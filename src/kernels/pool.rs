@@ -1,6 +1,6 @@
 //! Max and average pooling over one block.
 
-use crate::simd::LANES;
+use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
 
 /// Geometry of a pooling window without padding: windows that do not fit are left out.
@@ -63,12 +63,33 @@ impl PoolShape {
 pub fn max_pool(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
     let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
     shape.windows(|at, corner| {
-        let mut best = [f32::NEG_INFINITY; LANES];
-        shape.window(corner, |i| {
-            for (best, &value) in best.iter_mut().zip(&x[i]) {
-                *best = if value > *best { value } else { *best };
-            }
-        });
+        let mut best = F32x8::splat(f32::NEG_INFINITY);
+        shape.window(corner, |i| best = best.pick_max(F32x8::load(&x[i])));
+        best.store(&mut out[at]);
+    });
+}
+
+/// What row `y` of a channel adds to [`max_pool`] with windows side by side. Rows come in ascending order, so that every window
+/// sees its values in row-major order.
+pub fn max_pool_row(shape: &PoolShape, row: &[[f32; LANES]], channel: usize, y: usize, out: &mut [[f32; LANES]]) {
+    let [_, height, width] = shape.output();
+    let at = y / shape.kernel;
+    if at >= height {
+        return;
+    }
+    let out = &mut out[(channel * height + at) * width..][..width];
+    for (out, window) in out.iter_mut().zip(row.chunks_exact(shape.kernel)) {
+        let first = y.is_multiple_of(shape.kernel);
+        let best = if first { F32x8::splat(f32::NEG_INFINITY) } else { F32x8::load(out) };
+        window.iter().fold(best, |best, value| best.pick_max(F32x8::load(value))).store(out);
+    }
+}
+
+/// [`max_pool`] of one image alone.
+pub fn max_pool_one(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
+    shape.windows(|at, corner| {
+        let mut best = f32::NEG_INFINITY;
+        shape.window(corner, |i| best = if best < x[i] { x[i] } else { best });
         out[at] = best;
     });
 }
@@ -78,20 +99,16 @@ pub fn max_pool_backward(shape: &PoolShape, x: &[f32], gradient: &[f32], grad_in
     let (x, gradient) = (x.as_chunks::<LANES>().0, gradient.as_chunks::<LANES>().0);
     let grad_input = grad_input.as_chunks_mut::<LANES>().0;
     shape.windows(|at, corner| {
-        let (mut best, mut winner) = ([f32::NEG_INFINITY; LANES], [None; LANES]);
+        let least = F32x8::splat(f32::NEG_INFINITY);
+        let mut best = least;
+        shape.window(corner, |i| best = best.pick_max(F32x8::load(&x[i])));
+        // What no input has taken yet. NaN equals nothing, and −∞ never wins.
+        let mut left = F32x8::load(&gradient[at]).where_less(least, best);
         shape.window(corner, |i| {
-            for lane in 0..LANES {
-                if x[i][lane] > best[lane] {
-                    best[lane] = x[i][lane];
-                    winner[lane] = Some(i);
-                }
-            }
+            let (here, grad) = (F32x8::load(&x[i]), F32x8::load(&grad_input[i]));
+            grad.add(left.where_equal(here, best)).store(&mut grad_input[i]);
+            left = left.where_unequal(here, best);
         });
-        for (lane, winner) in winner.into_iter().enumerate() {
-            if let Some(i) = winner {
-                grad_input[i][lane] += gradient[at][lane];
-            }
-        }
     });
 }
 
@@ -100,13 +117,9 @@ pub fn average_pool(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
     let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
     let count = (shape.kernel * shape.kernel) as f32;
     shape.windows(|at, corner| {
-        let mut sum = [0.0; LANES];
-        shape.window(corner, |i| {
-            for (sum, value) in sum.iter_mut().zip(&x[i]) {
-                *sum += value;
-            }
-        });
-        out[at] = sum.map(|sum| sum / count);
+        let mut sum = F32x8::splat(0.0);
+        shape.window(corner, |i| sum = sum.add(F32x8::load(&x[i])));
+        sum.over(F32x8::splat(count)).store(&mut out[at]);
     });
 }
 
@@ -117,9 +130,8 @@ pub fn average_pool_backward(shape: &PoolShape, gradient: &[f32], grad_input: &m
     let count = (shape.kernel * shape.kernel) as f32;
     shape.windows(|at, corner| {
         shape.window(corner, |i| {
-            for (grad, value) in grad_input[i].iter_mut().zip(&gradient[at]) {
-                *grad += value / count;
-            }
+            let share = F32x8::load(&gradient[at]).over(F32x8::splat(count));
+            F32x8::load(&grad_input[i]).add(share).store(&mut grad_input[i]);
         });
     });
 }

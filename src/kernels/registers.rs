@@ -81,7 +81,7 @@ impl<V: Lane, T: Columns<V>> Columns<V> for Pair<V, T> {
     }
     #[inline(always)]
     fn add_scaled(self, weight: V, x: Self) -> Self {
-        Pair(self.0.add(weight.mul(x.0)), self.1.add_scaled(weight, x.1))
+        Pair(self.0.add_product(weight, x.0), self.1.add_scaled(weight, x.1))
     }
     #[inline(always)]
     fn add_products(self, source: &impl Fn(usize) -> V, index: usize, x: V) -> Self {

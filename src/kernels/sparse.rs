@@ -368,8 +368,8 @@ impl TwoFour {
                     let x = fours.get(word * GROUPS + i).unwrap_or(&last);
                     let place = |places: Words| places.and(Words::splat(3)).pick(x);
                     sum = sum.add(F32x8::load(first).mul(place(places)));
-                    sum = sum.add(F32x8::load(second).mul(place(places.shr(2))));
-                    places = places.shr(4);
+                    sum = sum.add(F32x8::load(second).mul(place(places.right(2))));
+                    places = places.right(4);
                 }
             }
             for (i, (out, sum)) in out.iter_mut().zip(sum.to_array()).enumerate() {

@@ -140,7 +140,7 @@ impl Decode for Brain16 {
 #[inline(always)]
 fn small_float(word: Words, bits: u32, shift: u32) -> F32x8 {
     let mask = (u32::MAX >> 1 >> shift) & !(u32::MAX >> 1 >> (bits - 1) >> shift) | 1 << 31;
-    word.sar(shift).and(Words::splat(mask)).as_float()
+    word.right_signed(shift).and(Words::splat(mask)).as_float()
 }
 
 impl Decode for Float16 {
@@ -175,7 +175,7 @@ impl<const BITS: u32> Decode for Int<BITS> {
     const FACTOR: Option<f32> = Some(1.0);
     #[inline(always)]
     fn value(word: Words) -> F32x8 {
-        word.sar(32 - BITS).to_float()
+        word.right_signed(32 - BITS).to_float()
     }
 }
 
@@ -280,7 +280,7 @@ impl WeightOnly {
         if self.grouped {
             let pair = Words::load(&self.scales[tile * (self.inputs / self.segment) + segment]);
             let factor = F32x8::splat(power(112));
-            [Float16::value(pair.shl(16)).mul(factor), Float16::value(pair).mul(factor)]
+            [Float16::value(pair.left(16)).mul(factor), Float16::value(pair).mul(factor)]
         } else {
             [0, 1].map(|half| Words::load(&self.scales[2 * tile + half]).as_float())
         }
@@ -311,7 +311,7 @@ impl WeightOnly {
                         (a, b) = (a.mul(scale[0]), b.mul(scale[1]));
                     }
                     each(k, a, b);
-                    (low, high) = (low.shl(D::BITS), high.shl(D::BITS));
+                    (low, high) = (low.left(D::BITS), high.left(D::BITS));
                     k += 1;
                 }
             }

@@ -1,7 +1,7 @@
 //! Training as a step.
 
 use super::{Applied, Method, Parsed, Step, StepContext};
-use crate::data::{AssetRef, Library, find_split};
+use crate::data::{AssetRef, Kind, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::models::{Model, Network};
@@ -73,7 +73,16 @@ impl TrainStep {
         };
         let set = library.set(&id).map_err(at)?;
         let own = library.set(model.data)?;
-        if set.shape != own.shape || set.classes.len() != own.classes.len() || set.max != own.max {
+        if own.kind == Kind::Text && (self.options.flip || self.options.shift > 0) {
+            let field = if self.options.flip { "flip" } else { "shift" };
+            let path = format!("{}.{field}", self.path);
+            return Err(CoreError::new(ErrorCode::Combination, path, format!("{field} with text"), "images"));
+        }
+        if set.kind != own.kind
+            || set.shape != own.shape
+            || set.classes.len() != own.classes.len()
+            || set.max != own.max
+        {
             let found = format!("\"{id}\" with images of {:?}", set.shape);
             return Err(at(CoreError::new(ErrorCode::Combination, "", found, format!("images of {:?}", own.shape))));
         }

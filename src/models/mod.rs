@@ -6,10 +6,13 @@ mod lenet5;
 mod mlp_digits;
 mod mobilenet;
 mod network;
-mod resnet8;
+pub(crate) mod resnet8;
+mod step;
 mod surgery;
+mod transformer;
 
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
+pub use step::Step;
 
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;
@@ -43,7 +46,19 @@ pub static MODELS: &[&Model] = &[
     &resnet8::FASHION,
     &convnet_large::MODEL,
     &resnet8::CIFAR10,
+    &transformer::MODEL,
 ];
+
+/// The graph with which a model of text writes; `None` for other models.
+///
+/// # Errors
+/// `internal` when it does not build, which a test rules out.
+pub fn step(model: &Model) -> Result<Option<Step>, CoreError> {
+    if model.id != transformer::MODEL.id {
+        return Ok(None);
+    }
+    transformer::step().map(Some).map_err(|error| CoreError::internal(model.id, error))
+}
 
 /// The model with this id.
 pub fn find(id: &str) -> Option<&'static Model> {
@@ -99,15 +114,15 @@ mod tests {
         let library = library().unwrap();
         for (i, model) in MODELS.iter().enumerate() {
             let graph = (model.build)().unwrap();
-            let (shape, classes) = match library.set(model.data) {
-                Ok(set) => (set.shape, set.classes.len()),
+            let (features, classes) = match library.set(model.data) {
+                Ok(set) => (set.features(), set.classes.len()),
                 Err(_) => {
                     assert_eq!(model.data, "cifar10", "the one set that is not committed");
-                    ([3, 32, 32], 10)
+                    (3 * 32 * 32, 10)
                 }
             };
-            assert_eq!(graph.shapes()[0].len(), shape.iter().product::<usize>());
-            assert_eq!(graph.output().dims(), [classes]);
+            assert_eq!(graph.shapes()[0].len(), features);
+            assert_eq!(graph.output().dims()[0], classes);
             assert!(MODELS[i + 1..].iter().all(|other| other.id != model.id && other.code != model.code));
             let mut names: Vec<String> = graph.params().map(|(name, _)| name).collect();
             names.sort();

@@ -145,6 +145,11 @@ impl Network {
         node.params.first().filter(|spec| spec.name == "weight").map(|_| node.first_param)
     }
 
+    /// Whether a node has a weight that multiplies its input, so that the input can be rounded. An embedding's input is numbers of tokens.
+    pub fn rounds_input(&self, node: usize) -> bool {
+        self.weight_of(node).is_some() && self.graph.nodes()[node].op.kind() != "embedding"
+    }
+
     fn arithmetic(&self, node: usize, execution: Execution) -> LayerArithmetic {
         let Some(InputQuantizer { grid, .. }) = self.inputs[node] else { return LayerArithmetic::Float };
         let packed = self.weight_of(node).and_then(|weight| self.parameters[weight].packed.as_ref());
@@ -165,10 +170,40 @@ impl Network {
     /// # Errors
     /// `combination` naming the layer whose sums would not fit 32 bits.
     pub fn plan(&self, execution: Execution) -> Result<Plan, CoreError> {
+        self.plan_keeping(execution, &[])
+    }
+
+    /// The same, with the inputs of every node with `kept[node]` to be read after a run ([`Plan::keeping`]).
+    ///
+    /// # Errors
+    /// See [`Network::plan`].
+    pub fn plan_keeping(&self, execution: Execution, kept: &[bool]) -> Result<Plan, CoreError> {
         let tensors = self.effective()?;
         let arithmetic: Vec<LayerArithmetic> =
             (0..self.graph.nodes().len()).map(|node| self.arithmetic(node, execution)).collect();
-        Plan::new(&self.graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic)
+        Plan::keeping(&self.graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic, kept)
+            .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
+    }
+
+    /// `graph` ready for inference with this network's parameters: its nodes take those of the nodes of the same names here.
+    ///
+    /// # Errors
+    /// `internal` for a node that is not here; see [`Network::plan`].
+    pub fn plan_of(&self, graph: &Rc<Graph>, execution: Execution) -> Result<Plan, CoreError> {
+        let tensors = self.effective()?;
+        let (mut own, mut arithmetic) = (Vec::new(), Vec::new());
+        for node in graph.nodes() {
+            if node.params.is_empty() {
+                arithmetic.push(LayerArithmetic::Float);
+                continue;
+            }
+            let at = self.graph.nodes().iter().position(|other| other.name == node.name);
+            let at = at.ok_or_else(|| CoreError::internal(&node.name, "no layer of this name"))?;
+            let first = self.graph.nodes()[at].first_param;
+            own.extend(&tensors[first..first + node.params.len()]);
+            arithmetic.push(self.arithmetic(at, execution));
+        }
+        Plan::new(graph, &own, &arithmetic)
             .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
     }
 

@@ -11,7 +11,7 @@ pub(super) static FASHION: Model = Model {
     name: "ResNet-8",
     data: "fashion",
     source: "Banbury et al. 2021, MLPerf Tiny, arXiv 2106.07597",
-    build: || build(&[1, 28, 28], &[16, 32, 64]),
+    build: || build(&[1, 28, 28]),
 };
 
 pub(super) static CIFAR10: Model = Model {
@@ -20,17 +20,17 @@ pub(super) static CIFAR10: Model = Model {
     name: "ResNet-8, colour",
     data: "cifar10",
     source: "Banbury et al. 2021, MLPerf Tiny, arXiv 2106.07597",
-    build: || build(&[3, 32, 32], &[16, 32, 64]),
+    build: || build(&[3, 32, 32]),
 };
 
-/// Three residual stacks of these channels behind a 3×3 convolution; each stack but the first halves the sides.
-pub(super) fn build(input: &[usize; 3], stacks: &[usize; 3]) -> Result<Graph, GraphError> {
+/// Three residual stacks behind a 3×3 convolution; each stack but the first halves the sides.
+pub(crate) fn build(input: &[usize; 3]) -> Result<Graph, GraphError> {
     let input = Shape::new(input).map_err(|error| GraphError { node: "input".into(), error })?;
     let mut graph = Graph::new(input);
-    graph.then("conv1", Conv2d { padding: 1, ..Conv2d::new(stacks[0], 3) })?;
+    graph.then("conv1", Conv2d { padding: 1, ..Conv2d::new(16, 3) })?;
     graph.then("norm1", BatchNorm)?;
     let mut value = graph.then("relu1", Relu)?;
-    for (stack, channels, stride) in [(1, stacks[0], 1), (2, stacks[1], 2), (3, stacks[2], 2)] {
+    for (stack, channels, stride) in [(1, 16, 1), (2, 32, 2), (3, 64, 2)] {
         value = residual(&mut graph, value, stack, channels, stride)?;
     }
     graph.then("pool", GlobalAvgPool)?;
@@ -39,7 +39,7 @@ pub(super) fn build(input: &[usize; 3], stacks: &[usize; 3]) -> Result<Graph, Gr
 }
 
 /// Two 3×3 convolutions beside a shortcut, which is a 1×1 convolution where the shape changes.
-fn residual(
+pub(super) fn residual(
     graph: &mut Graph,
     input: ValueId,
     stack: usize,
@@ -52,9 +52,9 @@ fn residual(
     graph.then(&name("relu1"), Relu)?;
     graph.then(&name("conv2"), Conv2d { padding: 1, ..Conv2d::new(channels, 3) })?;
     let branch = graph.then(&name("norm2"), BatchNorm)?;
-    let shortcut = match stride {
-        1 => input,
-        _ => graph.add(&name("shortcut"), Conv2d { stride, ..Conv2d::new(channels, 1) }, &[input])?,
+    let shortcut = match stride == 1 && graph.shape(input).dims()[0] == channels {
+        true => input,
+        false => graph.add(&name("shortcut"), Conv2d { stride, ..Conv2d::new(channels, 1) }, &[input])?,
     };
     graph.add(&name("add"), Add, &[branch, shortcut])?;
     graph.then(&name("relu2"), Relu)

@@ -1,7 +1,9 @@
 //! Activations that work element by element, other than ReLU.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch, only};
+use crate::kernels::elementwise::update;
 use crate::math::{exp, tanh};
+use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
 
 /// A function of one element. NaN stays NaN.
@@ -48,6 +50,16 @@ impl Activation {
             Self::Sigmoid => sigmoid(x),
             Self::Tanh => tanh(x),
             Self::Gelu => 0.5 * x * (1.0 + tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x))),
+        }
+    }
+
+    /// [`Self::value`] of every element in place.
+    pub(super) fn update(self, row: &mut [[f32; LANES]]) {
+        let [zero, three, six] = [0.0, 3.0, 6.0].map(F32x8::splat);
+        match self {
+            Self::Relu6 => update(row, |x| x.pick_max(zero).pick_min(six)),
+            Self::HardSwish => update(row, |x| x.mul(x.add(three).pick_max(zero).pick_min(six)).over(six)),
+            _ => row.as_flattened_mut().iter_mut().for_each(|x| *x = self.value(*x)),
         }
     }
 
@@ -99,9 +111,12 @@ impl Op for Activation {
 
 impl Layer for Activation {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
-        for (out, &x) in out.iter_mut().zip(inputs[0]) {
-            *out = self.value(x);
-        }
+        out.copy_from_slice(inputs[0]);
+        self.update(out.as_chunks_mut::<LANES>().0);
+    }
+
+    fn as_row_step(&self) -> Option<RowStep> {
+        Some(RowStep::Activate(*self))
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {

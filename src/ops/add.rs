@@ -1,7 +1,7 @@
 //! Residual addition: the sum of two values of the same shape.
 
 use super::weighted::add_into;
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch};
+use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch};
 use crate::tensor::{Shape, TensorError};
 
 /// `left + right`, element by element.
@@ -34,9 +34,12 @@ impl Op for Add {
 
 impl Layer for Add {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
-        for ((out, left), right) in out.iter_mut().zip(inputs[0]).zip(inputs[1]) {
-            *out = left + right;
-        }
+        out.copy_from_slice(inputs[0]);
+        add_into(out, inputs[1]);
+    }
+
+    fn as_row_step(&self) -> Option<RowStep> {
+        Some(RowStep::Add)
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {

@@ -1,6 +1,6 @@
 //! The mean of each window, without padding; windows that do not fit are left out.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::{BlockGradient, Layer, LayerParams, Op, Scratch, Window, only};
 use crate::kernels::pool::{PoolShape, average_pool, average_pool_backward};
 use crate::tensor::{Shape, TensorError};
 
@@ -28,6 +28,11 @@ impl Op for AvgPool2d {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         Shape::new(&self.shape(inputs)?.output())
+    }
+
+    fn window(&self) -> Option<Window> {
+        let Self { kernel, stride } = *self;
+        Some(Window { kernel, stride, padding: 0, groups: 1 })
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

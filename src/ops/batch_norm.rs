@@ -1,6 +1,7 @@
 //! Batch normalisation over the channels of an image (Ioffe and Szegedy 2015, arXiv 1502.03167).
 
-use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, RowStep, Scratch, only};
+use crate::kernels::elementwise::affine;
 use crate::simd::{F32x8, LANES, Lane, sum_lanes};
 use crate::tensor::{Shape, TensorError};
 use std::sync::OnceLock;
@@ -111,6 +112,12 @@ impl Prepared {
         (images * self.positions) as f32
     }
 
+    /// Slope and offset of a channel.
+    fn affine(&self, channel: usize) -> (f32, f32) {
+        let slope = self.scale[channel] * self.inverse(channel);
+        (slope, self.bias[channel] - self.statistics().mean[channel] * slope)
+    }
+
     /// Inverse standard deviation of a channel.
     fn inverse(&self, channel: usize) -> f32 {
         1.0 / (self.statistics().variance[channel] + EPSILON).sqrt()
@@ -157,16 +164,17 @@ impl Layer for Prepared {
     }
 
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
+        out.copy_from_slice(inputs[0]);
         let out = out.as_chunks_mut::<LANES>().0;
-        for channel in 0..self.channels {
-            let slope = self.scale[channel] * self.inverse(channel);
-            let offset = F32x8::splat(self.bias[channel] - self.statistics().mean[channel] * slope);
-            let slope = F32x8::splat(slope);
-            let out = &mut out[channel * self.positions..(channel + 1) * self.positions];
-            for (out, x) in out.iter_mut().zip(self.channel(inputs[0], channel)) {
-                F32x8::load(x).mul(slope).add(offset).store(out);
-            }
+        for (channel, row) in out.chunks_exact_mut(self.positions).enumerate() {
+            let (slope, offset) = self.affine(channel);
+            affine(row, slope, offset);
         }
+    }
+
+    fn as_row_step(&self) -> Option<RowStep> {
+        let (slope, offset) = (0..self.channels).map(|channel| self.affine(channel)).unzip();
+        Some(RowStep::Affine { slope, offset })
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {
@@ -180,9 +188,9 @@ impl Layer for Prepared {
             let cells = &mut grad[channel * self.positions..(channel + 1) * self.positions];
             let inputs = self.channel(block.inputs[0], channel).iter().zip(self.channel(block.gradient, channel));
             for (cell, (x, gradient)) in cells.iter_mut().zip(inputs) {
-                for ((cell, x), gradient) in cell.iter_mut().zip(x).zip(gradient) {
-                    *cell += slope * (gradient - plain - (x - mean) * inverse * weighted);
-                }
+                let normal = F32x8::load(x).minus(F32x8::splat(mean)).mul(F32x8::splat(inverse));
+                let own = F32x8::load(gradient).minus(F32x8::splat(plain)).minus(normal.mul(F32x8::splat(weighted)));
+                F32x8::load(cell).add(F32x8::splat(slope).mul(own)).store(cell);
                 // Lanes without an image had no part in the means and get no gradient.
                 cell[block.images..].fill(0.0);
             }
@@ -193,7 +201,7 @@ impl Layer for Prepared {
         vec![(0, self.channels)]
     }
 
-    fn backward_rows(&self, _: &[&[f32]], _: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
+    fn backward_rows(&self, _: &[&[f32]], _: &[&[f32]], first: usize, grads: &mut [&mut [f32]], _: &mut Scratch) {
         let (Some(gradients), [scale, bias, ..]) = (self.gradients.get(), grads) else { return };
         for ((scale, bias), [plain, weighted]) in scale.iter_mut().zip(bias.iter_mut()).zip(&gradients.sums[first..]) {
             (*bias, *scale) = (*plain, *weighted);

@@ -2,10 +2,11 @@
 
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
-use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
-use crate::kernels::conv::{Conv, ConvShape, conv2d, embed_gradient};
+use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, only};
+use crate::kernels::conv::{Conv, ConvShape, conv2d, conv2d_rows};
 use crate::kernels::pack::tile_rows;
-use crate::kernels::{AddBias, gradient};
+use crate::kernels::single::conv_one;
+use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
 
@@ -62,6 +63,11 @@ impl Op for Conv2d {
         Shape::new(&self.shape(inputs)?.output())
     }
 
+    fn window(&self) -> Option<Window> {
+        let Self { kernel, stride, padding, groups, .. } = *self;
+        Some(Window { kernel, stride, padding, groups })
+    }
+
     fn params(&self, inputs: &[&Shape]) -> Result<Vec<ParamSpec>, TensorError> {
         let shape = self.shape(inputs)?;
         Ok(vec![
@@ -93,28 +99,43 @@ impl Op for Conv2d {
             return Ok(layer);
         }
         let transposed = params.training.then(|| Conv::transposed(shape, params.tensors[0].data()));
-        let weighted = Weighted::new(params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
+        let weighted = Weighted::new(shape, params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
         Ok(Box::new(Prepared { shape, weighted, transposed }))
     }
 }
 
 impl Layer for Prepared {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) {
+        let [_, height, width] = self.shape.output();
+        self.forward_rows(inputs[0], &mut Plain::new(out, [height, width]), scratch);
+    }
+
+    fn gives_rows(&self) -> bool {
+        true
+    }
+
+    fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
         self.weighted.forward(
-            inputs[0],
+            input,
             scratch,
-            out,
-            |conv, x, padded, bias, out| conv2d::<F32x8>(conv, x, padded, &bias, out),
-            |conv, x, padded, rescale, out| conv2d::<I32x8>(conv, x, padded, &rescale, out),
+            sink,
+            |conv, x, bias, sink| conv2d_rows::<F32x8>(conv, x, &bias, sink),
+            |conv, x, rescale, sink| conv2d_rows::<I32x8>(conv, x, &rescale, sink),
         );
+    }
+
+    fn kernel(&self) -> Option<&'static str> {
+        self.weighted.kernel()
+    }
+
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
+        self.weighted.forward_one(inputs[0], scratch, |conv, x, bias, spread| conv_one(conv, x, bias, out, spread))
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {
         if let Some(transposed) = &self.transposed {
-            embed_gradient(&self.shape, block.gradient, &mut scratch.padded);
-            let features = self.shape.input.iter().product();
-            let grad = zeroed(&mut scratch.values, features);
-            conv2d::<F32x8>(transposed, &scratch.padded, &mut Vec::new(), &AddBias(&[]), grad);
+            let grad = zeroed(&mut scratch.values, self.shape.input.iter().product());
+            conv2d::<F32x8>(transposed, block.gradient, &AddBias(&[]), grad);
             add_into(grads[0], grad);
         }
     }
@@ -128,9 +149,16 @@ impl Layer for Prepared {
             .collect()
     }
 
-    fn backward_rows(&self, inputs: &[&[f32]], gradients: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
+    fn backward_rows(
+        &self,
+        inputs: &[&[f32]],
+        gradients: &[&[f32]],
+        first: usize,
+        grads: &mut [&mut [f32]],
+        scratch: &mut Scratch,
+    ) {
         let [weight, bias] = grads else { return };
-        gradient::conv_rows(&self.shape, inputs, gradients, first, weight);
+        gradient::conv_rows(&self.shape, inputs, gradients, first, weight, &mut scratch.values);
         let [_, height, width] = self.shape.output();
         for (i, bias) in bias.iter_mut().enumerate() {
             *bias = gradient::bias_row(gradients, first + i, height * width);

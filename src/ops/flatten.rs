@@ -1,7 +1,7 @@
 //! Flatten: the same values as one dimension (NCHW order).
 
 use super::weighted::add_into;
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch, only};
 use crate::tensor::{Shape, TensorError};
 
 /// `[…] -> [features]`.
@@ -28,6 +28,10 @@ pub(super) struct Same;
 impl Layer for Same {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
         out.copy_from_slice(inputs[0]);
+    }
+
+    fn as_row_step(&self) -> Option<RowStep> {
+        Some(RowStep::View)
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {

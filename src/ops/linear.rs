@@ -4,11 +4,13 @@ use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
 use crate::kernels::conv::ConvShape;
-use crate::kernels::linear::{TILE_ROWS, linear};
+use crate::kernels::linear::{TILE_ROWS, linear, linear_rows};
 use crate::kernels::pack::{Packed, tile_rows};
-use crate::kernels::{AddBias, gradient};
+use crate::kernels::single::{Panels, linear_one};
+use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
+use std::sync::OnceLock;
 
 /// `[inputs] -> [outputs]`, weight `[outputs×inputs]`, bias `[outputs]`.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,8 @@ pub struct Linear {
 struct Prepared {
     weighted: Weighted<Packed<f32>, Packed<i32>>,
     transposed: Option<Packed<f32>>,
+    /// The weights for single images, once there was one.
+    panels: OnceLock<Panels>,
     inputs: usize,
     outputs: usize,
 }
@@ -68,30 +72,52 @@ impl Op for Linear {
         if let Some(layer) = signs::linear(params, inputs) {
             return Ok(layer);
         }
-        let transposed = params.training.then(|| {
-            let weights = params.tensors[0].data();
-            let columns: Vec<f32> =
-                (0..inputs).flat_map(|k| (0..outputs).map(move |row| weights[row * inputs + k])).collect();
-            Packed::new(&columns, outputs, inputs, TILE_ROWS)
-        });
+        let transposed = params.training.then(|| Packed::transposed(params.tensors[0].data(), inputs, TILE_ROWS));
+        let pointwise = ConvShape {
+            input: [inputs, 1, 1],
+            out_channels: outputs,
+            kernel: [1, 1],
+            stride: 1,
+            padding: 0,
+            groups: 1,
+        };
         let weighted = Weighted::new(
+            pointwise,
             params,
             |w| Packed::new(w, inputs, outputs, TILE_ROWS),
             |w| Packed::new(w, inputs, outputs, TILE_ROWS),
         );
-        Ok(Box::new(Prepared { weighted, transposed, inputs, outputs }))
+        Ok(Box::new(Prepared { weighted, transposed, panels: OnceLock::new(), inputs, outputs }))
     }
 }
 
 impl Layer for Prepared {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) {
+        self.forward_rows(inputs[0], &mut Plain::new(out, [1, 1]), scratch);
+    }
+
+    fn gives_rows(&self) -> bool {
+        true
+    }
+
+    fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
         self.weighted.forward(
-            inputs[0],
+            input,
             scratch,
-            out,
-            |w, x, _, bias, out| linear::<F32x8>(w, x, &bias, out),
-            |w, x, _, rescale, out| linear::<I32x8>(w, x, &rescale, out),
+            sink,
+            |w, x, bias, sink| linear_rows::<F32x8>(w, x, &bias, sink),
+            |w, x, rescale, sink| linear_rows::<I32x8>(w, x, &rescale, sink),
         );
+    }
+
+    fn kernel(&self) -> Option<&'static str> {
+        self.weighted.kernel()
+    }
+
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
+        self.weighted.forward_one(inputs[0], scratch, |packed, x, bias, _| {
+            linear_one(self.panels.get_or_init(|| Panels::new(packed)), x, bias, out);
+        })
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {
@@ -106,9 +132,16 @@ impl Layer for Prepared {
         tile_rows(self.outputs, gradient::TILE_ROWS)
     }
 
-    fn backward_rows(&self, inputs: &[&[f32]], gradients: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
+    fn backward_rows(
+        &self,
+        inputs: &[&[f32]],
+        gradients: &[&[f32]],
+        first: usize,
+        grads: &mut [&mut [f32]],
+        scratch: &mut Scratch,
+    ) {
         let [weight, bias] = grads else { return };
-        gradient::linear_rows(inputs, gradients, self.inputs, first, weight);
+        gradient::linear_rows(inputs, gradients, self.inputs, first, weight, &mut scratch.values);
         for (i, bias) in bias.iter_mut().enumerate() {
             *bias = gradient::bias_row(gradients, first + i, 1);
         }

@@ -1,6 +1,6 @@
 //! The largest value of each window, without padding; windows that do not fit are left out.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch, Window, only};
 use crate::kernels::pool::{PoolShape, max_pool, max_pool_backward};
 use crate::tensor::{Shape, TensorError};
 
@@ -30,6 +30,11 @@ impl Op for MaxPool2d {
         Shape::new(&self.shape(inputs)?.output())
     }
 
+    fn window(&self) -> Option<Window> {
+        let Self { kernel, stride } = *self;
+        Some(Window { kernel, stride, padding: 0, groups: 1 })
+    }
+
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
         Ok(Box::new(Prepared(self.shape(inputs)?)))
     }
@@ -38,6 +43,10 @@ impl Op for MaxPool2d {
 impl Layer for Prepared {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
         max_pool(&self.0, inputs[0], out);
+    }
+
+    fn as_row_step(&self) -> Option<RowStep> {
+        Some(RowStep::MaxPool(self.0))
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {

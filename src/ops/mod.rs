@@ -7,11 +7,16 @@ mod activation;
 mod add;
 mod avg_pool2d;
 mod batch_norm;
+mod cached_attention;
+mod cached_embedding;
+mod causal_attention;
 mod concat;
 mod conv2d;
+mod embedding;
 mod flatten;
 mod global_avg_pool;
 mod input_grid;
+mod layer_norm;
 mod linear;
 mod max_pool2d;
 mod moves;
@@ -19,26 +24,36 @@ mod pad;
 mod relu;
 mod reshape;
 mod signs;
+mod tail;
 mod transpose;
 mod weighted;
 
 pub use activation::Activation;
 pub use add::Add;
 pub use avg_pool2d::AvgPool2d;
-pub use batch_norm::{BatchNorm, EPSILON};
+pub use batch_norm::{BatchNorm, EPSILON as BATCH_NORM_EPSILON};
+pub use cached_attention::CachedAttention;
+pub use cached_embedding::CachedEmbedding;
+pub use causal_attention::CausalAttention;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
 pub use input_grid::InputGrid;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use pad::Pad;
 pub use relu::Relu;
 pub use reshape::Reshape;
+pub use tail::{Finish, RowStep, Tail};
 pub use transpose::Transpose;
 
+use crate::kernels::RowSink;
 use crate::kernels::conv::ConvShape;
+use crate::kernels::integer::Buffers;
+use crate::kernels::single::Spread;
 use crate::kernels::xnor::SignScratch;
 use crate::tensor::{Shape, Tensor, TensorError};
 
@@ -102,16 +117,16 @@ pub struct LayerParams<'a> {
 /// What a layer may overwrite while it runs; one per thread.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// A padded f32 input.
-    pub padded: Vec<f32>,
-    /// A padded integer input.
-    pub padded_codes: Vec<i32>,
     /// A rounded input.
     pub values: Vec<f32>,
+    /// The input of a convolution of one image.
+    pub spread: Spread,
     /// An integer input.
     pub codes: Vec<i32>,
     /// An input's signs.
     pub signs: SignScratch,
+    /// What the integer kernels overwrite.
+    pub integer: Buffers,
 }
 
 /// What backward needs of one block: the forward inputs and output, and the output's gradient.
@@ -123,6 +138,20 @@ pub struct BlockGradient<'a> {
     pub inputs: &'a [&'a [f32]],
     /// Gradient of the loss by the output.
     pub gradient: &'a [f32],
+}
+
+/// Geometry of an op that slides a window over its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Window {
+    /// Window side.
+    pub kernel: usize,
+    /// Step between windows.
+    pub stride: usize,
+    /// Zeros added on each side.
+    pub padding: usize,
+    /// Groups of channels.
+    pub groups: usize,
 }
 
 /// A description of an operation on one image (shapes have no batch dimension).
@@ -161,6 +190,11 @@ pub trait Op: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// The window it slides over its input, if it does.
+    fn window(&self) -> Option<Window> {
+        None
+    }
+
     /// A layer ready to run.
     ///
     /// # Errors
@@ -189,6 +223,34 @@ pub trait Layer: Send + Sync {
     /// Computes `out` from `inputs`; every element of `out` is written.
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch);
 
+    /// The integer kernel that [`Layer::forward`] runs, where it runs one.
+    fn kernel(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether [`Layer::forward_rows`] is there.
+    fn gives_rows(&self) -> bool {
+        false
+    }
+
+    /// Computes the output from the only input row by row, for layers that say so: every row of `sink` is written once.
+    fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
+        let _ = (input, sink, scratch);
+    }
+
+    /// Computes one image alone, plain NCHW values, with the bits of a lane of [`Layer::forward`]; false when there is no
+    /// way but that.
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
+        let _ = (inputs, out, scratch);
+        false
+    }
+
+    /// This layer as a step that can be done on single rows of the layer before it, with the same bits as
+    /// [`Layer::forward`]; `None` when it cannot.
+    fn as_row_step(&self) -> Option<RowStep> {
+        None
+    }
+
     /// Adds the gradients by the inputs to `grads` (one per input).
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch);
 
@@ -199,8 +261,15 @@ pub trait Layer: Send + Sync {
 
     /// Writes the gradients of the parameters of rows `first..`, over all blocks of a batch. `grads[p]` holds just those
     /// rows of parameter `p`.
-    fn backward_rows(&self, inputs: &[&[f32]], gradients: &[&[f32]], first: usize, grads: &mut [&mut [f32]]) {
-        let _ = (inputs, gradients, first, grads);
+    fn backward_rows(
+        &self,
+        inputs: &[&[f32]],
+        gradients: &[&[f32]],
+        first: usize,
+        grads: &mut [&mut [f32]],
+        scratch: &mut Scratch,
+    ) {
+        let _ = (inputs, gradients, first, grads, scratch);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Rectified linear unit: `max(x, 0)`; NaN stays NaN.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch, only};
+use crate::kernels::elementwise::{combine_two, relu};
+use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
 
 /// `max(x, 0)`, element by element. Its gradient at 0 is 0.
@@ -23,14 +25,21 @@ impl Op for Relu {
 
 impl Layer for Relu {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
-        for (out, &x) in out.iter_mut().zip(inputs[0]) {
-            *out = if x < 0.0 { 0.0 } else { x };
-        }
+        out.copy_from_slice(inputs[0]);
+        relu(out.as_chunks_mut::<LANES>().0);
+    }
+
+    fn as_row_step(&self) -> Option<RowStep> {
+        Some(RowStep::Relu)
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {
-        for ((grad, &x), &gradient) in grads[0].iter_mut().zip(block.inputs[0]).zip(block.gradient) {
-            *grad += if x > 0.0 { gradient } else { 0.0 };
-        }
+        let zero = F32x8::splat(0.0);
+        combine_two(
+            grads[0].as_chunks_mut::<LANES>().0,
+            block.inputs[0].as_chunks::<LANES>().0,
+            block.gradient.as_chunks::<LANES>().0,
+            |grad, x, gradient| grad.add(gradient.where_less(zero, x)),
+        );
     }
 }

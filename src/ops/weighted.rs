@@ -1,23 +1,35 @@
 //! What linear and convolution share: the three ways a layer with weights computes.
 
 use super::{Arithmetic, InputGrid, LayerParams, Scratch};
-use crate::kernels::{AddBias, Rescale};
+use crate::kernels::conv::ConvShape;
+use crate::kernels::elementwise::add;
+use crate::kernels::integer::{Integer, PLAIN_ID, Steps, uses_quads};
+use crate::kernels::single::Spread;
+use crate::kernels::{AddBias, Rescale, RowSink};
 use crate::math::round_ties_even;
 use crate::simd::LANES;
 use crate::tensor::{Shape, TensorError};
 
-/// A kernel with packed float weights `F` or packed integer weights `I`.
+/// A kernel with packed float weights `F` or packed integer weights, for the wide ones `I`.
 pub(super) enum Weighted<F, I> {
     Float { kernel: F, bias: Vec<f32>, grid: Option<InputGrid> },
-    Integer { kernel: I, bias: Vec<i32>, scale: Vec<f32>, grid: InputGrid },
+    Integer { kernel: IntegerKernel<I>, bias: Vec<i32>, scale: Vec<f32>, grid: InputGrid },
+}
+
+/// The kernel of an integer layer: by dot instructions, or past 16 bits by products of 32.
+pub(super) enum IntegerKernel<I> {
+    Dots(Box<Integer>),
+    Plain(I),
 }
 
 impl<F, I> Weighted<F, I> {
-    /// Packs what `params` hold: `float` and `integer` pack a row-major weight matrix.
+    /// Packs what `params` hold: `float` and `integer` pack a row-major weight matrix of `shape` (a linear layer is a 1×1
+    /// convolution of one position).
     ///
     /// The bias of an integer layer is rounded to the product of input and weight scale, half to even, and clamped to
     /// 32 bits.
     pub(super) fn new(
+        shape: ConvShape,
         params: &LayerParams<'_>,
         float: impl FnOnce(&[f32]) -> F,
         integer: impl FnOnce(&[i32]) -> I,
@@ -32,9 +44,41 @@ impl<F, I> Weighted<F, I> {
             Arithmetic::Integer { grid, weights, scales } => {
                 let scale: Vec<f32> = scales.iter().map(|s| s * grid.scale).collect();
                 let bias = bias.iter().zip(&scale).map(|(b, s)| integer_bias(*b, *s)).collect();
-                Self::Integer { kernel: integer(weights), bias, scale, grid }
+                let steps = Steps { scale: grid.scale, low: grid.low, high: grid.high };
+                let kernel = match Integer::new(shape, steps, weights, uses_quads()) {
+                    Some(kernel) => IntegerKernel::Dots(Box::new(kernel)),
+                    None => IntegerKernel::Plain(integer(weights)),
+                };
+                Self::Integer { kernel, bias, scale, grid }
             }
         }
+    }
+
+    /// See [`super::Layer::kernel`].
+    pub(super) fn kernel(&self) -> Option<&'static str> {
+        match self {
+            Self::Float { .. } => None,
+            Self::Integer { kernel: IntegerKernel::Dots(kernel), .. } => Some(kernel.id()),
+            Self::Integer { kernel: IntegerKernel::Plain(_), .. } => Some(PLAIN_ID),
+        }
+    }
+
+    /// Runs one image through `float`; false for integer layers.
+    pub(super) fn forward_one(
+        &self,
+        x: &[f32],
+        scratch: &mut Scratch,
+        float: impl FnOnce(&F, &[f32], &[f32], &mut Spread),
+    ) -> bool {
+        match self {
+            Self::Float { kernel, bias, grid: None } => float(kernel, x, bias, &mut scratch.spread),
+            Self::Float { kernel, bias, grid: Some(grid) } => {
+                grid.round(x, &mut scratch.values);
+                float(kernel, &scratch.values, bias, &mut scratch.spread);
+            }
+            Self::Integer { .. } => return false,
+        }
+        true
     }
 
     /// Runs one block through `float` or `integer`.
@@ -42,19 +86,22 @@ impl<F, I> Weighted<F, I> {
         &self,
         x: &[f32],
         scratch: &mut Scratch,
-        out: &mut [f32],
-        float: impl FnOnce(&F, &[f32], &mut Vec<f32>, AddBias<'_>, &mut [f32]),
-        integer: impl FnOnce(&I, &[i32], &mut Vec<i32>, Rescale<'_>, &mut [f32]),
+        sink: &mut dyn RowSink,
+        float: impl FnOnce(&F, &[f32], AddBias<'_>, &mut dyn RowSink),
+        integer: impl FnOnce(&I, &[i32], Rescale<'_>, &mut dyn RowSink),
     ) {
         match self {
-            Self::Float { kernel, bias, grid: None } => float(kernel, x, &mut scratch.padded, AddBias(bias), out),
+            Self::Float { kernel, bias, grid: None } => float(kernel, x, AddBias(bias), sink),
             Self::Float { kernel, bias, grid: Some(grid) } => {
                 grid.round(x, &mut scratch.values);
-                float(kernel, &scratch.values, &mut scratch.padded, AddBias(bias), out);
+                float(kernel, &scratch.values, AddBias(bias), sink);
             }
-            Self::Integer { kernel, bias, scale, grid } => {
+            Self::Integer { kernel: IntegerKernel::Dots(kernel), bias, scale, .. } => {
+                kernel.run(x, &mut scratch.integer, &Rescale { bias, scale }, sink);
+            }
+            Self::Integer { kernel: IntegerKernel::Plain(kernel), bias, scale, grid } => {
                 grid.codes(x, &mut scratch.codes);
-                integer(kernel, &scratch.codes, &mut scratch.padded_codes, Rescale { bias, scale }, out);
+                integer(kernel, &scratch.codes, Rescale { bias, scale }, sink);
             }
         }
     }
@@ -89,11 +136,9 @@ pub(super) fn check_accumulator(
     }
 }
 
-/// Adds `from` to `to`, element by element.
+/// Adds block `from` to block `to`, element by element.
 pub(super) fn add_into(to: &mut [f32], from: &[f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from;
-    }
+    add(to.as_chunks_mut::<LANES>().0, from.as_chunks::<LANES>().0);
 }
 
 /// Checks that weight and bias have `rows × taps` and `rows` elements.

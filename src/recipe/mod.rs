@@ -56,11 +56,16 @@ pub struct Recipe {
     pub execution: Execution,
     /// What is done, in order.
     pub steps: Vec<Rc<dyn Step>>,
+    /// Machines whose latency is asked for; see [`TARGETS`].
+    pub targets: Vec<&'static str>,
 }
 
 const STARTS: [(&str, Start); 2] = [("zoo", Start::Zoo), ("random", Start::Random)];
 const EXECUTIONS: [(&str, Execution); 2] = [("integer", Execution::Integer), ("fake", Execution::Fake)];
 const STORAGES: [&str; 1] = ["auto"];
+
+/// Every target. `this-browser` is timed by the host after the run, with the steps of [`crate::graph::Plan`].
+pub static TARGETS: &[&str] = &["this-browser"];
 
 fn pick<T: Copy>(choices: &[(&str, T)], id: &str) -> Option<T> {
     choices.iter().find(|(name, _)| *name == id).map(|(_, value)| *value)
@@ -87,6 +92,7 @@ impl Recipe {
         let init = fields.id("init", &STARTS.map(|s| s.0), |id| pick(&STARTS, id))?.unwrap_or(Start::Zoo);
         let execution = fields.id("execution", &EXECUTIONS.map(|s| s.0), |id| pick(&EXECUTIONS, id))?;
         fields.id("storage", &STORAGES, |id| STORAGES.contains(&id).then_some(()))?;
+        let targets = parse_targets(fields.list("targets", TARGETS.len())?)?;
         let steps = fields.list("steps", MOST_STEPS)?.ok_or_else(|| {
             CoreError::new(ErrorCode::MissingField, "steps", "nothing", "a list of steps, which may be empty")
         })?;
@@ -101,8 +107,15 @@ impl Recipe {
             let step = parse_step(step, &format!("steps.{i}"), &network, &parsed)?;
             parsed.push(step);
         }
-        let recipe =
-            Self { model, data, seed, init, execution: execution.unwrap_or(Execution::Integer), steps: parsed };
+        let recipe = Self {
+            model,
+            data,
+            seed,
+            init,
+            execution: execution.unwrap_or(Execution::Integer),
+            steps: parsed,
+            targets,
+        };
         recipe.needs(library)?;
         Ok(recipe)
     }
@@ -111,13 +124,18 @@ impl Recipe {
     pub fn canonical(&self) -> Value {
         let name = |found: bool, names: [&'static str; 2]| names[usize::from(!found)];
         let steps: Vec<Value> = self.steps.iter().map(|step| json!({step.name(): step.canonical()})).collect();
-        json!({
+        let mut canonical = json!({
             "version": VERSION, "model": self.model.id, "seed": self.seed,
             "data": {"set": self.data.set, "split": self.data.split, "count": self.data.count},
             "init": name(self.init == Start::Zoo, STARTS.map(|s| s.0)),
             "execution": name(self.execution == Execution::Integer, EXECUTIONS.map(|s| s.0)),
             "storage": "auto", "steps": steps,
-        })
+        });
+        // Asked for by few: a recipe without targets reads as it always did.
+        if let (false, Some(object)) = (self.targets.is_empty(), canonical.as_object_mut()) {
+            object.insert("targets".into(), json!(self.targets));
+        }
+        canonical
     }
 
     /// Every file the recipe reads, in the order it needs them.
@@ -137,6 +155,17 @@ impl Recipe {
         assets.retain(|asset| seen.insert(asset.path.clone()));
         Ok(assets)
     }
+}
+
+fn parse_targets(values: Option<Vec<Value>>) -> Result<Vec<&'static str>, CoreError> {
+    let mut targets = Vec::new();
+    for (i, value) in values.unwrap_or_default().into_iter().enumerate() {
+        let path = format!("targets.{i}");
+        let known = value.as_str().and_then(|id| TARGETS.iter().copied().find(|target| *target == id));
+        let unknown = || CoreError::new(ErrorCode::UnknownId, path, value.to_string(), TARGETS.join(", "));
+        targets.push(known.ok_or_else(unknown)?);
+    }
+    Ok(targets)
 }
 
 fn parse_data(fields: Option<Fields>, model: &Model, library: &Library) -> Result<DataSpec, CoreError> {

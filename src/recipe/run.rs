@@ -29,6 +29,8 @@ pub struct Outcome {
     pub plan: Plan,
     /// The recipe in canonical form.
     pub recipe: Value,
+    /// How its quantized layers compute.
+    pub execution: Execution,
 }
 
 /// The network a recipe starts from.
@@ -54,6 +56,7 @@ fn step_key(recipe: &Value, index: usize) -> String {
     if let Some(object) = prefix.as_object_mut() {
         object.remove("data");
         object.remove("storage");
+        object.remove("targets");
     }
     format!("{index}:{}", crate::data::sha256_hex(prefix.to_string().as_bytes()))
 }
@@ -102,14 +105,14 @@ pub async fn prepare(
     library: Rc<RefCell<Library>>,
     resume: Option<Checkpoint>,
 ) -> Result<Outcome, CoreError> {
-    let canonical = recipe.canonical();
+    let (canonical, execution) = (recipe.canonical(), recipe.execution);
     let mut network = start(&recipe, &library)?;
     ctx.expect(step_macs(&recipe, &library, &network));
     for index in 0..recipe.steps.len() {
         apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
     }
     let plan = network.plan(recipe.execution)?;
-    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical })
+    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, execution })
 }
 
 /// Applies all steps and judges the network before, between and after them.
@@ -123,7 +126,7 @@ pub async fn run(
     evaluations: Rc<Evaluations>,
     resume: Option<Checkpoint>,
 ) -> Result<Outcome, CoreError> {
-    let canonical = recipe.canonical();
+    let (canonical, execution) = (recipe.canonical(), recipe.execution);
     let images = library.borrow().images(&recipe.data.set, &recipe.data.split, recipe.data.count)?;
     let mut network = start(&recipe, &library)?;
     let evaluation_macs = network.graph.macs() * images.len() as u64;
@@ -171,7 +174,14 @@ pub async fn run(
         twin,
         digests: Digests { weights: network.digest()?, outputs: evaluation.digest.clone() },
     };
-    Ok(Outcome { report: Some(report), predictions: evaluation.predictions.clone(), network, plan, recipe: canonical })
+    Ok(Outcome {
+        report: Some(report),
+        predictions: evaluation.predictions.clone(),
+        network,
+        plan,
+        recipe: canonical,
+        execution,
+    })
 }
 
 /// The network with integer sums beside its twin in f32 arithmetic; `None` when no layer has integer sums.
@@ -179,7 +189,9 @@ async fn twins(ctx: &Context, network: &Network, images: &Images) -> Result<Opti
     if !network.has_integer_layers() {
         return Ok(None);
     }
-    let (mut integer, mut fake) = (network.plan(Execution::Integer)?, network.plan(Execution::Fake)?);
+    let every = vec![true; network.graph.nodes().len()];
+    let plan = |execution| network.plan_keeping(execution, &every);
+    let (mut integer, mut fake) = (plan(Execution::Integer)?, plan(Execution::Fake)?);
     Ok(Some(twin(ctx, &mut integer, &mut fake, images).await))
 }
 

@@ -6,7 +6,7 @@
 
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 mod leaf {
-    pub use super::portable::{F32x8, I32x8};
+    pub use super::portable::{F32x8, I8Quads, I16Pairs, I32x8, add_centers, field};
 }
 #[cfg(target_arch = "x86_64")]
 #[path = "native.rs"]
@@ -14,10 +14,15 @@ mod leaf;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[path = "wasm.rs"]
 mod leaf;
+mod offsets;
 pub mod portable;
 pub mod words;
 
-pub use leaf::{F32x8, I32x8};
+pub use leaf::{F32x8, I8Quads, I16Pairs, I32x8, add_centers, field};
+
+/// Whether [`I8Quads`] is one instruction: WebAssembly's relaxed dot, which is exact for the operands it is given here.
+pub const RELAXED_DOT: bool = cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd"));
+pub use offsets::Offsets;
 
 /// Lanes in a vector, and so images in a block.
 pub const LANES: usize = 8;
@@ -40,12 +45,28 @@ pub trait Lane: Copy {
     fn add(self, rhs: Self) -> Self;
     /// Lane-wise product (wrapping for integers).
     fn mul(self, rhs: Self) -> Self;
+    /// `self + a · b`: as [`Lane::mul`] and [`Lane::add`] give it, unless one exact instruction does both.
+    #[inline(always)]
+    fn add_product(self, a: Self, b: Self) -> Self {
+        self.add(a.mul(b))
+    }
     /// The lanes as an array.
     fn to_array(self) -> [Self::Scalar; LANES] {
         let mut out = [Self::Scalar::default(); LANES];
         self.store(&mut out);
         out
     }
+}
+
+/// Sums of several small integer products in each lane: a lane of an operand holds [`Dot::GROUP`] neighbouring codes, and a
+/// product of two operands is the exact sum of theirs in 32 bits.
+pub trait Dot: Lane<Scalar = i32> {
+    /// Codes in a lane's 32 bits, first in the low bits: four of 8 bits, or two of 16.
+    const GROUP: usize;
+    /// The sums.
+    fn sums(self) -> I32x8;
+    /// Joins `codes(0)`, `codes(1)` … lane by lane. They must fit the group's bits.
+    fn join(codes: impl FnMut(usize) -> I32x8) -> I32x8;
 }
 
 /// The sum of eight lanes in the one order used everywhere: `((0+4)+(2+6)) + ((1+5)+(3+7))`.
@@ -59,6 +80,72 @@ mod tests {
     use crate::rng::Rng;
 
     #[test]
+    fn integer_sums_of_every_leaf_equal_the_portable_ones() {
+        let mut rng = Rng::stream(2, "simd", 0);
+        for round in 0..500 {
+            // The ends of the ranges first: nothing saturates, nothing wraps.
+            let mut draw = |low: i32, high: i32| match round {
+                0 => low,
+                1 => high,
+                _ => low + rng.below((high - low + 1) as u64) as i32,
+            };
+            let pack = |codes: &[i32], bits: u32| {
+                let mask = u32::MAX >> (32 - bits);
+                codes.iter().rev().fold(0u32, |word, &code| (word << (bits % 32)) | (code as u32 & mask)) as i32
+            };
+            let start = draw(-1 << 24, 1 << 24);
+            let (a, b): (Vec<i32>, Vec<i32>) = (0..32).map(|_| (draw(-128, 127), draw(0, 127))).unzip();
+            let words = |codes: &[i32], group: usize| -> [i32; LANES] {
+                std::array::from_fn(|lane| pack(&codes[lane * group..][..group], 32 / group as u32))
+            };
+            let found = I8Quads::splat(start).add_product(I8Quads::load(&words(&a, 4)), I8Quads::load(&words(&b, 4)));
+            let exact: [i32; LANES] =
+                std::array::from_fn(|lane| start + (0..4).map(|i| a[lane * 4 + i] * b[lane * 4 + i]).sum::<i32>());
+            assert_eq!(found.sums().to_array(), exact);
+            let (a, b): (Vec<i32>, Vec<i32>) = (0..16).map(|_| (draw(-32767, 32767), draw(-32767, 32767))).unzip();
+            let (a, b) = (words(&a, 2), words(&b, 2));
+            let found = I16Pairs::splat(1).add_product(I16Pairs::load(&a), I16Pairs::load(&b));
+            let there = portable::I16Pairs::splat(1);
+            let there = there.add_product(portable::I16Pairs::load(&a), portable::I16Pairs::load(&b));
+            assert_eq!(found.sums().to_array(), there.to_array());
+        }
+    }
+
+    #[test]
+    fn codes_of_every_leaf_are_those_of_the_scalar_rule() {
+        let mut rng = Rng::stream(3, "simd", 0);
+        for round in 0..500 {
+            let mut x: [f32; LANES] = std::array::from_fn(|_| rng.uniform(-3.0, 3.0));
+            if round % 3 == 0 {
+                x = x.map(|v| (v * 64.0).round() / 64.0);
+            }
+            x[round % 8] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 1e30, 0.125, -0.375][round % 7];
+            let (scale, low, high) = ([0.25, 0.013, 1e-6, 700.0][round % 4], -(round as f32 % 129.0), 127.0);
+            let scalar = x.map(|v| crate::math::round_ties_even((v / scale).clamp(low, high)) as i32);
+            assert_eq!(F32x8::load(&x).codes(scale, low, high).to_array(), scalar, "{x:?} {scale} {low}");
+            let c: [I32x8; 4] = std::array::from_fn(|i| I32x8::load(&scalar.map(|v| (v + i as i32).clamp(-128, 127))));
+            let quads = I8Quads::join(|i| c[i]).to_array();
+            let pairs = I16Pairs::join(|i| c[i]).to_array();
+            for lane in 0..LANES {
+                assert_eq!(quads[lane].to_le_bytes().map(|b| i32::from(b as i8)), c.map(|c| c.to_array()[lane]));
+                assert_eq!([pairs[lane] << 16 >> 16, pairs[lane] >> 16], [0, 1].map(|i| c[i].to_array()[lane]));
+            }
+            assert_eq!(I32x8::load(&scalar).any_negative(), scalar.iter().any(|&v| v < 0));
+            assert_eq!(I32x8::load(&scalar).to_f32().to_array(), scalar.map(|v| v as f32));
+            let bytes: [i8; 16] = std::array::from_fn(|i| (i * 37 + round) as i8);
+            let centers: [i16; 8] = std::array::from_fn(|i| (i * 91) as i16 - 300);
+            let (mut here, mut there) = ([0; 8], [0; 8]);
+            add_centers(&bytes, &centers, &mut here);
+            portable::add_centers(&bytes, &centers, &mut there);
+            assert_eq!(here, there);
+            for (shift, mask) in [(0, 15), (4, 15), (0, 3), (2, 3), (6, 3), (0, 255)] {
+                let centers: [i8; 16] = std::array::from_fn(|i| -(i as i8));
+                assert_eq!(field(&bytes, shift, mask, &centers), portable::field(&bytes, shift, mask, &centers));
+            }
+        }
+    }
+
+    #[test]
     fn every_leaf_equals_the_portable_one() {
         let mut rng = Rng::stream(1, "simd", 0);
         for _ in 0..1000 {
@@ -67,6 +154,28 @@ mod tests {
             let here = F32x8::load(&a).mul(F32x8::load(&b)).add(F32x8::splat(a[0]));
             let there = portable::F32x8::load(&a).mul(portable::F32x8::load(&b)).add(portable::F32x8::splat(a[0]));
             assert_eq!(here.to_array().map(f32::to_bits), there.to_array().map(f32::to_bits));
+            let c = a;
+            // Ties of zeros and NaN on either side must go the same way too.
+            let special = [f32::NAN, -0.0, 0.0, -f32::NAN, f32::INFINITY, 0.0, -0.0, f32::NEG_INFINITY];
+            let mix =
+                |v: [f32; 8], draw: u64| std::array::from_fn(|i| if draw >> i & 1 == 1 { special[i] } else { v[i] });
+            let (a, b) = (mix(a, rng.next_u64()), mix(b.map(|v| v * 0.5), rng.next_u64()));
+            let (x, y) = (F32x8::load(&a), F32x8::load(&b));
+            let (p, q) = (portable::F32x8::load(&a), portable::F32x8::load(&b));
+            assert_eq!(x.pick_max(y).to_array().map(f32::to_bits), p.pick_max(q).to_array().map(f32::to_bits));
+            assert_eq!(x.pick_min(y).to_array().map(f32::to_bits), p.pick_min(q).to_array().map(f32::to_bits));
+            let (r, t) = (F32x8::load(&c), portable::F32x8::load(&c));
+            assert_eq!(r.sum().to_bits(), sum_lanes(c).to_bits());
+            let canonical = |v: f32| crate::math::canonical_nan(v).to_bits();
+            let (root, other) = (r.minus(F32x8::splat(a[1])).sqrt(), t.minus(portable::F32x8::splat(a[1])).sqrt());
+            assert_eq!(root.to_array().map(canonical), other.to_array().map(canonical));
+            let (kept, other) = (r.where_less(y, x), t.where_less(q, p));
+            assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
+            let (kept, other) = (r.where_equal(y, x), t.where_equal(q, p));
+            assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
+            let (kept, other) = (r.where_unequal(y, x), t.where_unequal(q, p));
+            assert_eq!(kept.to_array().map(f32::to_bits), other.to_array().map(f32::to_bits));
+            assert_eq!(x.over(y).to_array().map(canonical), p.over(q).to_array().map(canonical));
             let (c, d) = (a.map(|v| (v * 9e4) as i32), b.map(|v| (v * 7e4) as i32));
             let here = I32x8::load(&c).mul(I32x8::load(&d)).add(I32x8::splat(c[3]));
             let there = portable::I32x8::load(&c).mul(portable::I32x8::load(&d)).add(portable::I32x8::splat(c[3]));

@@ -1,6 +1,7 @@
 //! The plain leaf: arrays. What the other leaves are tested against.
 
-use super::{LANES, Lane};
+use super::{Dot, LANES, Lane};
+use crate::math::round_ties_even;
 
 /// Eight f32 lanes.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +10,110 @@ pub struct F32x8([f32; LANES]);
 /// Eight i32 lanes.
 #[derive(Clone, Copy, Debug)]
 pub struct I32x8([i32; LANES]);
+
+/// Eight lanes of two i16; sums and products as [`Dot`] says.
+#[derive(Clone, Copy, Debug)]
+pub struct I16Pairs([i32; LANES]);
+
+/// Eight lanes of four i8, the second factor in 0…127; sums and products as [`Dot`] says.
+#[derive(Clone, Copy, Debug)]
+pub struct I8Quads([i32; LANES]);
+
+impl F32x8 {
+    /// `round(clamp(x / scale, low, high))`, halves to even; NaN gives 0. `low` ≤ 0 ≤ `high`, both below 2^22.
+    #[inline(always)]
+    pub fn codes(self, scale: f32, low: f32, high: f32) -> super::I32x8 {
+        super::I32x8::load(&self.0.map(|x| round_ties_even((x / scale).clamp(low, high)) as i32))
+    }
+}
+
+impl I32x8 {
+    /// Whether any lane is below zero.
+    #[inline(always)]
+    pub fn any_negative(self) -> bool {
+        self.0.iter().fold(0, |or, v| or | v) < 0
+    }
+    /// Lane-wise or of all bits.
+    #[inline(always)]
+    pub fn or(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] | rhs.0[i]))
+    }
+    /// The nearest f32, halves to even.
+    #[inline(always)]
+    pub fn to_f32(self) -> super::F32x8 {
+        super::F32x8::load(&self.0.map(|v| v as f32))
+    }
+}
+
+/// `((byte >> shift) & mask) + center` of sixteen bytes, wrapping.
+#[inline(always)]
+pub fn field(bytes: &[i8; 16], shift: u32, mask: u8, centers: &[i8; 16]) -> [i8; 16] {
+    std::array::from_fn(|i| ((bytes[i] as u8 >> shift) & mask).wrapping_add(centers[i] as u8) as i8)
+}
+
+/// Widens sixteen i8 to i16 and adds `centers`, which repeat after eight. Two i16 share a word, first in the low bits.
+#[inline(always)]
+pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES]) {
+    for (i, out) in out.iter_mut().enumerate() {
+        let code = |j: usize| (i16::from(bytes[2 * i + j])).wrapping_add(centers[(2 * i + j) % 8]);
+        *out = i32::from(code(0) as u16) | (i32::from(code(1)) << 16);
+    }
+}
+
+macro_rules! dot {
+    ($vector:ident, $narrow:ty, $group:expr) => {
+        impl Lane for $vector {
+            type Scalar = i32;
+            #[inline(always)]
+            fn splat(value: i32) -> Self {
+                Self([value; LANES])
+            }
+            #[inline(always)]
+            fn load(from: &[i32; LANES]) -> Self {
+                Self(*from)
+            }
+            #[inline(always)]
+            fn store(self, to: &mut [i32; LANES]) {
+                *to = self.0;
+            }
+            #[inline(always)]
+            fn add(self, rhs: Self) -> Self {
+                Self(std::array::from_fn(|i| self.0[i].wrapping_add(rhs.0[i])))
+            }
+            #[inline(always)]
+            fn mul(self, rhs: Self) -> Self {
+                const BITS: u32 = 32 / $group;
+                let code = |word: i32, i: u32| i32::from((word >> (i * BITS)) as $narrow);
+                let product = |a, b| (0..$group).map(|i| code(a, i) * code(b, i)).fold(0, i32::wrapping_add);
+                Self(std::array::from_fn(|lane| product(self.0[lane], rhs.0[lane])))
+            }
+        }
+
+        impl Dot for $vector {
+            const GROUP: usize = $group as usize;
+            #[inline(always)]
+            fn sums(self) -> super::I32x8 {
+                super::I32x8::load(&self.0)
+            }
+            #[inline(always)]
+            fn join(mut codes: impl FnMut(usize) -> super::I32x8) -> super::I32x8 {
+                const BITS: u32 = 32 / $group;
+                let mut words = [0; LANES];
+                for i in 0..$group {
+                    let codes = codes(i as usize).to_array();
+                    for (word, code) in words.iter_mut().zip(codes) {
+                        *word |=
+                            i32::from(code as $narrow) << (i * BITS) & ((u32::MAX >> (32 - BITS)) << (i * BITS)) as i32;
+                    }
+                }
+                super::I32x8::load(&words)
+            }
+        }
+    };
+}
+
+dot!(I16Pairs, i16, 2u32);
+dot!(I8Quads, i8, 4u32);
 
 impl Lane for F32x8 {
     type Scalar = f32;
@@ -55,5 +160,53 @@ impl Lane for I32x8 {
     #[inline(always)]
     fn mul(self, rhs: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].wrapping_mul(rhs.0[i])))
+    }
+}
+
+impl F32x8 {
+    /// Lane-wise `if self < rhs { rhs } else { self }`: a NaN in `self` stays, one in `rhs` is never taken.
+    #[inline(always)]
+    pub fn pick_max(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| if self.0[i] < rhs.0[i] { rhs.0[i] } else { self.0[i] }))
+    }
+    /// Lane-wise `if rhs < self { rhs } else { self }`.
+    #[inline(always)]
+    pub fn pick_min(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| if rhs.0[i] < self.0[i] { rhs.0[i] } else { self.0[i] }))
+    }
+    /// Lane-wise quotient.
+    #[inline(always)]
+    pub fn over(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] / rhs.0[i]))
+    }
+    /// The sum of the lanes, in the order of [`super::sum_lanes`].
+    #[inline(always)]
+    pub fn sum(self) -> f32 {
+        super::sum_lanes(self.0)
+    }
+    /// Lane-wise square root.
+    #[inline(always)]
+    pub fn sqrt(self) -> Self {
+        Self(self.0.map(f32::sqrt))
+    }
+    /// Lane-wise difference.
+    #[inline(always)]
+    pub fn minus(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - rhs.0[i]))
+    }
+    /// `self` in the lanes where `low < high`, 0 in the others.
+    #[inline(always)]
+    pub fn where_less(self, low: Self, high: Self) -> Self {
+        Self(std::array::from_fn(|i| if low.0[i] < high.0[i] { self.0[i] } else { 0.0 }))
+    }
+    /// `self` in the lanes where `left == right`, 0 in the others.
+    #[inline(always)]
+    pub fn where_equal(self, left: Self, right: Self) -> Self {
+        Self(std::array::from_fn(|i| if left.0[i] == right.0[i] { self.0[i] } else { 0.0 }))
+    }
+    /// 0 in the lanes where `left == right`, `self` in the others.
+    #[inline(always)]
+    pub fn where_unequal(self, left: Self, right: Self) -> Self {
+        Self(std::array::from_fn(|i| if left.0[i] == right.0[i] { 0.0 } else { self.0[i] }))
     }
 }

@@ -1,9 +1,17 @@
 //! WebAssembly SIMD (simd128): a vector is two v128.
 
-use super::{LANES, Lane};
+use super::{Dot, LANES, Lane};
 use std::arch::wasm32::{
-    f32x4_add, f32x4_mul, f32x4_splat, i32x4_add, i32x4_mul, i32x4_splat, v128, v128_load, v128_store,
+    f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_extract_lane, f32x4_lt, f32x4_mul, f32x4_pmax,
+    f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i16x8_add, i16x8_extend_high_i8x16,
+    i16x8_extend_low_i8x16, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_mul, i32x4_shl, i32x4_shuffle,
+    i32x4_splat, i32x4_sub, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_or, v128_store,
 };
+#[cfg(target_feature = "relaxed-simd")]
+use std::arch::wasm32::{i8x16_narrow_i16x8, i8x16_shuffle, i16x8_narrow_i32x4, i32x4_relaxed_dot_i8x16_i7x16_add};
+
+#[cfg(not(target_feature = "relaxed-simd"))]
+pub use super::portable::I8Quads;
 
 /// Eight f32 lanes.
 #[derive(Clone, Copy, Debug)]
@@ -51,3 +59,184 @@ macro_rules! lane {
 
 lane!(F32x8, f32, f32x4_splat, f32x4_add, f32x4_mul);
 lane!(I32x8, i32, i32x4_splat, i32x4_add, i32x4_mul);
+lane!(I16Pairs, i32, i32x4_splat, i32x4_add, i32x4_dot_i16x8);
+
+/// Eight lanes of two i16; sums and products as [`Dot`] says.
+#[derive(Clone, Copy, Debug)]
+pub struct I16Pairs(v128, v128);
+
+impl Dot for I16Pairs {
+    const GROUP: usize = 2;
+    #[inline(always)]
+    fn sums(self) -> I32x8 {
+        I32x8(self.0, self.1)
+    }
+    #[inline(always)]
+    fn join(mut codes: impl FnMut(usize) -> I32x8) -> I32x8 {
+        let (a, b) = (codes(0), codes(1));
+        let half = |a, b| v128_or(v128_and(a, i32x4_splat(0xffff)), i32x4_shl(b, 16));
+        I32x8(half(a.0, b.0), half(a.1, b.1))
+    }
+}
+
+/// Eight lanes of four i8, the second factor in 0…127; sums and products as [`Dot`] says.
+#[cfg(target_feature = "relaxed-simd")]
+#[derive(Clone, Copy, Debug)]
+pub struct I8Quads(v128, v128);
+
+#[cfg(target_feature = "relaxed-simd")]
+impl Lane for I8Quads {
+    type Scalar = i32;
+    #[inline(always)]
+    fn splat(value: i32) -> Self {
+        let half = i32x4_splat(value);
+        Self(half, half)
+    }
+    #[inline(always)]
+    fn load(from: &[i32; LANES]) -> Self {
+        let I32x8(a, b) = I32x8::load(from);
+        Self(a, b)
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [i32; LANES]) {
+        I32x8(self.0, self.1).store(to);
+    }
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        Self(i32x4_add(self.0, rhs.0), i32x4_add(self.1, rhs.1))
+    }
+    #[inline(always)]
+    fn mul(self, rhs: Self) -> Self {
+        Self::splat(0).add_product(self, rhs)
+    }
+    /// Exact: a sum of two products of i8 and 0…127 stays within 2·128·127, so the 16-bit sums that an engine may form
+    /// on the way neither saturate nor wrap, and reading the second factor as unsigned changes nothing.
+    #[inline(always)]
+    fn add_product(self, a: Self, b: Self) -> Self {
+        Self(i32x4_relaxed_dot_i8x16_i7x16_add(a.0, b.0, self.0), i32x4_relaxed_dot_i8x16_i7x16_add(a.1, b.1, self.1))
+    }
+}
+
+#[cfg(target_feature = "relaxed-simd")]
+impl Dot for I8Quads {
+    const GROUP: usize = 4;
+    #[inline(always)]
+    fn sums(self) -> I32x8 {
+        I32x8(self.0, self.1)
+    }
+    #[inline(always)]
+    fn join(mut codes: impl FnMut(usize) -> I32x8) -> I32x8 {
+        let (a, b, c, d) = (codes(0), codes(1), codes(2), codes(3));
+        let half = |a, b, c, d| {
+            let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
+            i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(bytes, bytes)
+        };
+        I32x8(half(a.0, b.0, c.0, d.0), half(a.1, b.1, c.1, d.1))
+    }
+}
+
+impl F32x8 {
+    /// `round(clamp(x / scale, low, high))`, halves to even; NaN gives 0. `low` ≤ 0 ≤ `high`, both below 2^22.
+    #[inline(always)]
+    pub fn codes(self, scale: f32, low: f32, high: f32) -> I32x8 {
+        // Adding 1.5·2^23 leaves the rounded whole number in the low bits, as in `math::round_ties_even`.
+        const MAGIC: f32 = 12_582_912.0;
+        let half = |x| {
+            let steps = f32x4_div(x, f32x4_splat(scale));
+            let steps = v128_and(steps, f32x4_eq(steps, steps));
+            let steps = f32x4_pmin(f32x4_pmax(steps, f32x4_splat(low)), f32x4_splat(high));
+            i32x4_sub(f32x4_add(steps, f32x4_splat(MAGIC)), i32x4_splat(MAGIC.to_bits() as i32))
+        };
+        I32x8(half(self.0), half(self.1))
+    }
+}
+
+impl I32x8 {
+    /// Whether any lane is below zero.
+    #[inline(always)]
+    pub fn any_negative(self) -> bool {
+        i32x4_bitmask(v128_or(self.0, self.1)) != 0
+    }
+    /// Lane-wise or of all bits.
+    #[inline(always)]
+    pub fn or(self, rhs: Self) -> Self {
+        Self(v128_or(self.0, rhs.0), v128_or(self.1, rhs.1))
+    }
+    /// The nearest f32, halves to even.
+    #[inline(always)]
+    pub fn to_f32(self) -> F32x8 {
+        F32x8(f32x4_convert_i32x4(self.0), f32x4_convert_i32x4(self.1))
+    }
+}
+
+/// `((byte >> shift) & mask) + center` of sixteen bytes, wrapping.
+#[inline(always)]
+pub fn field(bytes: &[i8; 16], shift: u32, mask: u8, centers: &[i8; 16]) -> [i8; 16] {
+    let mut out = [0; 16];
+    // SAFETY: all arrays are sixteen bytes; v128_load and v128_store have no alignment requirement.
+    unsafe {
+        let (bytes, centers) = (v128_load(bytes.as_ptr().cast()), v128_load(centers.as_ptr().cast()));
+        let field = v128_and(u8x16_shr(bytes, shift), u8x16_splat(mask));
+        v128_store(out.as_mut_ptr().cast(), i8x16_add(field, centers));
+    }
+    out
+}
+
+/// Widens sixteen i8 to i16 and adds `centers`, which repeat after eight. Two i16 share a word, first in the low bits.
+#[inline(always)]
+pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES]) {
+    // SAFETY: both arrays are sixteen bytes; v128_load has no alignment requirement.
+    let (bytes, centers) = unsafe { (v128_load(bytes.as_ptr().cast()), v128_load(centers.as_ptr().cast())) };
+    let (low, high) = (i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes));
+    I32x8(i16x8_add(low, centers), i16x8_add(high, centers)).store(out);
+}
+
+impl F32x8 {
+    /// Lane-wise `if self < rhs { rhs } else { self }`: a NaN in `self` stays, one in `rhs` is never taken.
+    #[inline(always)]
+    pub fn pick_max(self, rhs: Self) -> Self {
+        Self(f32x4_pmax(self.0, rhs.0), f32x4_pmax(self.1, rhs.1))
+    }
+    /// Lane-wise `if rhs < self { rhs } else { self }`.
+    #[inline(always)]
+    pub fn pick_min(self, rhs: Self) -> Self {
+        Self(f32x4_pmin(self.0, rhs.0), f32x4_pmin(self.1, rhs.1))
+    }
+    /// Lane-wise quotient.
+    #[inline(always)]
+    pub fn over(self, rhs: Self) -> Self {
+        Self(f32x4_div(self.0, rhs.0), f32x4_div(self.1, rhs.1))
+    }
+    /// The sum of the lanes, in the order of [`super::sum_lanes`].
+    #[inline(always)]
+    pub fn sum(self) -> f32 {
+        let halves = f32x4_add(self.0, self.1);
+        let pairs = f32x4_add(halves, i32x4_shuffle::<2, 3, 0, 1>(halves, halves));
+        f32x4_extract_lane::<0>(pairs) + f32x4_extract_lane::<1>(pairs)
+    }
+    /// Lane-wise square root.
+    #[inline(always)]
+    pub fn sqrt(self) -> Self {
+        Self(f32x4_sqrt(self.0), f32x4_sqrt(self.1))
+    }
+    /// Lane-wise difference.
+    #[inline(always)]
+    pub fn minus(self, rhs: Self) -> Self {
+        Self(f32x4_sub(self.0, rhs.0), f32x4_sub(self.1, rhs.1))
+    }
+    /// `self` in the lanes where `low < high`, 0 in the others.
+    #[inline(always)]
+    pub fn where_less(self, low: Self, high: Self) -> Self {
+        Self(v128_and(self.0, f32x4_lt(low.0, high.0)), v128_and(self.1, f32x4_lt(low.1, high.1)))
+    }
+    /// `self` in the lanes where `left == right`, 0 in the others.
+    #[inline(always)]
+    pub fn where_equal(self, left: Self, right: Self) -> Self {
+        Self(v128_and(self.0, f32x4_eq(left.0, right.0)), v128_and(self.1, f32x4_eq(left.1, right.1)))
+    }
+    /// 0 in the lanes where `left == right`, `self` in the others.
+    #[inline(always)]
+    pub fn where_unequal(self, left: Self, right: Self) -> Self {
+        Self(v128_andnot(self.0, f32x4_eq(left.0, right.0)), v128_andnot(self.1, f32x4_eq(left.1, right.1)))
+    }
+}

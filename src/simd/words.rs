@@ -8,8 +8,8 @@ mod leaf {
     use super::LANES;
     use std::arch::wasm32::{
         f32x4_add, f32x4_convert_i32x4, f32x4_ge, f32x4_mul, f32x4_splat, i8x16_add, i8x16_bitmask, i8x16_swizzle,
-        i32x4_add, i32x4_bitmask, i32x4_eq, i32x4_lt, i32x4_mul, i32x4_shl, i32x4_shr, i32x4_splat, u32x4_shr, v128,
-        v128_and, v128_bitselect, v128_load, v128_or, v128_store,
+        i32x4_add, i32x4_bitmask, i32x4_mul, i32x4_shl, i32x4_shr, i32x4_splat, u32x4_shr, v128, v128_and, v128_load,
+        v128_store,
     };
 
     /// Eight words.
@@ -40,48 +40,23 @@ mod leaf {
         }
         /// Shifted left.
         #[inline(always)]
-        pub fn shl(self, bits: u32) -> Self {
+        pub fn left(self, bits: u32) -> Self {
             self.map(|v| i32x4_shl(v, bits))
         }
         /// Shifted right, zeros from above.
         #[inline(always)]
-        pub fn shr(self, bits: u32) -> Self {
+        pub fn right(self, bits: u32) -> Self {
             self.map(|v| u32x4_shr(v, bits))
         }
         /// Shifted right, the sign from above.
         #[inline(always)]
-        pub fn sar(self, bits: u32) -> Self {
+        pub fn right_signed(self, bits: u32) -> Self {
             self.map(|v| i32x4_shr(v, bits))
         }
         /// Bitwise and.
         #[inline(always)]
         pub fn and(self, rhs: Self) -> Self {
             self.with(rhs, |a, b| v128_and(a, b))
-        }
-        /// Bitwise or.
-        #[inline(always)]
-        pub fn or(self, rhs: Self) -> Self {
-            self.with(rhs, |a, b| v128_or(a, b))
-        }
-        /// Wrapping sum.
-        #[inline(always)]
-        pub fn add(self, rhs: Self) -> Self {
-            self.with(rhs, |a, b| i32x4_add(a, b))
-        }
-        /// All ones where the lane is less, as signed numbers.
-        #[inline(always)]
-        pub fn less(self, rhs: Self) -> Self {
-            self.with(rhs, |a, b| i32x4_lt(a, b))
-        }
-        /// All ones where the lanes are equal.
-        #[inline(always)]
-        pub fn equal(self, rhs: Self) -> Self {
-            self.with(rhs, |a, b| i32x4_eq(a, b))
-        }
-        /// `ones` where the mask has ones, `zeros` elsewhere.
-        #[inline(always)]
-        pub fn select(self, ones: Self, zeros: Self) -> Self {
-            Self(v128_bitselect(ones.0, zeros.0, self.0), v128_bitselect(ones.1, zeros.1, self.1))
         }
         /// Signed numbers as floats.
         #[inline(always)]
@@ -92,11 +67,6 @@ mod leaf {
         #[inline(always)]
         pub fn as_float(self) -> F32x8 {
             F32x8(self.0, self.1)
-        }
-        /// The bits of floats.
-        #[inline(always)]
-        pub fn of_float(v: F32x8) -> Self {
-            Self(v.0, v.1)
         }
         /// `table[lane]`; every lane must be 0 to 3.
         #[inline(always)]
@@ -157,8 +127,8 @@ mod leaf {
     }
 }
 
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-mod leaf {
+/// The plain leaf: arrays. What the other is tested against.
+pub mod portable {
     use super::super::Lane;
     use super::super::leaf::F32x8;
     use super::LANES;
@@ -184,48 +154,23 @@ mod leaf {
         }
         /// Shifted left.
         #[inline(always)]
-        pub fn shl(self, bits: u32) -> Self {
+        pub fn left(self, bits: u32) -> Self {
             Self(self.0.map(|v| v.wrapping_shl(bits)))
         }
         /// Shifted right, zeros from above.
         #[inline(always)]
-        pub fn shr(self, bits: u32) -> Self {
+        pub fn right(self, bits: u32) -> Self {
             Self(self.0.map(|v| v.wrapping_shr(bits)))
         }
         /// Shifted right, the sign from above.
         #[inline(always)]
-        pub fn sar(self, bits: u32) -> Self {
+        pub fn right_signed(self, bits: u32) -> Self {
             Self(self.0.map(|v| (v as i32).wrapping_shr(bits) as u32))
         }
         /// Bitwise and.
         #[inline(always)]
         pub fn and(self, rhs: Self) -> Self {
             self.with(rhs, |a, b| a & b)
-        }
-        /// Bitwise or.
-        #[inline(always)]
-        pub fn or(self, rhs: Self) -> Self {
-            self.with(rhs, |a, b| a | b)
-        }
-        /// Wrapping sum.
-        #[inline(always)]
-        pub fn add(self, rhs: Self) -> Self {
-            self.with(rhs, u32::wrapping_add)
-        }
-        /// All ones where the lane is less, as signed numbers.
-        #[inline(always)]
-        pub fn less(self, rhs: Self) -> Self {
-            self.with(rhs, |a, b| if (a as i32) < b as i32 { u32::MAX } else { 0 })
-        }
-        /// All ones where the lanes are equal.
-        #[inline(always)]
-        pub fn equal(self, rhs: Self) -> Self {
-            self.with(rhs, |a, b| if a == b { u32::MAX } else { 0 })
-        }
-        /// `ones` where the mask has ones, `zeros` elsewhere.
-        #[inline(always)]
-        pub fn select(self, ones: Self, zeros: Self) -> Self {
-            Self(std::array::from_fn(|i| (ones.0[i] & self.0[i]) | (zeros.0[i] & !self.0[i])))
         }
         /// Signed numbers as floats.
         #[inline(always)]
@@ -236,11 +181,6 @@ mod leaf {
         #[inline(always)]
         pub fn as_float(self) -> F32x8 {
             F32x8::load(&self.0.map(f32::from_bits))
-        }
-        /// The bits of floats.
-        #[inline(always)]
-        pub fn of_float(v: F32x8) -> Self {
-            Self(v.to_array().map(f32::to_bits))
         }
         /// `table[lane]`; every lane must be 0 to 3.
         #[inline(always)]
@@ -285,7 +225,10 @@ mod leaf {
     }
 }
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use leaf::{Quad, Words, non_negative, turn};
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+pub use portable::{Quad, Words, non_negative, turn};
 
 /// Lanes 0 to 3 and 4 to 7, in memory.
 #[inline(always)]

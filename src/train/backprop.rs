@@ -5,6 +5,7 @@ use super::parallel::for_each;
 use crate::error::CoreError;
 use crate::graph::plan::prepare;
 use crate::graph::{Graph, ValueId};
+use crate::kernels::elementwise::add;
 use crate::ops::BlockGradient;
 use crate::simd::LANES;
 use crate::task::Context;
@@ -15,7 +16,7 @@ use crate::tensor::Tensor;
 pub struct Batch {
     /// Blocks of eight images, `[feature][lane]`; unused lanes of the last hold 0.
     pub blocks: Vec<Vec<f32>>,
-    /// One label per image.
+    /// The labels of each image, image by image: one, or one for each position of the output.
     pub labels: Vec<u8>,
 }
 
@@ -28,6 +29,25 @@ pub struct Gradients {
     pub parameters: Vec<Tensor>,
     /// The batch's values of parameters that are not trained, by parameter index.
     pub statistics: Vec<(usize, Vec<f32>)>,
+}
+
+/// Blocks of earlier steps, to be used again: making memory anew costs more than most layers.
+#[derive(Debug, Default)]
+pub struct Workspace(Vec<Vec<f32>>);
+
+impl Workspace {
+    /// `count` blocks of `size` values, whatever they hold. Each block is `[feature][lane]`.
+    pub fn take(&mut self, count: usize, size: usize) -> Blocks {
+        let mut one = || match self.0.iter().rposition(|block| block.len() == size) {
+            Some(at) => self.0.swap_remove(at),
+            None => vec![0.0; size],
+        };
+        (0..count).map(|_| one()).collect()
+    }
+
+    fn give(&mut self, blocks: Blocks) {
+        self.0.extend(blocks);
+    }
 }
 
 /// Values or gradients of one graph value, one vector per block; empty where there is none.
@@ -47,9 +67,24 @@ pub async fn backprop(
     parameters: &[Tensor],
     batch: Batch,
 ) -> Result<Gradients, CoreError> {
+    backprop_in(ctx, graph, parameters, batch, &mut Workspace::default()).await
+}
+
+/// [`backprop`] with blocks of earlier calls. The batch's own blocks stay in the workspace: take them from there.
+///
+/// # Errors
+/// See [`backprop`].
+pub async fn backprop_in(
+    ctx: &Context,
+    graph: &Graph,
+    parameters: &[Tensor],
+    batch: Batch,
+    workspace: &mut Workspace,
+) -> Result<Gradients, CoreError> {
     let layers = prepare(graph, &parameters.iter().collect::<Vec<_>>(), &[], true)
         .map_err(|error| CoreError::internal("train", error))?;
-    let (count, images) = (batch.blocks.len(), batch.labels.len());
+    let positions = graph.positions();
+    let (count, images) = (batch.blocks.len(), batch.labels.len() / positions);
     let images_in = |block: usize| LANES.min(images - block * LANES);
     let mut values: Vec<Blocks> = vec![batch.blocks];
     let mut statistics = Vec::new();
@@ -60,10 +95,10 @@ pub async fn backprop(
         statistics.extend(untrained.zip(layer.batch_statistics()));
         let size = graph.shapes()[values.len()].len() * LANES;
         let inputs = |block: usize| node.inputs.iter().map(|id| values[id.index()][block].as_slice()).collect();
-        let items: Vec<Vec<&[f32]>> = (0..count).map(inputs).collect();
+        let blocks = workspace.take(count, size).into_iter();
+        let items: Vec<(Vec<&[f32]>, Vec<f32>)> = (0..count).map(inputs).zip(blocks).collect();
         let macs = node.macs * LANES as u64 + size as u64;
-        let outputs = for_each(ctx, macs, items, |inputs, scratch| {
-            let mut out = vec![0.0; size];
+        let outputs = for_each(ctx, macs, items, |(inputs, mut out), scratch| {
             layer.forward(&inputs, &mut out, scratch);
             out
         })
@@ -73,9 +108,9 @@ pub async fn backprop(
 
     let mut grads: Vec<Blocks> = vec![Vec::new(); values.len()];
     let (mut loss, mut output_grads) = (0.0, Vec::with_capacity(count));
-    for (block, labels) in values[values.len() - 1].iter().zip(batch.labels.chunks(LANES)) {
+    for (block, labels) in values[values.len() - 1].iter().zip(batch.labels.chunks(LANES * positions)) {
         let mut gradient = vec![0.0; block.len()];
-        for image in softmax_cross_entropy(block, labels, images, Some(&mut gradient)) {
+        for image in softmax_cross_entropy(block, labels, positions, batch.labels.len(), Some(&mut gradient)) {
             loss += f64::from(image.loss);
         }
         output_grads.push(gradient);
@@ -94,9 +129,15 @@ pub async fn backprop(
         layer.observe_gradients(&slices(&values[node.inputs[0].index()]), &slices(&gradient), images);
         if node.inputs.iter().any(|&id| id != ValueId::INPUT) {
             let inputs = |b: usize| node.inputs.iter().map(|id| values[id.index()][b].as_slice()).collect::<Vec<_>>();
-            let items: Vec<(usize, Vec<&[f32]>)> = (0..count).map(|b| (b, inputs(b))).collect();
-            let input_grads = for_each(ctx, macs, items, |(b, inputs), scratch| {
-                let mut grads: Blocks = inputs.iter().map(|input| vec![0.0; input.len()]).collect();
+            let items: Vec<(usize, Vec<&[f32]>, Blocks)> = (0..count)
+                .map(|b| {
+                    let inputs = inputs(b);
+                    let grads = inputs.iter().flat_map(|input| workspace.take(1, input.len())).collect();
+                    (b, inputs, grads)
+                })
+                .collect();
+            let input_grads = for_each(ctx, macs, items, |(b, inputs, mut grads), scratch| {
+                grads.iter_mut().for_each(|grad| grad.fill(0.0));
                 let mut targets: Vec<&mut [f32]> = grads.iter_mut().map(Vec::as_mut_slice).collect();
                 let block = BlockGradient { images: images_in(b), inputs: &inputs, gradient: &gradient[b] };
                 layer.backward_inputs(&block, &mut targets, scratch);
@@ -105,32 +146,39 @@ pub async fn backprop(
             .await;
             for (block, block_grads) in input_grads.into_iter().enumerate() {
                 for (id, grad) in node.inputs.iter().zip(block_grads) {
-                    collect(&mut grads[id.index()], block, grad);
+                    collect(&mut grads[id.index()], block, grad, workspace);
                 }
             }
         }
         let tiles = layer.gradient_tiles();
         if !tiles.is_empty() {
             let inputs = slices(&values[node.inputs[0].index()]);
-            let gradient = slices(&gradient);
+            let slopes = slices(&gradient);
             let own = &mut parameter_grads[node.first_param..node.first_param + node.params.len()];
             let rows = tiles.iter().map(|tile| tile.1).sum::<usize>().max(1);
             let tile_macs = macs * count as u64 / tiles.len() as u64;
             let items = split_rows(own, rows, &tiles);
-            for_each(ctx, tile_macs, items, |(first, mut targets), _| {
-                layer.backward_rows(&inputs, &gradient, first, &mut targets);
+            for_each(ctx, tile_macs, items, |(first, mut targets), scratch| {
+                layer.backward_rows(&inputs, &slopes, first, &mut targets, scratch);
             })
             .await;
         }
+        workspace.give(gradient);
+        // Nothing reads the node's own output any more: its readers come later and are done.
+        workspace.give(std::mem::take(&mut values[i + 1]));
     }
+    values.into_iter().chain(grads).for_each(|blocks| workspace.give(blocks));
     Ok(Gradients { loss, parameters: parameter_grads, statistics })
 }
 
 /// Adds a block's gradient to those a value already has.
-fn collect(blocks: &mut Blocks, block: usize, grad: Vec<f32>) {
+fn collect(blocks: &mut Blocks, block: usize, grad: Vec<f32>, workspace: &mut Workspace) {
     match blocks.get_mut(block) {
         None => blocks.push(grad),
-        Some(sum) => sum.iter_mut().zip(&grad).for_each(|(sum, grad)| *sum += grad),
+        Some(sum) => {
+            add(sum.as_chunks_mut::<LANES>().0, grad.as_chunks::<LANES>().0);
+            workspace.give(vec![grad]);
+        }
     }
 }
 

@@ -20,11 +20,12 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     terms.iter().map(|term| term / sum).collect()
 }
 
-/// Loss of each of `labels.len()` lanes of a block of logits `[class][lane]`. With `gradient`, also writes
-/// (p − one_hot) / `batch` there; lanes without an image get 0.
+/// Loss of each label of a block of logits `[class][position][lane]`; `labels` are `[lane][position]`, for as many lanes as hold
+/// an item. With `gradient`, also writes (p − one_hot) / `batch` there; lanes without an item get 0.
 pub fn softmax_cross_entropy(
     logits: &[f32],
     labels: &[u8],
+    positions: usize,
     batch: usize,
     mut gradient: Option<&mut [f32]>,
 ) -> Vec<ImageLoss> {
@@ -32,8 +33,9 @@ pub fn softmax_cross_entropy(
     if let Some(gradient) = &mut gradient {
         gradient.fill(0.0);
     }
-    let lane_loss = |(lane, &label): (usize, &u8)| {
-        let lane_logits: Vec<f32> = rows.iter().map(|row| row[lane]).collect();
+    let lane_loss = |(index, &label): (usize, &u8)| {
+        let (lane, position) = (index / positions, index % positions);
+        let lane_logits: Vec<f32> = rows.iter().skip(position).step_by(positions).map(|row| row[lane]).collect();
         let (mut prediction, mut most) = (0, f32::NEG_INFINITY);
         for (class, &logit) in lane_logits.iter().enumerate() {
             if logit > most {
@@ -43,7 +45,8 @@ pub fn softmax_cross_entropy(
         let sum = lane_logits.iter().fold(0.0, |sum, &x| sum + exp(x - most));
         if let Some(gradient) = &mut gradient {
             let cells = gradient.as_chunks_mut::<LANES>().0;
-            for (class, (cell, p)) in cells.iter_mut().zip(softmax(&lane_logits)).enumerate() {
+            let cells = cells.iter_mut().skip(position).step_by(positions);
+            for (class, (cell, p)) in cells.zip(softmax(&lane_logits)).enumerate() {
                 let target = if class == usize::from(label) { 1.0 } else { 0.0 };
                 cell[lane] = (p - target) / batch as f32;
             }
@@ -62,11 +65,25 @@ mod tests {
     fn loss_of_even_logits_is_the_log_of_the_number_of_classes() {
         let logits = vec![3.0; 4 * LANES];
         let mut gradient = vec![9.0; 4 * LANES];
-        let losses = softmax_cross_entropy(&logits, &[2, 0], 2, Some(&mut gradient));
+        let losses = softmax_cross_entropy(&logits, &[2, 0], 1, 2, Some(&mut gradient));
         assert!((losses[0].loss - 1.386_294_4).abs() < 1e-6);
         assert_eq!(losses[0].prediction, 0);
         assert_eq!(gradient[2 * LANES], (0.25 - 1.0) / 2.0);
         assert_eq!(gradient[1], (0.25 - 1.0) / 2.0);
+        assert_eq!(gradient[2], 0.0);
+    }
+
+    #[test]
+    fn every_position_has_its_own_loss() {
+        // Two classes, three positions; lane 1, position 2 has logits 0 and ln 3.
+        let mut logits = vec![0.0; 2 * 3 * LANES];
+        logits[(3 + 2) * LANES + 1] = ln(3.0);
+        let mut gradient = vec![9.0; logits.len()];
+        let losses = softmax_cross_entropy(&logits, &[0, 0, 0, 0, 0, 1], 3, 6, Some(&mut gradient));
+        assert_eq!(losses.len(), 6);
+        assert!((losses[5].loss - ln(4.0 / 3.0)).abs() < 1e-6 && losses[5].prediction == 1);
+        assert!((losses[3].loss - ln(2.0)).abs() < 1e-6 && losses[3].prediction == 0);
+        assert!((gradient[(3 + 2) * LANES + 1] - (0.75 - 1.0) / 6.0).abs() < 1e-7);
         assert_eq!(gradient[2], 0.0);
     }
 

@@ -6,7 +6,7 @@ mod loss;
 mod optimizer;
 mod parallel;
 
-pub use backprop::{Batch, Gradients, backprop};
+pub use backprop::{Batch, Gradients, Workspace, backprop, backprop_in};
 pub use checkpoint::{Checkpoint, Position};
 pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
 pub use optimizer::{Optimizer, OptimizerState};
@@ -112,6 +112,7 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
     }
     let mut last_checkpoint = ctx.progress().0;
     let mut order = (u64::MAX, Vec::new());
+    let mut workspace = Workspace::default();
     while at.step < steps {
         let epoch = at.step / steps_per_epoch;
         if order.0 != epoch {
@@ -119,8 +120,8 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
         }
         let first = (at.step % steps_per_epoch) as usize * options.batch as usize;
         let chosen = &order.1[first..images.len().min(first + options.batch as usize)];
-        let batch = make_batch(images, chosen, options, seed, at.step);
-        let mut gradients = backprop(ctx, graph, parameters, batch).await?;
+        let batch = make_batch(images, chosen, options, seed, at.step, &mut workspace);
+        let mut gradients = backprop_in(ctx, graph, parameters, batch, &mut workspace).await?;
         at.epoch_loss += gradients.loss;
         if options.weight_decay > 0.0 {
             let untrained = |i: usize| gradients.statistics.iter().any(|(untrained, _)| *untrained == i);
@@ -139,7 +140,7 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
         }
         at.step += 1;
         if at.step.is_multiple_of(steps_per_epoch) {
-            at.epochs.push(at.epoch_loss / images.len() as f64);
+            at.epochs.push(at.epoch_loss / (images.len() * images.positions()) as f64);
             at.epoch_loss = 0.0;
         }
         if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
@@ -150,14 +151,21 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
     Ok(at.epochs)
 }
 
-fn make_batch(images: &Images, chosen: &[u32], options: &TrainOptions, seed: u64, step: u64) -> Batch {
-    let features: usize = images.shape().iter().product();
+fn make_batch(
+    images: &Images,
+    chosen: &[u32],
+    options: &TrainOptions,
+    seed: u64,
+    step: u64,
+    workspace: &mut Workspace,
+) -> Batch {
+    let features = images.features();
     let [_, height, width] = images.shape();
     let (mut flips, mut shifts) = (Rng::stream(seed, "flip", step), Rng::stream(seed, "shift", step));
     let blocks = chosen
         .chunks(LANES)
-        .map(|chunk| {
-            let mut block = vec![0.0; features * LANES];
+        .zip(workspace.take(chosen.len().div_ceil(LANES), features * LANES))
+        .map(|(chunk, mut block)| {
             images.fill(chunk.iter().map(|&i| i as usize), &mut block);
             for lane in 0..chunk.len() {
                 if options.flip && flips.next_u64() & 1 == 1 {
@@ -172,7 +180,7 @@ fn make_batch(images: &Images, chosen: &[u32], options: &TrainOptions, seed: u64
             block
         })
         .collect();
-    Batch { blocks, labels: chosen.iter().map(|&i| images.label(i as usize)).collect() }
+    Batch { blocks, labels: chosen.iter().flat_map(|&i| images.labels(i as usize)).copied().collect() }
 }
 
 /// Mirrors every row of one image left to right.

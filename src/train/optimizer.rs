@@ -1,5 +1,6 @@
 //! How parameters follow gradients.
 
+use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::Tensor;
 
 /// The rule.
@@ -57,16 +58,51 @@ impl OptimizerState {
                 let correct = [1.0 - self.powers[0], 1.0 - self.powers[1]].map(|c| 1.0 / c as f32);
                 let moments = self.first.iter_mut().zip(&mut self.second);
                 for ((parameter, gradient), (first, second)) in parameters.iter_mut().zip(gradients).zip(moments) {
-                    let moments = first.data_mut().iter_mut().zip(second.data_mut());
-                    for ((p, g), (m, v)) in parameter.data_mut().iter_mut().zip(gradient.data()).zip(moments) {
-                        *m = BETA1 * *m + (1.0 - BETA1) * g;
-                        *v = BETA2 * *v + (1.0 - BETA2) * (g * g);
-                        *p -= lr * (*m * correct[0]) / ((*v * correct[1]).sqrt() + EPSILON);
+                    let (first, first_rest) = first.data_mut().as_chunks_mut::<LANES>();
+                    let (second, second_rest) = second.data_mut().as_chunks_mut::<LANES>();
+                    let (values, values_rest) = parameter.data_mut().as_chunks_mut::<LANES>();
+                    let (gradient, gradient_rest) = gradient.data().as_chunks::<LANES>();
+                    let moments = first.iter_mut().zip(second);
+                    for ((p, g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
+                        adam(p, g, m, v, correct, lr);
+                    }
+                    // What is left of the last vector, beside zeros.
+                    let rests: [&mut [f32]; 3] = [values_rest, first_rest, second_rest];
+                    let [mut p, mut m, mut v] = [&rests[0], &rests[1], &rests[2]].map(|rest| padded(rest));
+                    adam(&mut p, &padded(gradient_rest), &mut m, &mut v, correct, lr);
+                    for (rest, whole) in rests.into_iter().zip([p, m, v]) {
+                        rest.copy_from_slice(&whole[..rest.len()]);
                     }
                 }
             }
         }
     }
+}
+
+/// Fewer than eight values and zeros behind them.
+fn padded(rest: &[f32]) -> [f32; LANES] {
+    std::array::from_fn(|i| rest.get(i).copied().unwrap_or(0.0))
+}
+
+/// `m = β₁·m + (1 − β₁)·g`, `v = β₂·v + (1 − β₂)·(g·g)`, `p −= lr·(m·c₁) / (√(v·c₂) + ε)`.
+#[inline(always)]
+fn adam(
+    p: &mut [f32; LANES],
+    g: &[f32; LANES],
+    m: &mut [f32; LANES],
+    v: &mut [f32; LANES],
+    correct: [f32; 2],
+    lr: f32,
+) {
+    let [beta1, rest1, beta2, rest2] = [BETA1, 1.0 - BETA1, BETA2, 1.0 - BETA2].map(F32x8::splat);
+    let g = F32x8::load(g);
+    let first = beta1.mul(F32x8::load(m)).add(rest1.mul(g));
+    let second = beta2.mul(F32x8::load(v)).add(rest2.mul(g.mul(g)));
+    let step = F32x8::splat(lr).mul(first.mul(F32x8::splat(correct[0])));
+    let size = second.mul(F32x8::splat(correct[1])).sqrt().add(F32x8::splat(EPSILON));
+    F32x8::load(p).minus(step.over(size)).store(p);
+    first.store(m);
+    second.store(v);
 }
 
 #[cfg(test)]

@@ -26,12 +26,24 @@ async function printed(command: string, args: string[]): Promise<Report> {
 }
 
 /** Runs a recipe with the page's WebAssembly in Chromium; see engine.html. */
-function inChromium(recipe: unknown): Promise<Report> {
-  return page.evaluate((each) => {
-    const { runRecipe } = globalThis as unknown as { runRecipe(recipe: unknown): Promise<Report> };
-    return runRecipe(each);
-  }, recipe);
+function inChromium(recipe: unknown, build: "relaxed" | "simd", kernel: string): Promise<Report> {
+  return page.evaluate(
+    ([each, ...choice]) => {
+      type Run = (recipe: unknown, build: string, kernel: string) => Promise<Report>;
+      return (globalThis as unknown as { runRecipe: Run }).runRecipe(each, ...choice);
+    },
+    [recipe, build, kernel] as const,
+  );
 }
+
+it("the relaxed build has a kernel more to choose from", async () => {
+  const kernelsOf = (build: string) =>
+    page.evaluate((each) => {
+      return (globalThis as unknown as { kernelsOf(build: string): Promise<string[]> }).kernelsOf(each);
+    }, build);
+  expect(await kernelsOf("simd")).toEqual(["pairs"]);
+  expect(await kernelsOf("relaxed")).toEqual(["pairs", "quads"]);
+});
 
 describe.each(names)("%s", (name) => {
   const folder = join(golden, name);
@@ -42,12 +54,15 @@ describe.each(names)("%s", (name) => {
     const recipe = JSON.parse(readFileSync(file, "utf8"));
     const node = await printed(process.execPath, [join(repository, "bin", "featherweight.mjs"), "run", file]);
     const native = await printed(join(repository, "target", "release", "featherweight-native"), ["run", file]);
-    const chromium = await inChromium(recipe);
+    const chromium = await inChromium(recipe, "simd", "pairs");
+    const relaxed = await inChromium(recipe, "relaxed", "quads");
     expect(node.digests).toEqual(expected.digests);
     expect(native.digests).toEqual(expected.digests);
     expect(chromium.digests).toEqual(expected.digests);
+    expect(relaxed.digests).toEqual(expected.digests);
     expect(node).toEqual(expected);
     expect(native).toEqual(expected);
     expect(chromium).toEqual(expected);
+    expect(relaxed).toEqual(expected);
   }, 300_000);
 });

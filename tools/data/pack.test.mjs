@@ -3,11 +3,13 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { FIXTURE, fixtureImages } from "./fixture.mjs";
+import { count, probability } from "./ngram.mjs";
 import { digitsPool, fashionPools } from "./pools.mjs";
 import { shuffled, splitMix64 } from "./random.mjs";
 import { fingerprints, moments, quotas, SEEDS, splitDigits, splitOfficial } from "./sets.mjs";
 import { decode, encode, MODELLED, STORED } from "./shard.mjs";
 import { CACHE, ROOT, sha256 } from "./sources.mjs";
+import { ALPHABET, WINDOW } from "./text.mjs";
 
 const manifest = JSON.parse(readFileSync(join(ROOT, "data/manifest.json"), "utf8"));
 const bytesOf = (shard) => readFileSync(join(ROOT, shard.path));
@@ -37,7 +39,7 @@ const loaded = Object.fromEntries(
 
 describe("committed files", () => {
   test("every shard has the bytes, count, shape and SHA-256 of the manifest", () => {
-    let total = 0;
+    const total = { images: 0, text: 0 };
     for (const set of Object.values(manifest.sets)) {
       for (const split of Object.values(set.splits)) {
         for (const shard of split.shards) {
@@ -46,12 +48,13 @@ describe("committed files", () => {
           const { labels, shape, max, classes } = decode(bytes);
           const found = [labels.length, shape, max, classes];
           expect(found, shard.path).toEqual([shard.count, set.shape, set.max, set.classes.length]);
-          total += bytes.length;
+          total[set.kind ?? "images"] += bytes.length;
         }
         expect(split.shards.reduce((sum, shard) => sum + shard.count, 0)).toBe(split.count);
       }
     }
-    expect(total).toBeLessThan(8_000_000);
+    expect(total.images).toBeLessThan(8_000_000);
+    expect(total.text).toBeLessThan(1_000_000);
   });
 
   test("a first estimate on 1,000 images needs less than half a megabyte", () => {
@@ -74,6 +77,29 @@ describe("splits", () => {
     const sizes = (id) => Object.fromEntries(Object.entries(loaded[id]).map(([k, pool]) => [k, pool.labels.length]));
     expect(sizes("fashion")).toEqual({ test: 10_000, validation: 2_000, train: 12_000 });
     expect(sizes("digits")).toEqual({ test: 500, validation: 200, train: 1_097 });
+  });
+
+  test("plays are windows of 129 characters; no window of a held-out play is in training", () => {
+    const { test: tested, validation, train } = loaded.shakespeare;
+    expect([tested, validation, train].map((pool) => pool.labels.length)).toEqual([1_000, 500, 3_000]);
+    expect(manifest.sets.shakespeare.classes.join("")).toBe(ALPHABET);
+    const texts = (pool) => {
+      expect(pool.shape).toEqual([1, 1, WINDOW + 1]);
+      const all = Array.from(pool.pixels, (code) => ALPHABET[code]).join("");
+      return pool.labels.length === 0 ? [] : all.match(new RegExp(`[^]{${WINDOW + 1}}`, "g"));
+    };
+    const seen = new Set(texts(train));
+    for (const text of [...texts(tested), ...texts(validation)]) expect(seen.has(text)).toBe(false);
+    expect(texts(tested).filter((text) => text.includes("MACBETH")).length).toBeGreaterThan(20);
+    expect(texts(train).filter((text) => text.includes("MACBETH"))).toEqual([]);
+  });
+
+  test("the n-gram gives probabilities that sum to 1, and prefers what it has seen", () => {
+    const windows = [[0, 1, 2, 0, 1, 2, 0, 1]];
+    const tables = count(windows, 4, 2);
+    const shares = [0, 1, 2, 3].map((next) => probability(tables, 4, [0, 1, next], 2));
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
+    expect(shares.indexOf(Math.max(...shares))).toBe(2);
   });
 
   test("fashion has equally many images of each class", () => {

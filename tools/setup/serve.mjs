@@ -8,13 +8,14 @@ const TYPES = {
   ".css": "text/css; charset=utf-8",
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript; charset=utf-8",
+  ".mjs": "text/javascript; charset=utf-8",
   ".json": "application/json; charset=utf-8",
   ".png": "image/png",
   ".svg": "image/svg+xml",
   ".wasm": "application/wasm",
 };
 
-function answer(folder, request, response) {
+function answer(folder, extra, request, response) {
   const plain = (code, text) => {
     response.writeHead(code, { "content-type": "text/plain; charset=utf-8" });
     response.end(`${text}\n`);
@@ -32,6 +33,7 @@ function answer(folder, request, response) {
   if (!stat?.isFile()) return plain(404, "Not found.");
   const tag = `"${stat.size.toString(16)}-${Math.round(stat.mtimeMs).toString(16)}"`;
   const headers = {
+    ...extra,
     "content-type": TYPES[extname(file)] ?? "application/octet-stream",
     "cache-control": path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
     etag: tag,
@@ -47,9 +49,9 @@ function answer(folder, request, response) {
     .pipe(response);
 }
 
-function listen(folder, host, port) {
+function listen(folder, extra, host, port) {
   return new Promise((resolve, reject) => {
-    const server = createServer((request, response) => answer(folder, request, response));
+    const server = createServer((request, response) => answer(folder, extra, request, response));
     server.once("error", reject);
     server.listen(port, host, () => resolve(server));
   });
@@ -57,17 +59,17 @@ function listen(folder, host, port) {
 
 /**
  * Serves `folder`. Without `port` the first free one from 4173 is taken and a busy one is named; with `port` a busy one is
- * an error; port 0 takes any.
+ * an error; port 0 takes any. `headers` are sent with every file.
  *
  * @param {string} folder
- * @param {{port?: number | undefined, host?: string, say?: (line: string) => void}} [options]
+ * @param {{port?: number | undefined, host?: string, headers?: Record<string, string>, say?: (line: string) => void}} [options]
  */
-export async function serve(folder, { port, host = "localhost", say = console.log } = {}) {
+export async function serve(folder, { port, host = "localhost", headers = {}, say = console.log } = {}) {
   const first = port ?? 4173;
   const last = port === undefined ? first + 50 : first;
   for (let next = first; next <= last; next++) {
     try {
-      const server = await listen(folder, host, next);
+      const server = await listen(folder, headers, host, next);
       return { server, url: `http://${host}:${server.address().port}/` };
     } catch (error) {
       if (error.code === "EACCES")

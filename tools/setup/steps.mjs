@@ -1,6 +1,6 @@
 // The steps of set-up, in the order a fresh machine needs them. Each skips what is up to date.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fingerprint, npm, once, refuse, root, run, Stop, tools, which } from "./lib.mjs";
 
@@ -8,6 +8,10 @@ const TARGET = "wasm32-unknown-unknown";
 /** The engine as cargo leaves it, and as the page and the command line load it. */
 export const raw = join(root, "target", TARGET, "wasm", "featherweight.wasm");
 export const bound = join(root, "www", "engine", "wasm", "featherweight_bg.wasm");
+/** The same with relaxed SIMD, for browsers that have it. */
+const relaxedTarget = join(root, "target", "relaxed");
+const relaxedRaw = join(relaxedTarget, TARGET, "wasm", "featherweight.wasm");
+export const relaxedBound = join(root, "www", "engine", "wasm", "featherweight_relaxed_bg.wasm");
 
 /** Node 20.19 or later of the lines Vite supports. */
 export function checkNode(version = process.versions.node) {
@@ -79,19 +83,27 @@ export function ensureBindgen() {
   });
 }
 
-/** The engine as WebAssembly. Cargo itself knows what is up to date. */
+/** The engine as WebAssembly, with and without relaxed SIMD. Cargo itself knows what is up to date. */
 export async function compileEngine() {
-  const before = existsSync(raw) ? digest(raw) : "";
-  const result = await run("cargo", ["build", "--profile", "wasm", "--lib", "--target", TARGET]);
-  if (result.code !== 0) refuse("a crate", "The engine does not compile.", result.output);
-  return digest(raw) !== before;
+  const made = [raw, relaxedRaw];
+  const before = made.map((path) => (existsSync(path) ? digest(path) : ""));
+  const build = ["build", "--profile", "wasm", "--lib", "--target", TARGET];
+  // Joined to the flags of .cargo/config.toml.
+  const flags = `target.${TARGET}.rustflags=["-C", "target-feature=+relaxed-simd"]`;
+  const results = await Promise.all([
+    run("cargo", build),
+    run("cargo", [...build, "--target-dir", relaxedTarget, "--config", flags]),
+  ]);
+  for (const { code, output } of results) if (code !== 0) refuse("a crate", "The engine does not compile.", output);
+  return made.some((path, i) => digest(path) !== before[i]);
 }
 
-/** The engine's JavaScript and types, in www/engine/wasm. */
+/** The engine's JavaScript and types, in www/engine/wasm. One script serves both builds. */
 export function bindEngine() {
-  const mark = `${digest(raw)} ${locked("wasm-bindgen")} ${fingerprint(["tools/setup/steps.mjs"])}`;
+  const own = fingerprint(["tools/setup/steps.mjs"]);
+  const mark = `${digest(raw)} ${digest(relaxedRaw)} ${locked("wasm-bindgen")} ${own}`;
   const folder = join(root, "www", "engine", "wasm");
-  const made = [bound, join(folder, "featherweight.js"), join(folder, "featherweight.d.ts")];
+  const made = [bound, relaxedBound, join(folder, "featherweight.js"), join(folder, "featherweight.d.ts")];
   return once(join(root, "target", "stamps", "bind"), mark, made, async () => {
     const flags = [
       "--target",
@@ -99,9 +111,20 @@ export function bindEngine() {
       "--omit-default-module-path",
       "--remove-name-section",
       "--remove-producers-section",
+      "--out-name",
+      "featherweight",
     ];
-    const result = await run("wasm-bindgen", [raw, ...flags, "--out-dir", folder, "--out-name", "featherweight"]);
-    if (result.code !== 0) throw new Stop("wasm-bindgen refused the engine.", result.output);
+    const relaxedFolder = join(relaxedTarget, "bound");
+    for (const [input, out] of [
+      [raw, folder],
+      [relaxedRaw, relaxedFolder],
+    ]) {
+      const result = await run("wasm-bindgen", [input, ...flags, "--out-dir", out]);
+      if (result.code !== 0) throw new Stop("wasm-bindgen refused the engine.", result.output);
+    }
+    const glue = [folder, relaxedFolder].map((each) => readFileSync(join(each, "featherweight.js"), "utf8"));
+    if (glue[0] !== glue[1]) throw new Stop("The two builds of the engine want different JavaScript.");
+    copyFileSync(join(relaxedFolder, "featherweight_bg.wasm"), relaxedBound);
   });
 }
 

@@ -3,7 +3,7 @@
 import { line } from "d3-shape";
 import { DOT, type Label, placeLabels, type Segment } from "./labels";
 import { type Point, paretoFront, paretoPath } from "./pareto";
-import { type Axis, accuracyAxis, bitsAxis, bytesAxis, KILOBYTE } from "./scales";
+import { type Axis, accuracyAxis, bitsAxis, bitsPerCharacterAxis, bytesAxis, KILOBYTE } from "./scales";
 import { type SvgNode, svg } from "./svg";
 
 export interface Mark {
@@ -12,7 +12,7 @@ export interface Mark {
   readonly series: readonly string[];
   /** Bytes or bits per weight, as `axis` says. */
   readonly x: number;
-  /** Accuracy and its interval, in percent. */
+  /** Accuracy and its interval, in percent; bits per character for text. */
   readonly percent: number;
   readonly low: number;
   readonly high: number;
@@ -37,6 +37,8 @@ export interface Series {
 export interface AccuracyWords {
   /** Unit at the end of the x axis. */
   readonly unit: string;
+  /** Unit over the y axis. */
+  readonly measure: string;
   readonly baseline: string;
   readonly chance: string;
   readonly current: string;
@@ -45,6 +47,8 @@ export interface AccuracyWords {
 
 export interface AccuracyData {
   readonly axis: "bytes" | "bits";
+  /** Percent of right answers, more being better; or bits per character, fewer being better. */
+  readonly measure: "percent" | "bits";
   readonly marks: readonly Mark[];
   readonly series: readonly Series[];
   /** Accuracy before compression in percent, once known. */
@@ -77,7 +81,7 @@ export interface Plot {
   readonly top: number;
   readonly bottom: number;
   readonly x: Axis;
-  readonly y: ReturnType<typeof accuracyAxis>;
+  readonly y: Axis;
 }
 
 /** Room for labels around the plot, and both axes. */
@@ -93,7 +97,9 @@ export function accuracyPlot(data: AccuracyData, size: Size): Plot {
     data.axis === "bytes"
       ? bytesAxis(xs.length > 0 ? xs : [8 * KILOBYTE, 256 * KILOBYTE], [left + 8, right])
       : bitsAxis(xs.length > 0 ? xs : [1, 32], [left + 8, right]);
-  return { left, right, top, bottom, x, y: accuracyAxis(percents.length > 0 ? percents : [0], [bottom, top]) };
+  const values = percents.length > 0 ? percents : [0];
+  const y = data.measure === "bits" ? bitsPerCharacterAxis(values, [bottom, top]) : accuracyAxis(values, [bottom, top]);
+  return { left, right, top, bottom, x, y };
 }
 
 /** Where the vertical axis starts, in percent: what must be said in words unless it is zero. */
@@ -141,7 +147,9 @@ export function accuracyChart(data: AccuracyData, size: Size, id: string): SvgNo
 
 function axes(data: AccuracyData, plot: Plot, size: Size): SvgNode[] {
   const { left, right, top, bottom, x, y } = plot;
-  const parts: SvgNode[] = [svg("text", { class: "axis", x: left - 8, y: top - 12, "text-anchor": "end" }, "%")];
+  const parts: SvgNode[] = [
+    svg("text", { class: "axis", x: left - 8, y: top - 12, "text-anchor": "end" }, data.words.measure),
+  ];
   for (const tick of y.ticks) {
     parts.push(
       svg("line", { class: "hair", x1: left, x2: right, y1: y.scale(tick), y2: y.scale(tick) }),
@@ -170,11 +178,21 @@ function axes(data: AccuracyData, plot: Plot, size: Size): SvgNode[] {
   return parts;
 }
 
+/** A value that is greater for the better of two. */
+function better(data: AccuracyData, value: number): number {
+  return data.measure === "bits" ? -value : value;
+}
+
+/** Whether the line of guessing is inside the plot. */
+function showsChance(data: AccuracyData, plot: Plot): boolean {
+  return data.chance >= plot.y.domain[0] && data.chance <= plot.y.domain[1];
+}
+
 /** The best for their size, from the smallest on, in pixels. */
 function frontPoints(data: AccuracyData, positions: ReadonlyMap<string, Point>): Point[] {
   const points = data.marks.flatMap((mark) => {
     const point = positions.get(mark.key);
-    return point ? [{ x: point.x, y: mark.percent, pixel: point }] : [];
+    return point ? [{ x: point.x, y: better(data, mark.percent), pixel: point }] : [];
   });
   return paretoFront(points).map((point) => point.pixel);
 }
@@ -184,7 +202,7 @@ function seriesPoints(data: AccuracyData, series: Series, positions: ReadonlyMap
   return (
     data.marks
       .filter((mark) => mark.linked && mark.series.includes(series.key))
-      .sort((a, b) => a.x - b.x || b.percent - a.percent)
+      .sort((a, b) => a.x - b.x || better(data, b.percent) - better(data, a.percent))
       .flatMap((mark) => positions.get(mark.key) ?? [])
       // Of marks one above the other the line takes the best: it shows what a size can do, not a zigzag.
       .filter((point, index, points) => index === 0 || point.x - (points[index - 1]?.x ?? 0) > SAME_SIZE)
@@ -194,7 +212,7 @@ function seriesPoints(data: AccuracyData, series: Series, positions: ReadonlyMap
 /** Every line that a label would be struck through by: the baseline, chance, and those between the marks. */
 function struckBy(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Point>): Segment[] {
   const { left, right, y } = plot;
-  const levels = data.chance >= y.domain[0] ? [data.chance] : [];
+  const levels = showsChance(data, plot) ? [data.chance] : [];
   if (data.baseline !== undefined) levels.push(data.baseline);
   const across = levels.map((level): Segment => {
     const height = y.scale(level);
@@ -227,7 +245,7 @@ function struckBy(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string,
 function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Point>): SvgNode[] {
   const { left, right, y } = plot;
   const parts: SvgNode[] = [];
-  if (data.chance >= y.domain[0]) {
+  if (showsChance(data, plot)) {
     parts.push(
       svg("line", { class: "chance", x1: left, x2: right, y1: y.scale(data.chance), y2: y.scale(data.chance) }),
     );
@@ -297,7 +315,7 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
       always: true,
     });
   }
-  if (data.chance >= y.domain[0]) {
+  if (showsChance(data, plot)) {
     wanted.push({
       text: data.words.chance,
       class: "axis",

@@ -50,7 +50,15 @@ function data(marks: readonly Mark[], more: Partial<AccuracyData> = {}): Accurac
     current: undefined,
     active: undefined,
     pinned: undefined,
-    words: { unit: "KB", baseline: "32 bits: 90.00 %", chance: "guessing 10 %", current: "this recipe", pinned: "A" },
+    measure: "percent",
+    words: {
+      unit: "KB",
+      measure: "%",
+      baseline: "32 bits: 90.00 %",
+      chance: "guessing 10 %",
+      current: "this recipe",
+      pinned: "A",
+    },
     ...more,
   };
 }

@@ -54,6 +54,16 @@ export function bitsAxis(values: readonly number[], range: readonly [number, num
   };
 }
 
+/** Bits per character, fewer at the top: from the tenth below the least to the one above the greatest. */
+export function bitsPerCharacterAxis(bits: readonly number[], range: readonly [number, number]): Axis {
+  const from = Math.floor(Math.min(...bits) * 10 - 0.5) / 10;
+  const to = Math.max(from + 0.5, Math.ceil(Math.max(...bits) * 10 + 0.5) / 10);
+  const scale = scaleLinear()
+    .domain([to, from])
+    .range([...range]);
+  return { scale, ticks: scale.ticks(5), domain: [from, to] };
+}
+
 /**
  * Accuracy in percent. Starts at zero once something falls below 40 %, otherwise at the ten below the least;
  * always ends at 100. `truncated` tells whether the axis must say where it starts.

@@ -4,7 +4,7 @@ import { Assets } from "./assets";
 import { localPort } from "./local";
 import { Pool, type Wishes } from "./pool";
 import type { Manifest, Port } from "./protocol";
-import { missingFeature } from "./support";
+import { hasRelaxedSimd, missingFeature } from "./support";
 import {
   type Bindings,
   type Catalog,
@@ -13,15 +13,18 @@ import {
   EngineError,
   type Identity,
   isCoreError,
+  type Measured,
   type Picture,
   type Progress,
   type Recipe,
   type RunResult,
   type Split,
   type Sweep,
+  type Writing,
 } from "./types";
 import init, * as generated from "./wasm/featherweight.js";
 import wasmUrl from "./wasm/featherweight_bg.wasm?url";
+import relaxedUrl from "./wasm/featherweight_relaxed_bg.wasm?url";
 import EngineWorker from "./worker?worker";
 
 export type { Wishes } from "./pool";
@@ -58,9 +61,13 @@ export interface Client {
   sweep(sweep: Sweep, wishes?: SweepWishes): Promise<SweepResult[]>;
   /** How sure the recipe's model is of each class, for one picture (planar bytes, 0 to 255). */
   probabilities(recipe: Recipe, pixels: Uint8Array, wishes?: Wishes): Promise<Float32Array>;
+  /** Has the recipe's model write; `wishes.onText` gets the text as it is written, the promise the whole. */
+  write(recipe: Recipe, writing: Writing, wishes?: Wishes): Promise<string>;
   image(set: string, split: Split, index: number, wishes?: Wishes): Promise<Picture>;
   /** The compressed model as a safetensors file. */
   exported(recipe: Recipe, wishes?: Wishes): Promise<Uint8Array>;
+  /** Times the kernels and the recipe's layers on this machine. */
+  measure(recipe: Recipe, wishes?: Wishes): Promise<Measured>;
   /** Workers there are, runs under way and runs waiting. */
   readonly state: Pool["state"];
   dispose(): void;
@@ -68,9 +75,13 @@ export interface Client {
 
 /** Compiles the engine and starts the first worker. Rejects when the browser cannot run it. */
 export async function createClient(base: string = document.baseURI): Promise<Client> {
-  const missing = missingFeature((bytes) => WebAssembly.validate(bytes));
+  const validate = (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.validate(bytes);
+  const missing = missingFeature(validate);
   if (missing !== null) throw new EngineError({ code: "unsupported", path: "", found: missing, allowed: "" });
-  const [module, manifests] = await Promise.all([compile(), localManifests(base)]);
+  const [module, manifests] = await Promise.all([
+    compile(hasRelaxedSimd(validate) ? relaxedUrl : wasmUrl),
+    localManifests(base),
+  ]);
   await init({ module_or_path: module });
   const core = new wasm.Engine();
   asked(() => {
@@ -90,10 +101,11 @@ export async function createClient(base: string = document.baseURI): Promise<Cli
   return clientOf(pool, core);
 }
 
-async function compile(): Promise<WebAssembly.Module> {
-  const response = await fetch(wasmUrl);
+/** Two builds of one engine, with the same results: relaxed SIMD has a faster integer product. */
+async function compile(url: string): Promise<WebAssembly.Module> {
+  const response = await fetch(url);
   if (!response.ok) {
-    throw new EngineError({ code: "asset", path: wasmUrl, found: `HTTP ${response.status}`, allowed: "" });
+    throw new EngineError({ code: "asset", path: url, found: `HTTP ${response.status}`, allowed: "" });
   }
   // Some hosts send wasm under another type, which streaming refuses.
   if (response.headers.get("content-type") !== "application/wasm") {
@@ -160,8 +172,10 @@ function clientOf(pool: Pool, core: Engine): Client {
     sweep: async (sweep, wishes = {}) => Promise.all(expand(sweep).map((cell, index) => cellRun(cell, index, wishes))),
     probabilities: async (recipe, pixels, wishes) =>
       pool.submit({ type: "probabilities", ...withKey(recipe), pixels }, wishes),
+    write: async (recipe, writing, wishes) => pool.submit({ type: "write", ...withKey(recipe), ...writing }, wishes),
     image: (set, split, index, wishes) => pool.submit({ type: "image", set, split, index }, wishes),
     exported: async (recipe, wishes) => pool.submit({ type: "exported", ...withKey(recipe) }, wishes),
+    measure: async (recipe, wishes) => pool.submit({ type: "measure", ...withKey(recipe) }, wishes),
     get state() {
       return pool.state;
     },

@@ -1,5 +1,6 @@
 /** The engine on the page's own thread, for pages that allow no workers: the same session, cut into the same slices. */
 
+import { chooseKernel } from "./kernels";
 import type { Manifest, Port, Request, Response } from "./protocol";
 import { Session } from "./session";
 import { turns } from "./turn";
@@ -18,6 +19,7 @@ export function localPort(bindings: Bindings, manifests: readonly Manifest[]): P
     },
   };
   const post = (data: Response) => queueMicrotask(() => !ended && port.onmessage?.({ data }));
+  chooseKernel(bindings, () => performance.now());
   const session = new Session(bindings, manifests, { post, turn: turns(), now: () => performance.now() });
   post({ type: "ready" });
   return port;

@@ -6,7 +6,7 @@
  * checkpoint, and then reported as an error.
  */
 
-import type { Port, Response, Results, Work } from "./protocol";
+import { isLong, type Port, type Response, type Results, type Work } from "./protocol";
 import { EngineError, isCoreError, type Progress } from "./types";
 
 export interface PoolOptions {
@@ -25,6 +25,8 @@ export interface PoolOptions {
 export interface Wishes {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** More of a text being written. */
+  readonly onText?: ((text: string) => void) | undefined;
   /** Higher goes first; equals go in the order they came. */
   readonly priority?: number | undefined;
 }
@@ -34,6 +36,7 @@ interface Task {
   work: Work;
   readonly priority: number;
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  readonly onText: ((text: string) => void) | undefined;
   readonly resolve: (result: Results[keyof Results]) => void;
   readonly reject: (reason: unknown) => void;
   attempts: number;
@@ -78,7 +81,7 @@ export class Pool {
 
   /** Gives work to a worker. Rejects with the core's error, with `signal`'s reason, or with code `internal`. */
   submit<K extends Work["type"]>(work: Work & { type: K }, wishes: Wishes = {}): Promise<Results[K]> {
-    const { signal, onProgress, priority = 0 } = wishes;
+    const { signal, onProgress, onText, priority = 0 } = wishes;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       if (this.disposed) return reject(failure("the engine was closed"));
@@ -94,6 +97,7 @@ export class Pool {
         work,
         priority,
         onProgress,
+        onText,
         resolve: settle(resolve as (result: Results[keyof Results]) => void),
         reject: settle(reject),
         attempts: 0,
@@ -122,7 +126,7 @@ export class Pool {
   }
 
   private place(task: Task): void {
-    if (task.work.type === "run") {
+    if (isLong(task.work)) {
       const after = this.queue.findIndex((each) => comesBefore(task, each));
       this.queue.splice(after < 0 ? this.queue.length : after, 0, task);
       this.pump();
@@ -153,7 +157,7 @@ export class Pool {
   /** The worker that holds the model already, or else the one with the least to do. */
   private choose(work: Work): Slot | null {
     const load = (slot: Slot) => slot.small.size * 2 + (slot.run === null ? 0 : 1);
-    const holds = (slot: Slot) => work.type !== "image" && work.type !== "run" && slot.keys.has(work.key);
+    const holds = (slot: Slot) => work.type !== "image" && !isLong(work) && slot.keys.has(work.key);
     const [best] = [...this.slots].sort((a, b) => Number(holds(b)) - Number(holds(a)) || load(a) - load(b));
     return best ?? null;
   }
@@ -215,6 +219,10 @@ export class Pool {
       if (task.cancelled === null) task.onProgress?.(message.progress);
       return;
     }
+    if (message.type === "text") {
+      task.onText?.(message.text);
+      return;
+    }
     if (slot.run === task) slot.run = null;
     slot.small.delete(task.id);
     if (task.cancelled !== null) task.reject(task.cancelled.reason);
@@ -249,6 +257,8 @@ export class Pool {
     if (slot === undefined) return;
     if (slot.run !== task) {
       slot.small.delete(task.id);
+      // Most small tasks end by themselves before this arrives; a text being written stops.
+      slot.port.postMessage({ type: "cancel", id: task.id });
       task.reject(reason);
       return;
     }

@@ -1,19 +1,29 @@
 /** The messages between the pool and a worker. Every task has an id of its own; answers carry it. */
 
-import type { CoreError, Picture, Progress, Recipe, RunResult, Split } from "./types";
+import type { CoreError, Measured, Picture, Progress, Recipe, RunResult, Split, Writing } from "./types";
 
 /** What can be asked of a worker. `key` names the compressed model, so that it is prepared once. */
 export type Work =
   | { readonly type: "run"; readonly key: string; readonly recipe: Recipe; readonly checkpoint?: Uint8Array }
+  /** Kernels and layers timed on this machine; alone on its worker, as a run is. */
+  | { readonly type: "measure"; readonly key: string; readonly recipe: Recipe }
   | { readonly type: "probabilities"; readonly key: string; readonly recipe: Recipe; readonly pixels: Uint8Array }
+  | ({ readonly type: "write"; readonly key: string; readonly recipe: Recipe } & Writing)
   | { readonly type: "exported"; readonly key: string; readonly recipe: Recipe }
   | { readonly type: "image"; readonly set: string; readonly split: Split; readonly index: number };
+
+/** Whether work takes a worker's attention for itself, can be cancelled and tells how far it is. */
+export function isLong(work: Work): boolean {
+  return work.type === "run" || work.type === "measure";
+}
 
 /** What each kind of work answers. */
 export interface Results {
   run: RunResult;
+  measure: Measured;
   probabilities: Float32Array;
   exported: Uint8Array;
+  write: string;
   image: Picture;
 }
 
@@ -33,6 +43,8 @@ export type Request =
 export type Response =
   | { readonly type: "ready" }
   | { readonly type: "progress"; readonly id: number; readonly progress: Progress; readonly checkpoint?: Uint8Array }
+  /** More of the text that task `id` writes. */
+  | { readonly type: "text"; readonly id: number; readonly text: string }
   | { readonly type: "done"; readonly id: number; readonly result: Results[keyof Results] }
   | { readonly type: "error"; readonly id: number; readonly error: CoreError }
   | { readonly type: "cancelled"; readonly id: number }

@@ -18,6 +18,8 @@ interface Plan {
   /** Times a file's checksum is refused. */
   refusals?: number;
   phase?: Progress["phase"];
+  /** What its reports say of accuracy. */
+  accuracy?: { bits_per_character?: number };
 }
 
 /** An engine whose jobs take as many slices as planned, and a clock that a slice moves by `slice_ms`. */
@@ -41,11 +43,13 @@ function bench(plan: Plan = {}, slice_ms = 10) {
         clock += slice_ms;
         return { done: done >= slices, phase, done_macs: done, total_macs: slices, partial: null, bytes: null };
       },
-      report: () => "report" as unknown as ReturnType<Job["report"]>,
+      report: () => ({ accuracy: plan.accuracy ?? {} }) as unknown as ReturnType<Job["report"]>,
       predictions: () => new Uint8Array([1, 2]),
       probabilities: () => new Float32Array([0.5]),
       exported: () => new Uint8Array([3]),
       checkpoint: () => new Uint8Array([9]),
+      timedSteps: () => [],
+      runSteps: () => {},
       free: () => {
         counts.freed++;
       },
@@ -74,6 +78,17 @@ function bench(plan: Plan = {}, slice_ms = 10) {
       counts.prepared++;
       return jobOf();
     };
+    writer = (_: unknown, prompt: string) => ({
+      advance: (steps: number) => {
+        if (plan.trap) throw new WebAssembly.RuntimeError("unreachable");
+        counts.slices++;
+        clock += slice_ms;
+        return prompt.repeat(steps);
+      },
+      free: () => {
+        counts.freed++;
+      },
+    });
     image = () => {
       if (!files.has("data/image")) throw missing("data/image");
       return new Uint8Array([5]);
@@ -132,7 +147,7 @@ describe("a run", () => {
     expect(await answer(1)).toEqual({
       type: "done",
       id: 1,
-      result: { report: "report", predictions: new Uint8Array([1, 2]), labels: new Uint8Array([4, 4]) },
+      result: { report: { accuracy: {} }, predictions: new Uint8Array([1, 2]), labels: new Uint8Array([4, 4]) },
     });
     expect(posted.filter(({ type }) => type === "want")).toEqual([
       { type: "want", path: "data/a", fresh: false },
@@ -273,5 +288,42 @@ describe("compressed models", () => {
     await answer(2);
     expect(posted.some((each) => each.type === "done" && each.id === 1)).toBe(false);
     await answer(1);
+  });
+});
+
+describe("a text", () => {
+  const writing = (characters: number): Work => ({
+    type: "write",
+    key: "a",
+    recipe,
+    prompt: "x",
+    temperature: 1,
+    seed: 1,
+    characters,
+  });
+
+  it("is posted as it is written, in slices that grow to 20 ms, and answered whole", async () => {
+    const { session, posted, answer, counts } = bench({}, 5);
+    session.handle({ type: "work", id: 1, work: writing(50) });
+    expect(await answer(1)).toEqual({ type: "done", id: 1, result: "x".repeat(50) });
+    const parts = posted.flatMap((each) => (each.type === "text" ? [each.text] : []));
+    expect(parts.slice(0, 3)).toEqual(["x", "xx", "xxxx"]);
+    expect(parts.join("")).toBe("x".repeat(50));
+    expect(counts.freed).toBe(1);
+  });
+
+  it("stops between two slices when cancelled", async () => {
+    const { session, answer, counts } = bench({}, 100);
+    session.handle({ type: "work", id: 1, work: writing(1_000_000) });
+    while (counts.slices < 8) await new Promise((resolve) => setImmediate(resolve));
+    session.handle({ type: "cancel", id: 1 });
+    expect((await answer(1)).type).toBe("cancelled");
+    expect(counts.freed).toBe(1);
+  });
+
+  it("has no labels of images when its model is judged", async () => {
+    const { session, answer } = bench({ accuracy: { bits_per_character: 2 } });
+    session.handle({ type: "work", id: 1, work: run() });
+    expect(await answer(1)).toMatchObject({ result: { labels: new Uint8Array() } });
   });
 });

@@ -4,6 +4,7 @@
  */
 
 import type { Manifest, Request, Response, Results, Work } from "./protocol";
+import { kernelSpeeds, startOf, thisBrowser } from "./timing.mjs";
 import {
   type AssetNeed,
   type Bindings,
@@ -13,7 +14,10 @@ import {
   type Job,
   type Progress,
   type Recipe,
+  type Target,
+  type TextWriter,
 } from "./types";
+import type * as core from "./wasm/featherweight.js";
 
 /** One slice should take this long; twice of it still leaves the page's answer to a click under 50 ms. */
 const SLICE_MS = 20;
@@ -65,7 +69,7 @@ export class Session {
   private poisoned = false;
 
   constructor(
-    bindings: Bindings,
+    private readonly bindings: Bindings,
     manifests: readonly Manifest[],
     private readonly around: Surroundings,
   ) {
@@ -98,7 +102,9 @@ export class Session {
 
   private perform(id: number, work: Work, stopper: Stopper): Promise<Results[keyof Results]> {
     if (work.type === "run") return this.run(id, work.key, work.recipe, work.checkpoint, stopper);
+    if (work.type === "measure") return this.measure(id, work.key, work.recipe, stopper);
     if (work.type === "image") return this.picture(work.set, work.split, work.index);
+    if (work.type === "write") return this.write(id, work, stopper);
     return this.prepared(work.key, work.recipe).then((job) =>
       work.type === "exported" ? job.exported() : job.probabilities(work.pixels),
     );
@@ -111,7 +117,9 @@ export class Session {
     try {
       await this.drive(job, stopper, this.reporter(id, job));
       const predictions = job.predictions();
-      const result = { report: job.report(), predictions, labels: this.labels(recipe, predictions.length) };
+      const report = await this.withTargets(job, recipe, stopper);
+      const text = report.accuracy.bits_per_character !== undefined;
+      const result = { report, predictions, labels: this.labels(recipe, text ? 0 : predictions.length) };
       if (this.jobs.has(key)) job.free();
       else this.keep(key, Promise.resolve(job));
       return result;
@@ -120,6 +128,89 @@ export class Session {
       if (error instanceof Cancelled || isCoreError(error)) job.free();
       throw error;
     }
+  }
+
+  /** The report, with the latency of `this-browser` where the recipe asks for it. */
+  private async withTargets(job: Job, recipe: Recipe, stopper: Stopper) {
+    const report = job.report();
+    if (!recipe.targets?.includes("this-browser")) return report;
+    return { ...report, targets: [await this.latency(job, recipe, stopper, () => {})] };
+  }
+
+  private async latency(job: Job, recipe: Recipe, stopper: Stopper, sampled: () => void): Promise<Target> {
+    const start = startOf(recipe);
+    const baseline = await this.prepared(JSON.stringify(start), start);
+    const timing = thisBrowser(job as core.Job, baseline as core.Job, this.around.now);
+    return this.follow(timing, stopper, sampled);
+  }
+
+  /** Kernels first, then the layers of the recipe's network. */
+  private async measure(id: number, key: string, recipe: Recipe, stopper: Stopper) {
+    let posted = this.around.now();
+    const say = (done: number, total: number) => {
+      const now = this.around.now();
+      if (now - posted < PROGRESS_MS) return;
+      posted = now;
+      const progress = { done: false, phase: "evaluate" as const, done_macs: done, total_macs: total };
+      this.answer({ type: "progress", id, progress: { ...progress, partial: null, bytes: null } });
+    };
+    const job = await this.prepared(key, recipe);
+    // The kernels take about half of the time.
+    const kernels = await this.follow(kernelSpeeds(this.bindings, this.around.now), stopper, (share) => say(share, 2));
+    let samples = 0;
+    const target = await this.latency(job, recipe, stopper, () => say(1 + samples / (++samples + 200), 2));
+    return { engine: this.bindings.identity().engine, kernels, target };
+  }
+
+  /** Runs a generator to its end with a turn of the event loop between its steps. */
+  private async follow<S, T>(work: Generator<S, T>, stopper: Stopper, step: (value: S) => void): Promise<T> {
+    let turned = this.around.now();
+    for (;;) {
+      const next = work.next();
+      if (next.done) return next.value;
+      step(next.value);
+      if (this.around.now() - turned < SLICE_MS) continue;
+      await this.around.turn();
+      turned = this.around.now();
+      if (stopper.cancelled) {
+        // Lets the generator free what it holds.
+        work.return(undefined as T);
+        throw new Cancelled();
+      }
+    }
+  }
+
+  /** Writes a text, a slice at a time, and posts what each slice gave. */
+  private async write(id: number, work: Work & { type: "write" }, stopper: Stopper): Promise<string> {
+    const job = await this.prepared(work.key, work.recipe);
+    const writer = this.engine.writer(job, work.prompt, work.temperature, work.seed);
+    try {
+      const text = await this.writeWith(writer, id, work.characters, stopper);
+      writer.free();
+      return text;
+    } catch (error) {
+      // After a trap nothing of the instance may be touched.
+      if (error instanceof Cancelled || isCoreError(error)) writer.free();
+      throw error;
+    }
+  }
+
+  private async writeWith(writer: TextWriter, id: number, characters: number, stopper: Stopper): Promise<string> {
+    let text = "";
+    let steps = 1;
+    while (text.length < characters) {
+      if (stopper.cancelled) throw new Cancelled();
+      const from = this.around.now();
+      const more = writer.advance(Math.min(steps, characters - text.length));
+      steps = Math.max(
+        1,
+        Math.floor(nextBudget(steps * LEAST_BUDGET_MACS, this.around.now() - from) / LEAST_BUDGET_MACS),
+      );
+      text += more;
+      this.answer({ type: "text", id, text: more });
+      await this.around.turn();
+    }
+    return text;
   }
 
   /** Posts progress at most every 50 ms, and with it the newest checkpoint at most every two seconds. */

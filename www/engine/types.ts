@@ -50,8 +50,37 @@ export interface LayerReport extends Omit<core.LayerReport, "sqnr_db"> {
   readonly sqnr_db: number | null;
 }
 
+/** One layer as a target runs it. */
+export interface TargetLayer extends Omit<core.TimedStep, "macs"> {
+  readonly ms: number;
+  /** The same layer before any step. */
+  readonly baseline_ms: number;
+}
+
+/** A network's latency on one machine. */
+export interface Target {
+  readonly id: string;
+  /** Timed here, rather than modelled from cited figures. */
+  readonly measured: boolean;
+  /** Images of one run; times are of all of them. */
+  readonly batch: number;
+  readonly latency_ms: number;
+  /** The same network before any step. */
+  readonly baseline_latency_ms: number;
+  readonly layers: readonly TargetLayer[];
+}
+
+/** Times taken on this machine. */
+export interface Measured {
+  readonly engine: string;
+  readonly kernels: readonly { readonly id: string; readonly gops: number }[];
+  readonly target: Target;
+}
+
 export interface Report extends Omit<core.Report, "layers"> {
   readonly layers: readonly LayerReport[];
+  /** Where the recipe names targets. */
+  readonly targets?: readonly Target[];
 }
 
 /** One cell of a sweep: a canonical recipe, or why there is none. */
@@ -93,7 +122,7 @@ export interface RunResult {
   readonly report: Report;
   /** Predicted class of each evaluated image, in data order. */
   readonly predictions: Uint8Array;
-  /** True class of each of the same images. */
+  /** True class of each of the same images; empty for text, whose answers are one for each character. */
   readonly labels: Uint8Array;
 }
 
@@ -103,8 +132,25 @@ export interface Picture {
   readonly label: number;
 }
 
+/** What a text is written from. */
+export interface Writing {
+  readonly prompt: string;
+  /** 0 always takes the likeliest character; 1 draws as the model says. */
+  readonly temperature: number;
+  readonly seed: number;
+  /** How many characters to write. */
+  readonly characters: number;
+}
+
+/** A text under way inside the core. */
+export type TextWriter = Pick<core.TextWriter, "advance" | "free">;
+
 /** A run inside the core; see `session.ts` for how it is driven. */
-export interface Job extends Pick<core.Job, "checkpoint" | "exported" | "free" | "predictions" | "probabilities"> {
+export interface Job
+  extends Pick<
+    core.Job,
+    "checkpoint" | "exported" | "free" | "predictions" | "probabilities" | "runSteps" | "timedSteps"
+  > {
   advance(budget_macs: number): Progress;
   report(): Report;
 }
@@ -116,10 +162,16 @@ export interface Engine
   expand(sweep: unknown): Cell[];
   start(recipe: unknown, checkpoint?: Uint8Array): Job;
   prepare(recipe: unknown): Job;
+  writer(job: Job, prompt: string, temperature: number, seed: number): TextWriter;
 }
 
 /** What is used of the generated bindings; tests stand in for it. */
 export interface Bindings {
   readonly Engine: new () => Engine;
+  readonly KernelTrial: new (name: string) => Pick<core.KernelTrial, "free" | "run">;
+  readonly Workload: typeof core.Workload;
   identity(): core.Identity;
+  /** Integer kernels to choose from, and the choice; results are the same. See `kernels.ts`. */
+  kernels(): string[];
+  useKernel(name: string): void;
 }

@@ -1,5 +1,6 @@
 /** The worker's script: one classic file that is sent the compiled module and then does what the pool asks. */
 
+import { chooseKernel } from "./kernels";
 import type { Request, Response } from "./protocol";
 import { Session } from "./session";
 import { turns } from "./turn";
@@ -15,8 +16,10 @@ self.onmessage = (event: MessageEvent<Request>) => {
     return;
   }
   wasm.initSync({ module: message.module });
+  const bindings = wasm as unknown as Bindings;
+  chooseKernel(bindings, () => performance.now());
   const post = (answer: Response) => (self as unknown as { postMessage(answer: Response): void }).postMessage(answer);
-  session = new Session(wasm as unknown as Bindings, message.manifests, {
+  session = new Session(bindings, message.manifests, {
     post,
     turn: turns(),
     now: () => performance.now(),

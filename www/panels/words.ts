@@ -37,6 +37,27 @@ export function halfWidth(accuracy: Outcome["accuracy"]): string {
   return (((high - low) / 2) * 100).toFixed(2);
 }
 
+/** How good a model is, in the measure of its data: "90.12 %" or "2.013 bits / character". */
+export function qualityWords(accuracy: Outcome["accuracy"], speech: Speech): string {
+  return accuracy.bits_per_character === undefined
+    ? speech.percent(accuracy.top1, 2)
+    : speech.t("quality.text", { bits: accuracy.bits_per_character.toFixed(3) });
+}
+
+/** The same where there is little room: "2.013 bits". */
+export function shortQuality(accuracy: Outcome["accuracy"], speech: Speech): string {
+  return accuracy.bits_per_character === undefined
+    ? speech.percent(accuracy.top1, 2)
+    : speech.t("quality.text.short", { bits: accuracy.bits_per_character.toFixed(3) });
+}
+
+/** A change of {@link score} with its sign: points of a percent, or bits per character (more bits are worse). */
+export function changeOf(delta: number, text: boolean, speech: Speech): string {
+  if (!text) return speech.points(delta);
+  const bits = Math.abs(delta).toFixed(3);
+  return Number(bits) === 0 ? "0.000" : `${delta > 0 ? "−" : "+"}${bits}`;
+}
+
 export function mistakes(accuracy: { readonly correct: number; readonly total: number }): number {
   return accuracy.total - accuracy.correct;
 }

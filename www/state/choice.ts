@@ -68,6 +68,11 @@ export function dataOf(choice: Pick<Choice, "model">, catalog: Catalog | undefin
   return catalog?.data.find((entry) => entry.id === model?.data);
 }
 
+/** Whether the choice's model reads text. */
+export function readsText(choice: Pick<Choice, "model">, catalog: Catalog | undefined): boolean {
+  return dataOf(choice, catalog)?.kind === "text";
+}
+
 /** Images in the test split of the choice's data set. */
 export function testImages(choice: Choice, catalog: Catalog): number {
   return dataOf(choice, catalog)?.splits.test ?? 0;

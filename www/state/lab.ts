@@ -1,8 +1,19 @@
 /** The Lab: the view, the runs and the engine behind them. Panels read it, call its methods and listen for `change`. */
 
-import { allWidths, baselineOf, type Choice, choiceKey, dataOf, normalise, recipeIn, recipeOf } from "./choice";
+import {
+  allWidths,
+  baselineOf,
+  type Choice,
+  choiceKey,
+  dataOf,
+  normalise,
+  readsText,
+  recipeIn,
+  recipeOf,
+} from "./choice";
 import { DEFAULT_VIEW, type LinkProblem, readHash, type View, writeHash } from "./hash";
 import { coreError, type EnginePort } from "./port";
+import { scoreOf } from "./quality";
 import { newRun, type Outcome, type Run, smallestReaching } from "./runs";
 import type { Catalog, CoreError, Progress } from "./schema";
 
@@ -188,7 +199,7 @@ export class Lab extends EventTarget {
     this.#run(allWidths(this.view.choice, this.catalog).filter((entry) => !this.#fresh(entry)));
   }
 
-  /** Runs every width, then restores the smallest that reaches `target` percent. */
+  /** Runs every width, then restores the smallest that reaches `target`: percent, or bits per character. */
   async findSmallest(target: number): Promise<void> {
     if (!this.catalog) return;
     const family = allWidths({ ...this.view.choice, count: 0 }, this.catalog);
@@ -197,7 +208,7 @@ export class Lab extends EventTarget {
     const keys = new Set(family.map(choiceKey));
     const best = smallestReaching(
       [...this.runs.values()].filter((run) => keys.has(run.key)),
-      target / 100,
+      scoreOf(target, readsText(this.view.choice, this.catalog)),
     );
     if (best) this.choose(best.choice);
     this.found = { target, key: best?.key };

@@ -1,13 +1,23 @@
 /** What the page asks of the engine. `www/engine/client.ts` is one way to meet it; tests bring their own. */
 
-import type { Catalog, CoreError, Picture, Progress, Recipe, RunResult, Split } from "./schema";
+import type { Catalog, CoreError, Measured, Picture, Progress, Recipe, RunResult, Split, Writing } from "./schema";
 
 export interface EnginePort {
   catalog(): Promise<Catalog>;
   run(recipe: Recipe, options: { signal: AbortSignal; onProgress: (progress: Progress) => void }): Promise<RunResult>;
   probabilities(recipe: Recipe, pixels: Uint8Array): Promise<Float32Array>;
+  write(
+    recipe: Recipe,
+    writing: Writing,
+    options: { signal: AbortSignal; onText: (text: string) => void },
+  ): Promise<string>;
   image(set: string, split: Split, index: number): Promise<Picture>;
   exported(recipe: Recipe): Promise<Uint8Array>;
+  /** Times the kernels and the recipe's layers on this machine. */
+  measure(
+    recipe: Recipe,
+    options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
+  ): Promise<Measured>;
 }
 
 /** Any thrown thing as the engine's error, so that there is one way to put it into words. */

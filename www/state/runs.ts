@@ -1,6 +1,7 @@
 /** Runs: what has been computed for which choice, and what follows from two of them. */
 
 import { type Choice, choiceKey } from "./choice";
+import { score } from "./quality";
 import type { CoreError, Progress, Report } from "./schema";
 
 /** The part of a report that the page draws; a precomputed run holds no more than this. */
@@ -84,11 +85,11 @@ export function errorsPerClass(predictions: Uint8Array, labels: Uint8Array, clas
   return errors;
 }
 
-/** The smallest run of at least the wanted accuracy, among runs over the whole test set. */
-export function smallestReaching(runs: readonly Run[], top1: number): Run | undefined {
+/** The smallest run of at least the wanted score ({@link score}), among runs over the whole test set. */
+export function smallestReaching(runs: readonly Run[], least: number): Run | undefined {
   let best: Run | undefined;
   for (const run of runs) {
-    if (!run.outcome || run.choice.count !== 0 || run.outcome.accuracy.top1 < top1) continue;
+    if (!run.outcome || run.choice.count !== 0 || score(run.outcome.accuracy) < least) continue;
     if (!best?.outcome || run.outcome.size.bytes < best.outcome.size.bytes) best = run;
   }
   return best;

@@ -3,6 +3,7 @@
 export type {
   Catalog,
   CoreError,
+  Measured,
   Picture,
   Progress,
   Quantize,
@@ -10,6 +11,7 @@ export type {
   Report,
   RunResult,
   Split,
+  Writing,
 } from "../engine/types";
 
 import type { Catalog } from "../engine/types";

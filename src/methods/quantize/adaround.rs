@@ -234,7 +234,7 @@ impl Problem<'_> {
         for (first, count) in layer.gradient_tiles() {
             let rows = first..first + count;
             let own = &mut by_weight[rows.start * taps..rows.end * taps];
-            layer.backward_rows(&inputs, &gradients, first, &mut [own, &mut by_bias[rows]]);
+            layer.backward_rows(&inputs, &gradients, first, &mut [own, &mut by_bias[rows]], scratch);
         }
         Ok(by_weight)
     }

@@ -95,13 +95,14 @@ pub(super) async fn input_grids(
     seed: u64,
 ) -> Result<Vec<Option<InputGrid>>, CoreError> {
     let order = Rng::stream(seed, "calibrate", 0).permutation(images.len());
-    let mut plan = network.plan(Execution::Integer)?;
+    let watch: Vec<bool> = specs.iter().map(Option::is_some).collect();
+    let mut plan = network.plan_keeping(Execution::Integer, &watch)?;
     let mut watched = vec![Watched::default(); specs.len()];
     run(ctx, &mut plan, images, &order, specs, |node, value| match value {
         Some(value) => watched[node].see(value),
         None => watched[node].end_block(),
     })
-    .await;
+    .await?;
     let binned = |spec: &ActivationSpec| {
         spec.ranged() && !matches!(spec.calibration, Calibration::Minmax | Calibration::MovingAverage)
     };
@@ -115,7 +116,7 @@ pub(super) async fn input_grids(
                 watched[node].bins[bin] += 1;
             }
         })
-        .await;
+        .await?;
     }
     Ok(specs.iter().zip(&watched).map(|(spec, seen)| spec.as_ref().and_then(|spec| grid(spec, seen))).collect())
 }
@@ -128,7 +129,7 @@ async fn run(
     order: &[u32],
     specs: &[Option<ActivationSpec>],
     mut see: impl FnMut(usize, Option<f32>),
-) {
+) -> Result<(), CoreError> {
     let macs = plan.block_macs();
     for (first, chunk) in order.chunks(LANES).enumerate().map(|(i, chunk)| (i * LANES, chunk)) {
         images.fill(chunk.iter().map(|&i| i as usize), plan.input());
@@ -139,7 +140,8 @@ async fn run(
             if lanes == 0 {
                 continue;
             }
-            for values in plan.node_input(node).as_chunks::<LANES>().0 {
+            let input = plan.node_input(node).ok_or_else(|| CoreError::internal("calibrate", "no input kept"))?;
+            for values in input.as_chunks::<LANES>().0 {
                 for &value in &values[..lanes] {
                     see(node, Some(value));
                 }
@@ -148,6 +150,7 @@ async fn run(
         }
         ctx.tick(macs).await;
     }
+    Ok(())
 }
 
 fn grid(spec: &ActivationSpec, seen: &Watched) -> Option<InputGrid> {

@@ -23,6 +23,7 @@ pub(super) async fn gram(
     let taps = shape.taps();
     let mut sums = vec![0.0f64; taps * taps];
     let mut part = vec![0.0f32; taps * taps];
+    let mut packed = Vec::new();
     let mut buffer = vec![0.0f32; POSITIONS * taps * LANES];
     // Fully connected layers have one position: several blocks then share a part.
     let mut filled = 0;
@@ -39,7 +40,7 @@ pub(super) async fn gram(
             filled += 1;
             if filled == POSITIONS || (index == last && position == count - 1) {
                 let windows: Vec<&[f32]> = buffer[..filled * taps * LANES].chunks(taps * LANES).collect();
-                linear_rows(&windows, &windows, taps, 0, &mut part);
+                linear_rows(&windows, &windows, taps, 0, &mut part, &mut packed);
                 sums.iter_mut().zip(&part).for_each(|(sum, part)| *sum += f64::from(*part));
                 ctx.tick(gram_macs(taps, filled)).await;
                 filled = 0;

@@ -44,7 +44,8 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>) -> R
             None => Arithmetic::Float,
         };
         run(ctx, &mut rounded, cx.network, node, arithmetic).await?;
-        let touched = spec.is_some() || cx.network.inputs[node].is_some();
+        let biased = entry.op.windows(&graph.input_shapes(entry)).is_some();
+        let touched = biased && (spec.is_some() || cx.network.inputs[node].is_some());
         if let Some(float) = float.as_ref().filter(|_| step.correction == Correction::Bias && touched) {
             let errors = mean_errors(&entry.params[0].shape, &rounded, float, node);
             let bias = &mut cx.network.parameters[entry.first_param + 1].latent;

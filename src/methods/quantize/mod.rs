@@ -263,7 +263,7 @@ impl Step for QuantizeStep {
             let wanted: Vec<Option<ActivationSpec>> = (0..cx.network.graph.nodes().len())
                 .map(|node| {
                     let name = &cx.network.graph.nodes()[node].name;
-                    cx.network.weight_of(node).and_then(|_| self.activations_of(name)).cloned()
+                    cx.network.rounds_input(node).then(|| self.activations_of(name)).flatten().cloned()
                 })
                 .collect();
             if wanted.iter().any(Option::is_some) {

@@ -24,7 +24,7 @@ pub struct Effect {
     pub layer: String,
     /// Position of the way it was rounded among those asked for.
     pub spec: usize,
-    /// Right answers.
+    /// Right answers: images, or characters of text.
     pub correct: u32,
     /// Signal to noise of the layer's output, 10·log10(Σy² / Σ(y − ŷ)²); `None` when nothing changed.
     pub sqnr_db: Option<f64>,
@@ -64,7 +64,7 @@ pub async fn sensitivity(
     };
     for first in (0..images.len()).step_by(chunk) {
         let range = first..(first + chunk).min(images.len());
-        let labels: Vec<u8> = range.clone().map(|image| images.label(image)).collect();
+        let labels: Vec<u8> = range.clone().flat_map(|image| images.labels(image)).copied().collect();
         let mut float = Stream::of(&graph, images, range);
         for node in 0..graph.nodes().len() {
             let before = float.clone();
@@ -91,9 +91,10 @@ pub async fn sensitivity(
                     alone.run(ctx, &graph, later, &tensors(later), Arithmetic::Float).await?;
                     alone.forget(&graph, later);
                 }
-                let blocks = alone.output(graph.nodes().len() - 1).iter().zip(labels.chunks(LANES));
+                let blocks =
+                    alone.output(graph.nodes().len() - 1).iter().zip(labels.chunks(LANES * images.positions()));
                 for (logits, labels) in blocks {
-                    let found = softmax_cross_entropy(logits, labels, labels.len(), None);
+                    let found = softmax_cross_entropy(logits, labels, images.positions(), labels.len(), None);
                     let right = found.iter().zip(labels).filter(|(image, label)| image.prediction == **label);
                     effect.correct += right.count() as u32;
                 }

@@ -4,7 +4,7 @@ use crate::error::{CoreError, ErrorCode};
 use crate::graph::Edit;
 use crate::methods::{Choice, choose, id_of, ids};
 use crate::models::Network;
-use crate::ops::{EPSILON, Relu};
+use crate::ops::{BATCH_NORM_EPSILON, Relu};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ fn fold_batchnorm(network: &mut Network) -> Result<usize, CoreError> {
         let slope: Vec<f64> = scale
             .iter()
             .zip(&variance)
-            .map(|(&scale, &variance)| f64::from(scale) / (f64::from(variance) + f64::from(EPSILON)).sqrt())
+            .map(|(&scale, &variance)| f64::from(scale) / (f64::from(variance) + f64::from(BATCH_NORM_EPSILON)).sqrt())
             .collect();
         let weight = network.parameters[own].latent.data_mut();
         let taps = (weight.len() / slope.len().max(1)).max(1);

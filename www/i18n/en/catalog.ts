@@ -5,14 +5,17 @@ export const catalog = {
   "model.lenet5-fashion": "LeNet-5 on fashion",
   "model.resnet8-fashion": "ResNet-8 on fashion",
   "model.mobilenet-fashion": "MobileNet on fashion",
+  "model.transformer-shakespeare": "Transformer on Shakespeare",
 
   "data.digits": "UCI digits, 8×8",
   "data.fashion": "Fashion-MNIST, 28×28",
+  "data.shakespeare": "Shakespeare’s plays, 128 characters a passage",
   "data.mnist": "MNIST, 28×28",
   "data.cifar10": "CIFAR-10, 32×32 in colour",
 
   "reader.digits": "reader of digits",
   "reader.fashion": "reader of clothes",
+  "reader.shakespeare": "writer of plays",
   "reader.mnist": "reader of digits",
   "reader.cifar10": "reader of pictures",
 

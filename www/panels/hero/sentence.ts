@@ -24,6 +24,16 @@ export function heroSentence(input: HeroInput, speech: Speech): Part[] {
     const going = current?.state === "running" || current?.state === "queued";
     return speech.parts(going ? "hero.waiting" : "hero.unknown", values);
   }
+  if (after.accuracy.bits_per_character !== undefined) {
+    const figure = (outcome: typeof after) => outcome.accuracy.bits_per_character?.toFixed(3) ?? "";
+    return speech.parts(isBaseline(choice) ? "hero.text.baseline" : "hero.text", {
+      ...values,
+      size: speech.kilobytes(after.size.bytes),
+      baseline: speech.kilobytes(before.size.bytes),
+      before: figure(before),
+      after: figure(after),
+    });
+  }
   const total = speech.whole(after.accuracy.total);
   const weights = {
     ...values,

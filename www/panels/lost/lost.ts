@@ -3,7 +3,8 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { type ClassRow, classChart } from "../../charts/classes";
 import { paint } from "../../charts/svg";
-import { type Choice, choiceKey, dataOf, isBaseline } from "../../state/choice";
+import { type Choice, choiceKey, dataOf, isBaseline, readsText } from "../../state/choice";
+import { changed } from "../../state/quality";
 import { errorsPerClass, type Flip, flips } from "../../state/runs";
 import type { DataSet, Picture } from "../../state/schema";
 import { inkPixels } from "../draw/ink";
@@ -67,7 +68,7 @@ export class LostPanel extends Panel {
     if (before !== this.#of[0] || after !== this.#of[1]) this.page = 0;
     this.#of = of;
     this.#loss =
-      before && after && labels && data
+      before && after && labels && data && data.kind !== "text"
         ? lossOf(before, after, labels, data, (id) => this.speech.name("class", id))
         : undefined;
   }
@@ -114,12 +115,26 @@ export class LostPanel extends Panel {
     const { choice, pinned } = lab.view;
     if (pinned && choiceKey(choice) === choiceKey(lab.referenceChoice)) return this.t("lost.pinned.here");
     if (!pinned && isBaseline(choice)) return this.t("lost.baseline");
+    if (readsText(choice, lab.catalog)) return this.#textWords();
     if (!loss) return this.t("lost.needed");
     if (loss.flips.length === 0) return this.t("lost.none");
     return this.t("lost.count", {
       flipped: speech.whole(loss.flips.length),
       total: speech.whole(loss.total),
       right: speech.whole(loss.right),
+    });
+  }
+
+  /** What changed in the guesses of a model of text. */
+  #textWords(): string {
+    const { reference, current } = this.lab;
+    const [before, after] = [reference?.report?.accuracy, current?.report?.accuracy];
+    if (!reference?.predictions || !current?.predictions || !before || !after) return this.t("lost.needed.text");
+    return this.t("lost.text", {
+      changed: this.speech.whole(changed(reference.predictions, current.predictions)),
+      total: this.speech.whole(after.total),
+      before: this.speech.percent(before.top1, 1),
+      after: this.speech.percent(after.top1, 1),
     });
   }
 
@@ -145,6 +160,7 @@ export class LostPanel extends Panel {
     const pages = loss ? Math.ceil(loss.flips.length / PAGE) : 0;
     const shown = loss ? loss.flips.slice(this.page * PAGE, this.page * PAGE + PAGE) : [];
     const { choice, pinned } = lab.view;
+    const text = readsText(choice, lab.catalog);
     const name = (index: number) => speech.name("class", data?.classes[index] ?? String(index));
     return html`
       <h2>${this.t("lost.title")}</h2>
@@ -177,12 +193,12 @@ export class LostPanel extends Panel {
             : nothing
         }
         ${
-          pinned || isBaseline(choice) || !loss
+          pinned || isBaseline(choice) || !(loss ?? (text && lab.current?.report))
             ? nothing
             : html`<button class="link" @click=${() => lab.pin(choice)}>${this.t("lost.pin")}</button>`
         }
       </p>
-      <h2 class="pays-title">${this.t("lost.pays")} <small>${this.t(pinned ? "lost.pays.sub.ab" : "lost.pays.sub")}</small></h2>
+      <h2 class="pays-title" ?hidden=${text}>${this.t("lost.pays")} <small>${this.t(pinned ? "lost.pays.sub.ab" : "lost.pays.sub")}</small></h2>
       <div class="pays"></div>
     `;
   }

@@ -10,7 +10,7 @@ export class NotesPanel extends Panel {
     const { catalog } = this.lab;
     if (!catalog) return html`<h2>${this.t("notes.title")}</h2>`;
     const sets = readSets(catalog).map((set) =>
-      this.t("notes.set", {
+      this.t(set.kind === "text" ? "notes.set.text" : "notes.set", {
         name: speech.name("data", set.id),
         count: speech.whole(set.splits.test ?? 0),
         licence: set.licence,

@@ -9,8 +9,9 @@ export interface Option {
 }
 
 export interface Control {
-  /** Suffix of the words: `recipe.<id>` and `about.<id>`. */
   readonly id: string;
+  /** Suffix of the words, `recipe.<words>` and `about.<words>`; the id when absent. */
+  readonly words?: string;
   readonly options: readonly Option[];
   readonly value: string;
   /** `segments` shows all options side by side, `list` opens them. */
@@ -30,7 +31,8 @@ export interface Disclosure {
 
 /** Draws a control. Segments are radio buttons, so arrow keys move between them as everywhere. */
 export function control(entry: Control, disclosure: Disclosure, speech: Speech): TemplateResult {
-  const name = speech.t(`recipe.${entry.id}`);
+  const words = entry.words ?? entry.id;
+  const name = speech.t(`recipe.${words}`);
   const open = disclosure.open === entry.id;
   return html`
     <div class="control ${entry.id}">
@@ -46,7 +48,7 @@ export function control(entry: Control, disclosure: Disclosure, speech: Speech):
       </span>
       ${entry.unused !== undefined ? html`<span class="soft unused">${entry.unused}</span>` : entry.look === "segments" ? segments(entry) : list(entry)}
       <p id="about-${entry.id}" class="explanation soft" ?hidden=${!open}>
-        ${speech.t(`about.${entry.id}`)} ${entry.detail}
+        ${speech.t(`about.${words}`)} ${entry.detail}
         ${entry.source ? html`<span class="source">${speech.t("recipe.source", { source: entry.source })}</span>` : nothing}
       </p>
     </div>

@@ -1,7 +1,15 @@
 /** The recipe's controls, made from the catalog and the choice. Nothing here names a format or a model. */
 
 import type { Speech } from "../../i18n";
-import { type Choice, formatOf, NO_ACTIVATIONS, testImages, weightFormats, widthStops } from "../../state/choice";
+import {
+  type Choice,
+  formatOf,
+  NO_ACTIVATIONS,
+  readsText,
+  testImages,
+  weightFormats,
+  widthStops,
+} from "../../state/choice";
 import type { Catalog } from "../../state/schema";
 import type { Control } from "./control";
 
@@ -9,6 +17,8 @@ export type Change = (change: Partial<Choice>) => void;
 
 /** Counts of images offered besides the whole split. */
 const COUNTS = [1000, 2000];
+/** The same for passages of text, which take longer. */
+const TEXT_COUNTS = [100, 300];
 
 export function modelControl(choice: Choice, catalog: Catalog, speech: Speech, change: Change): Control {
   const model = catalog.models.find((entry) => entry.id === choice.model);
@@ -44,7 +54,8 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
   const explain = (id: string, levels: number | null | undefined) =>
     speech.has(`explain.${id}`) ? speech.t(`explain.${id}`, { levels: speech.whole(levels ?? 0) }) : "";
   const all = testImages(choice, catalog);
-  const counts = COUNTS.filter((count) => count < all);
+  const text = readsText(choice, catalog);
+  const counts = (text ? TEXT_COUNTS : COUNTS).filter((count) => count < all);
   return [
     {
       id: "width",
@@ -132,6 +143,7 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
     },
     {
       id: "count",
+      words: text ? "count.text" : "count",
       options: [
         ...counts.map((count) => ({ value: String(count), name: speech.whole(count) })),
         { value: "0", name: speech.t("recipe.count.all") },

@@ -1,11 +1,12 @@
 /** The recipe: the model, the quantize step with all it can be given, and what each costs. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { isBaseline, recipeOf } from "../../state/choice";
+import { isBaseline, readsText, recipeOf } from "../../state/choice";
 import { coreError } from "../../state/port";
+import { score } from "../../state/quality";
 import { Panel } from "../panel";
 import { save } from "../save";
-import { recipeCode } from "../words";
+import { changeOf, recipeCode, shortQuality } from "../words";
 import { control } from "./control";
 import { modelControl, quantizeControls } from "./controls";
 
@@ -50,10 +51,11 @@ export class RecipePanel extends Panel {
     const before = lab.baseline?.outcome;
     const after = lab.current?.outcome;
     const change = lab.choose.bind(lab);
+    const text = readsText(choice, catalog);
     const effect =
       before && after && !isBaseline(choice)
-        ? this.t("recipe.effect.step", {
-            points: speech.points(after.accuracy.top1 - before.accuracy.top1),
+        ? this.t(text ? "recipe.effect.step.text" : "recipe.effect.step", {
+            points: changeOf(score(after.accuracy) - score(before.accuracy), text, speech),
             size: `−${((1 - after.size.bytes / before.size.bytes) * 100).toFixed(0)}`,
           })
         : "";
@@ -63,7 +65,7 @@ export class RecipePanel extends Panel {
         <li>
           <p class="step">
             <i aria-hidden="true">○</i>${this.t("recipe.model")}
-            <span class="effect">${before ? this.t("recipe.effect.model", { percent: speech.percent(before.accuracy.top1, 2), size: speech.kilobytes(before.size.bytes) }) : nothing}</span>
+            <span class="effect">${before ? this.t("recipe.effect.model", { percent: shortQuality(before.accuracy, speech), size: speech.kilobytes(before.size.bytes) }) : nothing}</span>
           </p>
           ${control(modelControl(choice, catalog, speech, change), disclosure, speech)}
         </li>

@@ -1,11 +1,11 @@
 /** The runs table: the chart for those who would rather read, sort or export. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { baselineOf, choiceKey, isBaseline } from "../../state/choice";
-import type { Run } from "../../state/runs";
+import { baselineOf, choiceKey, isBaseline, readsText } from "../../state/choice";
+import type { Outcome, Run } from "../../state/runs";
 import { Panel } from "../panel";
 import { save } from "../save";
-import { errorWords, halfWidth, mistakes, recipeName } from "../words";
+import { changeOf, errorWords, halfWidth, mistakes, recipeName } from "../words";
 import { COLUMNS, type Column, type Order, type Row, runsOn, sortRows, toCsv, toJson, toRows } from "./table";
 
 export class RunsPanel extends Panel {
@@ -57,7 +57,7 @@ export class RunsPanel extends Panel {
     const sorted = this.order.column === column.id ? (this.order.descending ? "descending" : "ascending") : "none";
     const arrow = sorted === "none" ? "" : sorted === "descending" ? " ↓" : " ↑";
     return html`<th scope="col" class=${column.id} aria-sort=${sorted}>
-      <button @click=${() => this.#sort(column.id)}>${this.t(`runs.${column.id}`)}<span aria-hidden="true">${arrow}</span></button>
+      <button @click=${() => this.#sort(column.id)}>${this.t(this.#text && this.speech.has(`runs.text.${column.id}`) ? `runs.text.${column.id}` : `runs.${column.id}`)}<span aria-hidden="true">${arrow}</span></button>
     </th>`;
   }
 
@@ -69,20 +69,30 @@ export class RunsPanel extends Panel {
       ? this.t("runs.baseline")
       : row.delta === undefined
         ? ""
-        : speech.points(row.delta);
+        : changeOf(row.delta, this.#text, speech);
     return html`<tr class=${current ? "current" : ""}>
       <th scope="row">
         <button title=${this.t("runs.restore", { name: recipeName(run.choice, speech) })} aria-current=${current ? "true" : "false"} @click=${() => lab.choose(run.choice)}>
           ${lab.catalog ? code(row.code) : recipeName(run.choice, speech)}
         </button>
       </th>
-      <td>${outcome ? html`${speech.percent(outcome.accuracy.top1, 2)} <span class="soft">± ${halfWidth(outcome.accuracy)}</span>` : nothing}</td>
+      <td>${outcome ? this.#quality(outcome.accuracy) : nothing}</td>
       <td>${outcome ? html`${speech.whole(mistakes(outcome.accuracy))} <span class="soft of">/ ${speech.whole(outcome.accuracy.total)}</span>` : nothing}</td>
       <td>${delta}</td>
       <td>${outcome ? speech.whole(outcome.size.bytes) : nothing}</td>
       <td>${outcome ? outcome.size.bits_per_weight.toFixed(2) : nothing}</td>
       <td class="soft status">${this.#state(run)}</td>
     </tr>`;
+  }
+
+  get #text(): boolean {
+    return readsText(this.lab.view.choice, this.lab.catalog);
+  }
+
+  #quality(accuracy: Outcome["accuracy"]): TemplateResult {
+    return accuracy.bits_per_character === undefined
+      ? html`${this.speech.percent(accuracy.top1, 2)} <span class="soft">± ${halfWidth(accuracy)}</span>`
+      : html`${accuracy.bits_per_character.toFixed(3)}`;
   }
 
   #state(run: Run): string {

@@ -2,6 +2,7 @@
 
 import { type Choice, dataOf } from "../../state/choice";
 import { csv } from "../../state/csv";
+import { score } from "../../state/quality";
 import type { Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
 import { mistakes, recipeCode } from "../words";
@@ -24,7 +25,7 @@ export const COLUMNS: readonly Column[] = [
 export interface Row {
   readonly run: Run;
   readonly code: string;
-  /** Change of accuracy against the baseline, as a share. */
+  /** Change of the score against the baseline. */
   readonly delta: number | undefined;
 }
 
@@ -46,7 +47,7 @@ export function toRows(
 ): Row[] {
   return [...runs.values()].map((run) => {
     const before = runs.get(baselineKey(run))?.outcome;
-    const delta = run.outcome && before ? run.outcome.accuracy.top1 - before.accuracy.top1 : undefined;
+    const delta = run.outcome && before ? score(run.outcome.accuracy) - score(before.accuracy) : undefined;
     return { run, code: recipeCode(run.choice, catalog), delta };
   });
 }
@@ -62,7 +63,7 @@ function value(row: Row, column: Column["id"]): string | number | undefined {
     case "run":
       return row.code;
     case "accuracy":
-      return outcome?.accuracy.top1;
+      return outcome && score(outcome.accuracy);
     case "mistakes":
       return outcome && mistakes(outcome.accuracy);
     case "delta":

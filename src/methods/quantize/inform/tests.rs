@@ -1,14 +1,14 @@
 //! Checks on trained networks: layer by layer, on the inputs that the layers rounded before make.
 
 use super::*;
+use crate::fields::Fields;
 use crate::formats;
 use crate::methods::quantize::factor::gram;
 use crate::methods::quantize::gptq::output_error;
 use crate::methods::quantize::rounding::RoundingSpec;
-use crate::methods::quantize::{Granularity, Range};
+use crate::methods::quantize::{Granularity, Range, parse};
 use crate::methods::{Transform, WeightSpec};
 use crate::models::{self, Execution};
-use crate::recipe::{Recipe, prepare};
 use crate::task::Task;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -28,18 +28,35 @@ fn finish<T: 'static, F: Future<Output = T> + 'static>(start: impl FnOnce(Rc<Con
     Task::new(Rc::new(Context::new(1)), start).finish()
 }
 
-/// The network that a recipe of these steps leaves, and the first images of the train split.
-fn network(model: &str, steps: Value, images: u32) -> (Network, Images) {
+/// A trained network after a quantize step, or as it is, and the first images of the train split.
+fn network(model: &str, step: Option<Value>, images: u32) -> (Network, Images) {
     let mut library = models::library().unwrap();
-    let recipe = json!({"version": 1, "model": model, "seed": 7, "data": {"train": images}, "steps": steps});
-    let recipe = Recipe::parse(recipe, &library).unwrap();
-    for asset in recipe.needs(&library).unwrap() {
+    let entry = models::zoo().unwrap().remove(model).unwrap();
+    let bytes = std::fs::read(&entry.asset.path).unwrap();
+    let mut network = Network::from_safetensors(models::find(model).unwrap(), &entry.asset.path, &bytes).unwrap();
+    for asset in library.assets(network.model.data, "train", 1024).unwrap() {
         library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
     }
-    let found = library.images(recipe.model.data, "train", images).unwrap();
-    let library = Rc::new(RefCell::new(library));
-    let outcome = finish(|ctx| prepare(ctx, recipe, library, None)).unwrap();
-    (outcome.network, found)
+    let found = library.images(network.model.data, "train", images).unwrap();
+    if let Some(step) = step {
+        let step = parse(Fields::new(step, "quantize").unwrap(), &network).unwrap();
+        let library = RefCell::new(library);
+        network = finish(|ctx| async move {
+            let mut cx = StepContext {
+                ctx: &ctx,
+                library: &library,
+                network: &mut network,
+                seed: 7,
+                index: 0,
+                key: String::new(),
+                resume: None,
+                epoch_loss: Vec::new(),
+            };
+            step.apply(&mut cx).await.unwrap();
+            network
+        });
+    }
+    (network, found)
 }
 
 /// Rounds every layer both ways on the same inputs; gives the squared errors of its outputs as `(name, gptq, nearest)`.
@@ -86,7 +103,7 @@ async fn gptq_and_nearest(
 fn gptq_is_never_worse_than_the_nearest_on_any_layer() {
     for model in ["lenet300-fashion", "lenet5-fashion", "resnet8-fashion", "mobilenet-fashion"] {
         for bits in ["int4", "int3", "int2"] {
-            let (network, images) = network(model, json!([]), 60);
+            let (network, images) = network(model, None, 60);
             let errors = finish(|ctx| gptq_and_nearest(ctx, network, images, bits.to_string()));
             for (layer, gptq, nearest) in errors {
                 assert!(gptq <= nearest, "{model} {bits} {layer}: {gptq} is above {nearest}");
@@ -102,10 +119,11 @@ fn bias_correction_takes_the_mean_error_away() {
         if inputs {
             step["activations"] = json!({"format": "int4"});
         }
-        let (network, images) = network(model, json!([{"quantize": step}]), 60);
-        let (plain, _) = self::network(model, json!([]), 60);
+        let (network, images) = network(model, Some(step), 60);
+        let (plain, _) = self::network(model, None, 60);
         let outputs = |network: &Network| {
-            let mut plan = network.plan(Execution::Fake).unwrap();
+            let kept = vec![true; network.graph.nodes().len()];
+            let mut plan = network.plan_keeping(Execution::Fake, &kept).unwrap();
             let layers: Vec<usize> =
                 (0..network.graph.nodes().len()).filter(|&n| network.weight_of(n).is_some()).collect();
             let mut means: Vec<Vec<f64>> = layers.iter().map(|_| Vec::new()).collect();
@@ -116,7 +134,7 @@ fn bias_correction_takes_the_mean_error_away() {
                 for (means, &node) in means.iter_mut().zip(&layers) {
                     let channels = network.graph.nodes()[node].params[0].shape.dims()[0];
                     means.resize(channels, 0.0);
-                    let rows = plan.node_output(node).as_chunks::<LANES>().0;
+                    let rows = plan.node_output(node).unwrap().as_chunks::<LANES>().0;
                     let positions = rows.len() / channels;
                     for (feature, row) in rows.iter().enumerate() {
                         means[feature / positions] +=
@@ -154,7 +172,7 @@ fn assert_alike(found: &[f32], wanted: &[f32]) {
 #[test]
 fn transforms_leave_the_function_as_it_is() {
     for model in ["lenet5-fashion", "lenet300-fashion", "resnet8-fashion", "mobilenet-fashion"] {
-        let (mut network, images) = network(model, json!([]), 64);
+        let (mut network, images) = network(model, None, 64);
         let norms = network.graph.nodes().iter().filter(|node| node.op.kind() == "batch_norm").count();
         let before = logits(&network, &images);
         assert_eq!(Transform::FoldBatchnorm.apply(&mut network).unwrap(), norms);
@@ -176,10 +194,10 @@ fn transforms_leave_the_function_as_it_is() {
 
 #[test]
 fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
-    let (network, images) = network("lenet5-fashion", json!([]), 60);
+    let (network, images) = network("lenet5-fashion", None, 60);
     let specs = [spec("int8", Rounding::Nearest), spec("int2", Rounding::Nearest)];
     let find = |bytes: u64| {
-        let (network, images) = self::network("lenet5-fashion", json!([]), 60);
+        let (network, images) = self::network("lenet5-fashion", None, 60);
         finish(|ctx| async move { crate::methods::sensitivity(&ctx, &network, &images, &specs, bytes).await.unwrap() })
     };
     let (all, little) = (find(1 << 30), find(1));
@@ -194,7 +212,7 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
         alone.parameters[index].packed = Some(spec.pack(&alone.parameters[index].latent, granules).unwrap());
         let mut plan = alone.plan(Execution::Integer).unwrap();
         let given = finish({
-            let (_, images) = self::network("lenet5-fashion", json!([]), 60);
+            let (_, images) = self::network("lenet5-fashion", None, 60);
             |ctx| async move { crate::evaluate::evaluate(&ctx, &mut plan, &images).await }
         });
         assert_eq!(effect.correct, given.accuracy.correct, "{}", effect.layer);

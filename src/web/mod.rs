@@ -1,13 +1,18 @@
 //! The border to JavaScript: the only file that knows wasm-bindgen, js-sys and web-sys.
 
+mod speed;
+
+pub use speed::{KernelTrial, Workload, kernels, use_kernel};
+
 use crate::catalog::{self, Catalog};
-use crate::data::{AssetRef, Library, fill_lane, unit_table};
+use crate::data::{AssetRef, Library, unit_table};
 use crate::error::CoreError;
 use crate::evaluate::{Evaluations, wilson95};
-use crate::models;
+use crate::generate::{Sampling, Writer};
+use crate::measure;
+use crate::models::{self, Execution};
 use crate::recipe::{Outcome, Recipe, expand, prepare, run};
 use crate::report::{ENGINE, NUMERICS};
-use crate::simd::LANES;
 use crate::task::{Context, Phase, Task};
 use crate::train::{Checkpoint, softmax};
 use serde::Serialize;
@@ -42,6 +47,7 @@ export interface TrainStep {
 export interface Recipe {
   version: 1; model: string; seed: number; steps: ({ quantize: QuantizeStep } | { train: TrainStep })[];
   data?: { set?: string; split?: string; count?: number; train?: number; validation?: number; test?: number }; init?: string; execution?: string; storage?: string;
+  targets?: string[];
 }
 /** One recipe of a sweep, or why it is none. */
 export interface SweepCell { axes: Record<string, unknown>; recipe: Recipe | null; error: CoreError | null }
@@ -70,6 +76,18 @@ extern "C" {
     /// See [`crate::report::Report`].
     #[wasm_bindgen(typescript_type = "Report")]
     pub type JsReport;
+    /// See [`measure::Description`].
+    #[wasm_bindgen(typescript_type = "Description")]
+    pub type JsDescription;
+    /// See [`measure::LayerDescription`].
+    #[wasm_bindgen(typescript_type = "LayerDescription[]")]
+    pub type JsLayers;
+    /// See [`measure::TimedStep`].
+    #[wasm_bindgen(typescript_type = "TimedStep[]")]
+    pub type JsTimedSteps;
+    /// See [`measure::Deviation`].
+    #[wasm_bindgen(typescript_type = "Deviation")]
+    pub type JsDeviation;
 }
 
 /// Which engine this is.
@@ -254,6 +272,21 @@ impl Engine {
         Ok(Job::new(|ctx| Task::new(ctx, |ctx| prepare(ctx, recipe, library, None))))
     }
 
+    /// A text that the network of a finished job goes on writing. Characters of `prompt` that its model does not know are left out.
+    ///
+    /// # Errors
+    /// A `CoreError` before the job's end, for a model that is none of text, and for a temperature out of range.
+    pub fn writer(&self, job: &Job, prompt: &str, temperature: f32, seed: u32) -> Result<TextWriter, JsValue> {
+        let Outcome { network, recipe, .. } = job.outcome()?;
+        let set = self.library.borrow().set(network.model.data).map_err(thrown)?;
+        let known = |c: char| set.classes.iter().position(|class| class.chars().eq([c]));
+        let prompt: Vec<u8> = prompt.chars().filter_map(known).map(|number| number as u8).collect();
+        let execution = if recipe["execution"] == "fake" { Execution::Fake } else { Execution::Integer };
+        let sampling = Sampling { temperature, seed: u64::from(seed) };
+        let writer = Writer::new(network, execution, &prompt, sampling).map_err(thrown)?;
+        Ok(TextWriter { writer, alphabet: set.classes.clone() })
+    }
+
     /// The pixels of an image, planar, 0 to 255.
     ///
     /// # Errors
@@ -271,6 +304,22 @@ impl Engine {
     /// A `CoreError` when its file was not provided.
     pub fn label(&self, set: &str, split: &str, index: u32) -> Result<u8, JsValue> {
         Ok(self.library.borrow().image(set, split, index).map_err(thrown)?.1)
+    }
+}
+
+/// A text under way.
+#[wasm_bindgen]
+pub struct TextWriter {
+    writer: Writer,
+    alphabet: Vec<String>,
+}
+
+#[wasm_bindgen]
+impl TextWriter {
+    /// Takes `steps` steps and gives the characters written: a step reads one of the prompt's or writes one.
+    pub fn advance(&mut self, steps: u32) -> String {
+        let written = (0..steps).filter_map(|_| self.writer.advance());
+        written.filter_map(|number| self.alphabet.get(usize::from(number)).map(String::as_str)).collect()
     }
 }
 
@@ -350,10 +399,40 @@ impl Job {
             let found = format!("{} values", pixels.len());
             return Err(thrown(CoreError::new(crate::error::ErrorCode::Range, "pixels", found, features.to_string())));
         }
-        plan.input().fill(0.0);
-        fill_lane(pixels, &unit_table(255), 0, plan.input());
-        let logits: Vec<f32> = plan.run().as_chunks::<LANES>().0.iter().map(|class| class[0]).collect();
-        Ok(softmax(&logits))
+        let unit = unit_table(255);
+        let image: Vec<f32> = pixels.iter().map(|&pixel| unit[usize::from(pixel)]).collect();
+        Ok(softmax(plan.run_one(&image)))
+    }
+
+    /// What one block goes through, step by step, for a host that times it.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end.
+    #[wasm_bindgen(js_name = timedSteps)]
+    pub fn timed_steps(&self) -> Result<JsTimedSteps, JsValue> {
+        let Outcome { network, execution, plan, .. } = self.outcome()?;
+        Ok(to_js(&measure::timed_steps(network, *execution, plan)).unchecked_into())
+    }
+
+    /// Runs step `step` of [`Job::timed_steps`] on the newest block, `times` times; without a step, all of them.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end, and for a step that is not there.
+    #[wasm_bindgen(js_name = runSteps)]
+    pub fn run_steps(&mut self, step: Option<usize>, times: u32) -> Result<(), JsValue> {
+        let steps = self.outcome()?.plan.steps().len();
+        let Some(Outcome { plan, .. }) = &mut self.outcome else { return Ok(()) };
+        if step.is_some_and(|step| step >= steps) {
+            let allowed = format!("up to {steps} steps");
+            return Err(thrown(CoreError::new(crate::error::ErrorCode::Range, "step", format!("{step:?}"), allowed)));
+        }
+        for _ in 0..times {
+            match step {
+                Some(step) => plan.run_step(step),
+                None => _ = plan.run(),
+            }
+        }
+        Ok(())
     }
 
     /// The network as a safetensors file.

@@ -1,0 +1,31 @@
+// The worker of the benchmark: us and the peers in one thread of one browser, asked one question at a time.
+import * as glue from "/www/engine/wasm/featherweight.js";
+import { contest } from "./contest.mjs";
+import { evaluation, training } from "./jobs.mjs";
+import * as ort from "./ort.mjs";
+import * as tfjs from "./tfjs.mjs";
+
+const parts = { glue, ort, tfjs };
+
+async function load() {
+  await glue.default({ module_or_path: fetch("/www/engine/wasm/featherweight_bg.wasm") });
+  await ort.loadOrt();
+  await tfjs.loadTfjs();
+  return { isolated: crossOriginIsolated, engine: glue.identity().engine };
+}
+
+const QUESTIONS = {
+  load,
+  contest: (data) => contest(parts, data),
+  training: (data) => training(parts, data),
+  evaluation: (data) => evaluation(parts, data),
+};
+
+self.onmessage = async ({ data: { id, question, data } }) => {
+  try {
+    self.postMessage({ id, result: await QUESTIONS[question](data) });
+  } catch (error) {
+    const found = error instanceof Error ? `${error.message}\n${error.stack}` : JSON.stringify(error);
+    self.postMessage({ id, error: `${question} ${JSON.stringify(data)}: ${found}` });
+  }
+};

@@ -1,0 +1,85 @@
+// What is measured, and what it must reach (ratios within one run).
+
+const gemm = (size, kind, id = `gemm-${kind}-${size}`) => ({ id, size });
+const gops = (about, ms) => (2 * about.macs) / ms / 1e6;
+const images = (about, ms) => (about.batch / ms) * 1000;
+
+/** A contest: workloads of ours, the first compared with peers; `ceiling` and `float` are ours too, for other ratios. */
+const contest = (title, unit, rate, workloads, peers, tolerance, goals) => ({
+  title,
+  unit,
+  rate,
+  workloads,
+  peers,
+  tolerance,
+  goals,
+});
+
+const against = (least, beyond) => ({ of: "peer", least, beyond, says: `${least} × the best peer` });
+const share = (workload, least, beyond, says) => ({ of: workload, least, beyond, says });
+
+export const CONTESTS = [
+  ...[256, 512, 1024].map((size) =>
+    contest(`f32 GEMM ${size}`, "GFLOP/s", gops, [gemm(size, "f32").id, "ceiling-f32"], ["ort-float", "tfjs"], 1e-4, [
+      share("ceiling-f32", 0.8, 0.9, "0.80 of the multiply-add ceiling"),
+      against(1.25),
+    ]),
+  ),
+  ...[512, 1024].map((size) =>
+    contest(
+      `int8 GEMM ${size}, 0…127`,
+      "GOP/s",
+      gops,
+      [gemm(size, "int8").id, gemm(size, "f32").id],
+      ["ort-product", "ort-integer"],
+      0.03,
+      [share(`gemm-f32-${size}`, 2.5, 4, "2.5 × our f32"), against(3)],
+    ),
+  ),
+  ...[512, 1024].map((size) =>
+    contest(
+      `int8 GEMM ${size}, −127…127`,
+      "GOP/s",
+      gops,
+      [gemm(size, "int8-full").id, gemm(size, "f32").id],
+      ["ort-product", "ort-integer"],
+      0.03,
+      [share(`gemm-f32-${size}`, 1.3, 2, "1.3 × our f32"), against(1.3, 2)],
+    ),
+  ),
+  contest("LeNet-5, batch 64, f32", "images/s", images, ["lenet5-f32"], ["ort-float", "tfjs"], 1e-4, [
+    against(1.7, 2.4),
+  ]),
+  contest("LeNet-5, batch 64, int8", "images/s", images, ["lenet5-int8", "lenet5-f32"], ["ort-integer"], 0.1, [
+    against(3, 5),
+    share("lenet5-f32", 1, undefined, "faster than our f32"),
+  ]),
+  contest("ResNet-8, batch 64, f32", "images/s", images, ["resnet8-f32"], ["ort-float", "tfjs"], 1e-4, [
+    against(1.3, 2),
+  ]),
+  contest("ResNet-8, batch 64, int8", "images/s", images, ["resnet8-int8"], ["ort-integer"], 0.1, [against(2.5, 4)]),
+  contest("MLP, batch 64, f32", "images/s", images, ["mlp-f32-64"], ["ort-float", "tfjs"], 1e-4, [against(1.2)]),
+  contest("MLP, batch 1, f32", "images/s", images, ["mlp-f32-1"], ["ort-float", "tfjs"], 1e-4, [against(1.8)]),
+  contest("MLP, batch 64, int8", "images/s", images, ["mlp-int8-64"], ["ort-integer"], 0.1, []),
+  contest("MLP, batch 1, int8", "images/s", images, ["mlp-int8-1"], ["ort-integer"], 0.1, []),
+];
+
+/** What `--quick` leaves in. */
+export const QUICK = new Set([
+  "f32 GEMM 256",
+  "f32 GEMM 512",
+  "int8 GEMM 512, 0…127",
+  "LeNet-5, batch 64, f32",
+  "LeNet-5, batch 64, int8",
+  "MLP, batch 64, f32",
+  "MLP, batch 1, f32",
+]);
+
+/** Figures that cannot be taken in a browser, from an earlier measurement on the 2-core machine the tests run on. */
+export const RECORDED = {
+  "PyTorch, native, 1 thread: training LeNet-5, batch 64": { value: 5800, unit: "images/s" },
+  "PyTorch, native, 2 threads: training LeNet-5, batch 64": { value: 8900, unit: "images/s" },
+  "PyTorch, native, 1 thread: LeNet-5, batch 64": { value: 12900, unit: "images/s" },
+  "candle 0.11, wasm: training LeNet-5, batch 64": { value: 667, unit: "images/s" },
+  "PyTorch notebook, native, 2 threads: LeNet-5, 10,000 images, 8 weight widths": { value: 3.1, unit: "s" },
+};

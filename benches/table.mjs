@@ -1,0 +1,78 @@
+// From samples to rows, and from rows to text.
+
+/** Median and quartiles, by linear interpolation. */
+export function quartiles(samples) {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const at = (share) => {
+    const place = share * (sorted.length - 1);
+    const low = Math.floor(place);
+    const high = Math.min(low + 1, sorted.length - 1);
+    return sorted[low] + (sorted[high] - sorted[low]) * (place - low);
+  };
+  return { median: at(0.5), q1: at(0.25), q3: at(0.75), samples: sorted.length };
+}
+
+const round = (value) => Number(value.toPrecision(4));
+const rounded = (parts) => Object.fromEntries(Object.entries(parts).map(([key, value]) => [key, round(value)]));
+
+/** The rows of one contest: one for each goal, or one without. */
+export function judge({ title, unit, rate, workloads, goals }, { about, samples_ms, checks }) {
+  const [own] = workloads;
+  const rates = Object.fromEntries(
+    Object.entries(samples_ms).map(([name, samples]) => [
+      name,
+      rounded(quartiles(samples.map((ms) => rate(about[name] ?? about[own], ms)))),
+    ]),
+  );
+  const peers = Object.keys(rates).filter((name) => !workloads.includes(name));
+  const best = peers.sort((a, b) => rates[b].median - rates[a].median)[0];
+  const row = (goal) => {
+    const rival = goal === undefined || goal.of === "peer" ? best : goal.of;
+    const ratio = round(rates[own].median / rates[rival].median);
+    return {
+      title,
+      unit,
+      ours: rates[own].median,
+      rival,
+      rivals: rates[rival].median,
+      ratio,
+      goal: goal?.says ?? null,
+      met: goal === undefined ? null : ratio >= goal.least,
+      beyond: goal?.beyond === undefined ? null : ratio >= goal.beyond,
+    };
+  };
+  const made = goals.some((goal) => goal.of === "peer") ? goals.map(row) : [row(), ...goals.map(row)];
+  return made.map((each, i) => (i === 0 ? { ...each, rates, deviations: checks } : each));
+}
+
+const number = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
+
+/** The table as text. */
+export function table({ date, browser, cpu, cores, peers, rows, recorded_elsewhere }) {
+  const said = rows.map(({ title, unit, ours, rival, rivals, ratio, goal, met, beyond }) => [
+    title,
+    `${number(ours)} ${unit}`,
+    rival === null ? "" : `${rival} ${number(rivals)}`,
+    ratio === null ? "" : ratio.toFixed(2),
+    goal ?? "",
+    met === null ? "" : met ? (beyond ? "met, and beyond" : "met") : "missed",
+  ]);
+  const head = ["work", "ours", "against", "ratio", "at least", ""];
+  const widths = head.map((title, i) => Math.max(title.length, ...said.map((cells) => cells[i].length)));
+  const line = (cells) =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i]))
+      .join("  ")
+      .trimEnd();
+  const known = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${date.slice(0, 10)}, ${browser}, ${cpu}, ${cores} threads; ${known.join(", ")}`,
+    "",
+    line(head),
+    line(widths.map((width) => "-".repeat(width))),
+    ...said.map(line),
+    "",
+    "Recorded elsewhere, not taken in this run:",
+    ...Object.entries(recorded_elsewhere).map(([name, { value, unit }]) => `  ${name}: ${number(value)} ${unit}`),
+  ].join("\n");
+}

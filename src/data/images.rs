@@ -1,0 +1,111 @@
+//! The items of a split, as blocks for the kernels.
+
+use super::shard::Shard;
+use super::{DataSet, Kind};
+use crate::simd::LANES;
+use std::rc::Rc;
+
+/// Images of one split, or windows of text, in its order.
+#[derive(Clone, Debug)]
+pub struct Images {
+    set: Rc<DataSet>,
+    shards: Vec<Rc<Shard>>,
+    starts: Vec<usize>,
+    len: usize,
+    /// The input that every byte is.
+    unit: Rc<[f32]>,
+}
+
+impl Images {
+    pub(super) fn new(set: Rc<DataSet>, shards: Vec<Rc<Shard>>, len: usize) -> Self {
+        let starts = shards
+            .iter()
+            .scan(0, |end, shard| {
+                let start = *end;
+                *end += shard.labels.len();
+                Some(start)
+            })
+            .collect();
+        let unit = match set.kind {
+            Kind::Images => unit_table(set.max),
+            Kind::Text => (0..=255u8).map(f32::from).collect(),
+        };
+        Self { set, shards, starts, len, unit }
+    }
+
+    /// Channels, height and width of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.set.shape
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn locate(&self, index: usize) -> (&Shard, usize) {
+        let shard = self.starts.partition_point(|&start| start <= index) - 1;
+        (&self.shards[shard], index - self.starts[shard])
+    }
+
+    /// Values of one item that a network reads.
+    pub fn features(&self) -> usize {
+        self.set.features()
+    }
+
+    /// Classes of one item: one, or one for each character.
+    pub fn positions(&self) -> usize {
+        if self.set.kind == Kind::Text { self.features() } else { 1 }
+    }
+
+    /// What the items are.
+    pub fn kind(&self) -> Kind {
+        self.set.kind
+    }
+
+    /// The class of an image, or of every character of a window. `index < len`.
+    pub fn labels(&self, index: usize) -> &[u8] {
+        let (shard, at) = self.locate(index);
+        match self.set.kind {
+            Kind::Images => &shard.labels[at..=at],
+            Kind::Text => &self.stored(index)[1..],
+        }
+    }
+
+    fn stored(&self, index: usize) -> &[u8] {
+        let (shard, at) = self.locate(index);
+        let size = self.set.shape.iter().product::<usize>();
+        &shard.pixels[at * size..(at + 1) * size]
+    }
+
+    /// The bytes that a network reads of an item, planar, 0..=max. `index < len`.
+    pub fn pixels(&self, index: usize) -> &[u8] {
+        &self.stored(index)[..self.features()]
+    }
+
+    /// Writes up to eight items into the lanes of a block, pixels as values from 0 to 1 and characters as their numbers;
+    /// unused lanes become 0.
+    pub fn fill(&self, indices: impl Iterator<Item = usize>, block: &mut [f32]) {
+        block.fill(0.0);
+        for (lane, index) in indices.take(LANES).enumerate() {
+            fill_lane(self.pixels(index), &self.unit, lane, block);
+        }
+    }
+}
+
+/// `value / max` for every byte.
+pub fn unit_table(max: u8) -> Rc<[f32]> {
+    (0..=255u8).map(|value| f32::from(value) / f32::from(max.max(1))).collect()
+}
+
+/// Writes one image into lane `lane` of a block.
+pub fn fill_lane(pixels: &[u8], unit: &[f32], lane: usize, block: &mut [f32]) {
+    for (feature, &pixel) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(pixels) {
+        feature[lane] = unit[usize::from(pixel)];
+    }
+}

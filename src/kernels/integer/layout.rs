@@ -1,0 +1,151 @@
+//! Where the codes of a block stand for the dot instructions, and how they get there.
+
+use crate::kernels::conv::ConvShape;
+use crate::simd::{Dot, F32x8, I32x8, LANES, Lane};
+use std::marker::PhantomData;
+
+/// The grid inputs are rounded to: code = round(clamp(x / scale, low, high)), halves to even.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Steps {
+    /// Distance between neighbouring values; positive and finite.
+    pub scale: f32,
+    /// Least code, at most 0.
+    pub low: i32,
+    /// Greatest code, at least 0.
+    pub high: i32,
+}
+
+/// The order of a block's codes for dot instruction `V`, and of the weights that meet them.
+///
+/// Codes stand as `[group][y][x][vector]`, padding included; a *vector* is a lane of [`Dot::GROUP`] codes for each of the eight
+/// images. With several channels in a group, the codes in a lane are neighbouring channels of one position, and a position
+/// takes `depth` vectors. With one channel they are neighbouring positions of a row, one vector starting at every position.
+/// Either way an output sums, for each row of the kernel, a run of `run` vectors, each `hop` after the one before.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<V> {
+    /// The convolution.
+    pub shape: ConvShape,
+    /// Vectors of a position.
+    pub depth: usize,
+    /// Vectors that one row of the kernel reads.
+    pub run: usize,
+    /// From one of them to the next.
+    pub hop: usize,
+    dot: PhantomData<V>,
+}
+
+impl<V: Dot> Layout<V> {
+    /// The layout for a convolution.
+    pub fn new(shape: ConvShape) -> Self {
+        let channels = shape.input[0] / shape.groups;
+        let width = shape.kernel[1];
+        if channels == 1 {
+            let run = width.div_ceil(V::GROUP);
+            return Self { shape, depth: 1, run, hop: V::GROUP, dot: PhantomData };
+        }
+        let depth = channels.div_ceil(V::GROUP);
+        Self { shape, depth, run: width * depth, hop: 1, dot: PhantomData }
+    }
+
+    /// Channels of one group.
+    pub fn channels(&self) -> usize {
+        self.shape.input[0] / self.shape.groups
+    }
+
+    /// Height and width with the padding.
+    pub fn padded(&self) -> [usize; 2] {
+        [self.shape.input[1], self.shape.input[2]].map(|n| n + 2 * self.shape.padding)
+    }
+
+    /// Vectors of one group.
+    pub fn group_len(&self) -> usize {
+        let [height, width] = self.padded();
+        height * width * self.depth
+    }
+
+    /// Vectors that an output reads: its sum has [`Dot::GROUP`] times as many terms.
+    pub fn steps(&self) -> usize {
+        self.shape.kernel[0] * self.run
+    }
+
+    /// The weight, as an index into one row of `[channel][ky][kx]`, that meets code `i` of the vector read at `step`; none where
+    /// the code is padding.
+    pub fn tap(&self, step: usize, i: usize) -> Option<usize> {
+        let [height, width] = self.shape.kernel;
+        let (ky, at) = (step / self.run, step % self.run);
+        let (channel, kx) =
+            if self.hop > 1 { (0, at * self.hop + i) } else { (at % self.depth * V::GROUP + i, at / self.depth) };
+        (channel < self.channels() && kx < width).then_some((channel * height + ky) * width + kx)
+    }
+
+    /// Quantizes one block `[channel][y][x][lane]` into `out`. True when a code is negative.
+    pub fn arrange(&self, steps: &Steps, x: &[f32], out: &mut Vec<i32>) -> bool {
+        let vectors = self.group_len() * self.shape.groups;
+        if self.shape.padding > 0 {
+            out.clear();
+        }
+        out.resize(vectors * LANES, 0);
+        let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
+        let plane = self.channels() * self.shape.input[1] * self.shape.input[2];
+        let (low, high) = (steps.low as f32, steps.high as f32);
+        let code = |x: &[f32; LANES]| F32x8::load(x).codes(steps.scale, low, high);
+        let mut signs = I32x8::splat(0);
+        for (x, out) in x.chunks_exact(plane).zip(out.chunks_exact_mut(self.group_len())) {
+            let seen = if self.hop > 1 { self.rows(&code, x, out) } else { self.positions(&code, x, out) };
+            signs = signs.or(seen);
+        }
+        signs.any_negative()
+    }
+
+    /// One channel: a vector at every position, of it and the ones that follow in its row.
+    #[inline(always)]
+    fn rows(&self, code: &impl Fn(&[f32; LANES]) -> I32x8, x: &[[f32; LANES]], out: &mut [[i32; LANES]]) -> I32x8 {
+        let padding = self.shape.padding;
+        let width = self.padded()[1];
+        let zero = I32x8::splat(0);
+        let mut signs = zero;
+        let out = out[padding * width..].chunks_exact_mut(width);
+        for (x, out) in x.chunks_exact(self.shape.input[2]).zip(out) {
+            let mut seen = [zero; 4];
+            let ahead = V::GROUP - 1;
+            for at in 0..width + ahead {
+                let next = match at.checked_sub(padding).and_then(|at| x.get(at)) {
+                    Some(x) => code(x),
+                    None => zero,
+                };
+                signs = signs.or(next);
+                seen = if V::GROUP == 4 { [seen[1], seen[2], seen[3], next] } else { [seen[1], next, zero, zero] };
+                if let Some(at) = at.checked_sub(ahead) {
+                    V::join(|i| seen[i]).store(&mut out[at]);
+                }
+            }
+        }
+        signs
+    }
+
+    /// Several channels: vectors of neighbouring channels at every position.
+    #[inline(always)]
+    fn positions(&self, code: &impl Fn(&[f32; LANES]) -> I32x8, x: &[[f32; LANES]], out: &mut [[i32; LANES]]) -> I32x8 {
+        let ConvShape { input: [_, height, width], padding, .. } = self.shape;
+        let padded_width = self.padded()[1];
+        let mut signs = I32x8::splat(0);
+        for (depth, channels) in x.chunks(V::GROUP * height * width).enumerate() {
+            let count = channels.len() / (height * width);
+            for y in 0..height {
+                let out = &mut out[((y + padding) * padded_width + padding) * self.depth..];
+                for (at, out) in out.chunks_mut(self.depth).take(width).enumerate() {
+                    let joined = V::join(|i| {
+                        if i >= count {
+                            return I32x8::splat(0);
+                        }
+                        let code = code(&channels[(i * height + y) * width + at]);
+                        signs = signs.or(code);
+                        code
+                    });
+                    joined.store(&mut out[depth]);
+                }
+            }
+        }
+        signs
+    }
+}

@@ -1,0 +1,59 @@
+//! What multiply-adds cost when nothing else is done: the bound that f32 kernels are compared with.
+
+use super::{Description, Deviation, Workload};
+use crate::simd::{F32x8, LANES, Lane};
+
+/// Rounds of one run.
+const ROUNDS: usize = 1 << 18;
+/// Vectors that are multiplied and added to side by side: six of eight lanes fill what registers V8 leaves.
+const CHAINS: usize = 6;
+const FACTOR: f32 = 0.999_999;
+const TERM: f32 = 1e-6;
+
+/// `v = v·FACTOR + TERM` in registers, [`CHAINS`] vectors of eight lanes, [`ROUNDS`] times. Multiply, then add, as in all
+/// kernels here.
+#[derive(Default)]
+pub(super) struct MultiplyAdd {
+    output: Vec<f32>,
+}
+
+fn start(chain: usize) -> f32 {
+    1.0 + chain as f32
+}
+
+impl Workload for MultiplyAdd {
+    fn describe(&self) -> Description {
+        let macs = (ROUNDS * CHAINS * LANES) as u64;
+        Description { macs, bytes: 0, batch: 1, input: vec![1], outputs: CHAINS }
+    }
+
+    fn input(&self) -> &[f32] {
+        &[1.0]
+    }
+
+    fn run(&mut self, input: &[f32]) -> &[f32] {
+        // The first value scales the start, so that nothing is known before the call.
+        let one = input.first().copied().unwrap_or(1.0);
+        let (factor, term) = (F32x8::splat(FACTOR), F32x8::splat(TERM));
+        let chain = |i: usize| F32x8::splat(start(i) * one);
+        let (mut a, mut b, mut c) = (chain(0), chain(1), chain(2));
+        let (mut d, mut e, mut f) = (chain(3), chain(4), chain(5));
+        for _ in 0..ROUNDS {
+            a = a.mul(factor).add(term);
+            b = b.mul(factor).add(term);
+            c = c.mul(factor).add(term);
+            d = d.mul(factor).add(term);
+            e = e.mul(factor).add(term);
+            f = f.mul(factor).add(term);
+        }
+        self.output = [a, b, c, d, e, f].iter().map(|v| v.to_array()[LANES - 1]).collect();
+        &self.output
+    }
+
+    fn check(&self) -> Deviation {
+        let expected = (0..CHAINS).map(|chain| (0..ROUNDS).fold(start(chain), |v, _| v * FACTOR + TERM));
+        let wrong = expected.zip(&self.output).any(|(a, b)| a.to_bits() != b.to_bits());
+        let found = f64::from(u8::from(wrong || self.output.len() != CHAINS));
+        Deviation { found, allowed: 0.0 }
+    }
+}

@@ -1,0 +1,176 @@
+//! Work to be timed: kernels and whole networks on made-up numbers, each with a check of its results.
+//!
+//! Nothing here has a clock; whoever runs it (the page, Node, `npm run bench`) does.
+
+mod ceiling;
+mod networks;
+mod reference;
+mod run;
+mod steps;
+
+pub use steps::{Support, TimedStep, timed_steps};
+
+use crate::error::CoreError;
+use crate::ops::{InputGrid, Window};
+use networks::{lenet5, mlp, product, resnet8};
+use run::{Numbers, Run};
+use serde::Serialize;
+
+/// Something to time. Values at its border are row-major f32, images (rows) first.
+pub trait Workload {
+    /// What it is.
+    fn describe(&self) -> Description;
+    /// The inputs it was prepared with.
+    fn input(&self) -> &[f32];
+    /// Computes outputs from inputs.
+    fn run(&mut self, input: &[f32]) -> &[f32];
+    /// The greatest difference between the newest output and a naive computation of some of its rows, as a share of the
+    /// greatest magnitude there, and what share is allowed.
+    fn check(&self) -> Deviation;
+    /// The layers it consists of.
+    fn layers(&self) -> Vec<LayerDescription> {
+        Vec::new()
+    }
+    /// Values of parameter `index`, counted through all layers.
+    fn parameter(&self, index: usize) -> &[f32] {
+        let _ = index;
+        &[]
+    }
+    /// Whole numbers and one scale per row of the weight of layer `layer`, where it computes with integers.
+    fn levels(&self, layer: usize) -> Option<(&[i32], &[f32])> {
+        let _ = layer;
+        None
+    }
+}
+
+/// How far an output is from the naive one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Deviation {
+    /// Found, as a share of the greatest magnitude.
+    pub found: f64,
+    /// Allowed.
+    pub allowed: f64,
+}
+
+/// What a workload is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct Description {
+    /// Multiply-adds of one run.
+    pub macs: u64,
+    /// Bytes of its weights as the kernels are given them; 0 without weights.
+    pub bytes: u64,
+    /// Images, or rows, of one run.
+    pub batch: usize,
+    /// Shape of one input.
+    pub input: Vec<usize>,
+    /// Values of one output.
+    pub outputs: usize,
+}
+
+/// One layer of a workload, in the terms of its graph.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct LayerDescription {
+    /// Its name.
+    pub name: String,
+    /// Its op.
+    pub op: &'static str,
+    /// The values it reads: 0 is the input, `i` the output of layer `i - 1`.
+    pub inputs: Vec<usize>,
+    /// Shape of its output.
+    pub output: Vec<usize>,
+    /// Its window, if it slides one.
+    pub window: Option<Window>,
+    /// Names and shapes of its parameters.
+    pub parameters: Vec<(&'static str, Vec<usize>)>,
+    /// The grid its input is rounded to: scale, least and greatest whole number.
+    pub grid: Option<(f32, i32, i32)>,
+}
+
+/// One entry of the list.
+pub struct Entry {
+    /// Its id.
+    pub id: &'static str,
+    /// Prepares it with numbers from a seed.
+    pub prepare: fn(u64) -> Result<Box<dyn Workload>, CoreError>,
+}
+
+/// Every workload. To add one: a line here.
+pub static WORKLOADS: &[Entry] = &[
+    Entry { id: "ceiling-f32", prepare: |_| Ok(Box::new(ceiling::MultiplyAdd::default())) },
+    Entry { id: "gemm-f32-256", prepare: |seed| Run::boxed(product(256), 256, Numbers::Float, seed) },
+    Entry { id: "gemm-f32-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Float, seed) },
+    Entry { id: "gemm-f32-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Float, seed) },
+    Entry { id: "gemm-int8-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Unsigned, seed) },
+    Entry { id: "gemm-int8-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Unsigned, seed) },
+    Entry { id: "gemm-int8-full-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Signed, seed) },
+    Entry { id: "gemm-int8-full-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Signed, seed) },
+    Entry { id: "lenet5-f32", prepare: |seed| Run::boxed(lenet5(8), 64, Numbers::Float, seed) },
+    Entry { id: "lenet5-int8", prepare: |seed| Run::boxed(lenet5(8), 64, Numbers::Unsigned, seed) },
+    Entry { id: "lenet5-f32-6/8", prepare: |seed| Run::boxed(lenet5(6), 64, Numbers::Float, seed) },
+    Entry { id: "lenet5-f32-4/8", prepare: |seed| Run::boxed(lenet5(4), 64, Numbers::Float, seed) },
+    Entry { id: "lenet5-f32-2/8", prepare: |seed| Run::boxed(lenet5(2), 64, Numbers::Float, seed) },
+    Entry { id: "resnet8-f32", prepare: |seed| Run::boxed(resnet8(), 64, Numbers::Float, seed) },
+    Entry { id: "resnet8-int8", prepare: |seed| Run::boxed(resnet8(), 64, Numbers::Unsigned, seed) },
+    Entry { id: "mlp-f32-64", prepare: |seed| Run::boxed(mlp(), 64, Numbers::Float, seed) },
+    Entry { id: "mlp-f32-1", prepare: |seed| Run::boxed(mlp(), 1, Numbers::Float, seed) },
+    Entry { id: "mlp-int8-64", prepare: |seed| Run::boxed(mlp(), 64, Numbers::Unsigned, seed) },
+    Entry { id: "mlp-int8-1", prepare: |seed| Run::boxed(mlp(), 1, Numbers::Unsigned, seed) },
+];
+
+/// The workload with this id, prepared.
+///
+/// # Errors
+/// `unknown-id`; `internal` when its parts do not fit, which a test rules out.
+pub fn prepare(id: &str, seed: u64) -> Result<Box<dyn Workload>, CoreError> {
+    let entry = WORKLOADS.iter().find(|entry| entry.id == id).ok_or_else(|| {
+        let ids: Vec<&str> = WORKLOADS.iter().map(|entry| entry.id).collect();
+        CoreError::new(crate::error::ErrorCode::UnknownId, "workload", format!("\"{id}\""), ids.join(", "))
+    })?;
+    (entry.prepare)(seed)
+}
+
+fn grid_parts(grid: InputGrid) -> (f32, i32, i32) {
+    (grid.scale, grid.low, grid.high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_workload_gives_what_a_naive_computation_gives() {
+        for entry in WORKLOADS.iter().filter(|entry| !entry.id.ends_with("1024")) {
+            let mut workload = (entry.prepare)(7).unwrap();
+            let about = workload.describe();
+            let input = workload.input().to_vec();
+            let output = workload.run(&input).to_vec();
+            assert_eq!(output.len(), about.batch * about.outputs, "{}", entry.id);
+            assert!(output.iter().any(|&v| v != 0.0), "{}: all zero", entry.id);
+            let Deviation { found, allowed } = workload.check();
+            assert!(found <= allowed, "{}: {found} against {allowed}", entry.id);
+            assert!(about.macs > 0);
+        }
+    }
+
+    #[test]
+    fn ids_are_unique_and_others_are_refused() {
+        for (i, entry) in WORKLOADS.iter().enumerate() {
+            assert!(WORKLOADS[i + 1..].iter().all(|other| other.id != entry.id));
+        }
+        assert_eq!(prepare("nothing", 0).err().unwrap().code, crate::error::ErrorCode::UnknownId);
+    }
+
+    #[test]
+    fn the_networks_have_the_known_work() {
+        let macs = |id: &str| {
+            let about = prepare(id, 1).unwrap().describe();
+            about.macs / about.batch as u64
+        };
+        assert_eq!(macs("lenet5-f32"), 416_520);
+        assert_eq!(macs("resnet8-f32"), 12_501_632);
+        assert_eq!(macs("mlp-f32-1"), 784 * 256 + 256 * 128 + 128 * 10);
+    }
+}

@@ -1,0 +1,222 @@
+//! A graph on made-up parameters and inputs, run batch by batch.
+
+use super::networks::Built;
+use super::{Description, Deviation, LayerDescription, Workload, grid_parts, reference};
+use crate::error::CoreError;
+use crate::formats::{self, Granule, PackedTensor};
+use crate::graph::{Graph, LayerArithmetic, Plan};
+use crate::ops::Init;
+use crate::rng::Rng;
+use crate::simd::LANES;
+use crate::tensor::Tensor;
+use std::rc::Rc;
+
+/// With what numbers, and what inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// f32; inputs from 0 to 1.
+    Float,
+    /// INT8 weights by output channel, INT8 inputs on symmetric grids; inputs from 0 to 1, so 0…127.
+    Unsigned,
+    /// The same; inputs from −1 to 1, so −127…127.
+    Signed,
+}
+
+/// Share of the greatest magnitude by which floats may differ from the naive computation; only normalisation and
+/// averages may differ at all.
+const FLOAT_DEVIATION: f64 = 1e-5;
+/// The same for integers: one rounding to a grid that falls the other way.
+const INTEGER_DEVIATION: f64 = 1e-2;
+
+pub(super) struct Run {
+    pub(super) graph: Rc<Graph>,
+    pub(super) parameters: Vec<Tensor>,
+    pub(super) arithmetic: Vec<LayerArithmetic>,
+    plan: Plan,
+    batch: usize,
+    input: Vec<f32>,
+    output: Vec<f32>,
+}
+
+fn fault(error: impl std::fmt::Display) -> CoreError {
+    CoreError::internal("measure", error)
+}
+
+/// Parameters as a trained network might have them: He-uniform weights, and normalisation that does something.
+fn parameters(graph: &Graph, seed: u64) -> Vec<Tensor> {
+    let fill = |(i, (name, spec)): (usize, (String, &crate::ops::ParamSpec))| {
+        let mut rng = Rng::stream(seed, "measure", i as u64);
+        let (low, high) = match (spec.init, name.ends_with(".variance")) {
+            (Init::HeUniform { fan_in }, _) => (-(6.0 / fan_in as f32).sqrt(), (6.0 / fan_in as f32).sqrt()),
+            (Init::Zeros, _) => (-0.1, 0.1),
+            (Init::Ones, false) => (0.7, 1.0),
+            (Init::Ones, true) => (1.0, 1.5),
+        };
+        let mut tensor = Tensor::zeros(spec.shape.clone());
+        tensor.data_mut().iter_mut().for_each(|value| *value = rng.uniform(low, high));
+        tensor
+    };
+    graph.params().enumerate().map(fill).collect()
+}
+
+impl Run {
+    pub(super) fn boxed(
+        graph: Built,
+        batch: usize,
+        numbers: Numbers,
+        seed: u64,
+    ) -> Result<Box<dyn Workload>, CoreError> {
+        Ok(Box::new(Self::new(graph, batch, numbers, seed)?))
+    }
+
+    fn new(graph: Built, batch: usize, numbers: Numbers, seed: u64) -> Result<Self, CoreError> {
+        let graph = Rc::new(graph.map_err(fault)?);
+        let mut parameters = parameters(&graph, seed);
+        let low = if numbers == Numbers::Signed { -1.0 } else { 0.0 };
+        let mut rng = Rng::stream(seed, "measure-input", 0);
+        let input: Vec<f32> = (0..batch * graph.shapes()[0].len()).map(|_| rng.uniform(low, 1.0)).collect();
+        let mut arithmetic = vec![LayerArithmetic::Float; graph.nodes().len()];
+        if numbers != Numbers::Float {
+            let tensors: Vec<&Tensor> = parameters.iter().collect();
+            let every = vec![true; graph.nodes().len()];
+            let mut plan = Plan::keeping(&graph, &tensors, &[], &every).map_err(fault)?;
+            let reach = watch(&mut plan, &graph, &input);
+            for (i, node) in graph.nodes().iter().enumerate().filter(|(_, node)| has_weight(node)) {
+                (arithmetic[i], parameters[node.first_param]) =
+                    integers(&parameters[node.first_param], reach[i]).map_err(fault)?;
+            }
+        }
+        let plan = Plan::new(&graph, &parameters.iter().collect::<Vec<_>>(), &arithmetic).map_err(fault)?;
+        let output = vec![0.0; batch * graph.output().len()];
+        Ok(Self { graph, parameters, arithmetic, plan, batch, input, output })
+    }
+}
+
+pub(super) fn has_weight(node: &crate::graph::Node) -> bool {
+    node.params.first().is_some_and(|spec| spec.name == "weight")
+}
+
+/// Greatest magnitude of what each node reads.
+fn watch(plan: &mut Plan, graph: &Graph, input: &[f32]) -> Vec<f32> {
+    let mut reach = vec![0.0f32; graph.nodes().len()];
+    for block in input.chunks(graph.shapes()[0].len() * LANES) {
+        load(block, graph.shapes()[0].len(), plan.input());
+        plan.run();
+        for (node, reach) in reach.iter_mut().enumerate() {
+            let values = plan.node_input(node).unwrap_or_default();
+            *reach = values.iter().fold(*reach, |most, v| most.max(v.abs()));
+        }
+    }
+    reach
+}
+
+/// INT8 by output channel: the arithmetic, and the weight as its codes say.
+fn integers(weight: &Tensor, reach: f32) -> Result<(LayerArithmetic, Tensor), CoreError> {
+    let format = formats::find("int8").ok_or_else(|| fault("no int8"))?;
+    let rows = weight.shape().dims()[0];
+    let fit = |row: &[f32]| -> Granule { format.fit(row, true) };
+    let granules = weight.data().chunks(weight.data().len() / rows).map(fit).collect();
+    let packed = PackedTensor::new(format, weight, granules).map_err(fault)?;
+    let grid = format.input_grid(-reach, reach, true).ok_or_else(|| fault("no grid"))?;
+    let (weights, scales) = packed.levels().ok_or_else(|| fault("no levels"))?;
+    Ok((LayerArithmetic::Integer { grid, weights, scales }, packed.decode().map_err(fault)?))
+}
+
+/// Up to eight images, one after another, into the lanes of a block; other lanes become 0.
+fn load(images: &[f32], features: usize, block: &mut [f32]) {
+    let rows: Vec<&[f32]> = images.chunks_exact(features).collect();
+    let lanes = block.as_chunks_mut::<LANES>().0;
+    if let Ok(rows) = <[&[f32]; LANES]>::try_from(rows.as_slice()) {
+        for (feature, lanes) in lanes.iter_mut().enumerate() {
+            *lanes = rows.map(|row| row[feature]);
+        }
+        return;
+    }
+    block.fill(0.0);
+    for (lane, row) in rows.iter().enumerate() {
+        for (lanes, &value) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(*row) {
+            lanes[lane] = value;
+        }
+    }
+}
+
+/// The lanes of a block to images one after another.
+fn store(block: &[f32], features: usize, images: &mut [f32]) {
+    for (lane, image) in images.chunks_exact_mut(features).enumerate() {
+        for (value, lanes) in image.iter_mut().zip(block.as_chunks::<LANES>().0) {
+            *value = lanes[lane];
+        }
+    }
+}
+
+impl Workload for Run {
+    fn describe(&self) -> Description {
+        let weight_bytes = |(i, node): (usize, &crate::graph::Node)| {
+            let wide = if matches!(self.arithmetic[i], LayerArithmetic::Integer { .. }) { 1 } else { 4 };
+            if has_weight(node) { wide * self.parameters[node.first_param].data().len() as u64 } else { 0 }
+        };
+        Description {
+            macs: self.graph.macs() * self.batch as u64,
+            bytes: self.graph.nodes().iter().enumerate().map(weight_bytes).sum(),
+            batch: self.batch,
+            input: self.graph.shapes()[0].dims().to_vec(),
+            outputs: self.graph.output().len(),
+        }
+    }
+
+    fn input(&self) -> &[f32] {
+        &self.input
+    }
+
+    fn run(&mut self, input: &[f32]) -> &[f32] {
+        let (features, outputs) = (self.graph.shapes()[0].len(), self.graph.output().len());
+        for (images, out) in input.chunks(features * LANES).zip(self.output.chunks_mut(outputs * LANES)) {
+            load(images, features, self.plan.input());
+            store(self.plan.run(), outputs, out);
+        }
+        &self.output
+    }
+
+    fn check(&self) -> Deviation {
+        let (features, outputs) = (self.graph.shapes()[0].len(), self.graph.output().len());
+        let mut found = 0.0f64;
+        for image in [0, self.batch / 2, self.batch - 1] {
+            let expected = reference::forward(self, &self.input[image * features..(image + 1) * features]);
+            let got = &self.output[image * outputs..(image + 1) * outputs];
+            let most = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+            let apart = expected.iter().zip(got).map(|(a, b)| (a - b).abs());
+            // NaN counts as infinitely far.
+            let apart = apart.fold(0.0f32, |most, v| if v.is_nan() { f32::INFINITY } else { most.max(v) });
+            found = found.max(f64::from(apart) / f64::from(most.max(f32::MIN_POSITIVE)));
+        }
+        let integer = self.arithmetic.iter().any(|a| matches!(a, LayerArithmetic::Integer { .. }));
+        Deviation { found, allowed: if integer { INTEGER_DEVIATION } else { FLOAT_DEVIATION } }
+    }
+
+    fn layers(&self) -> Vec<LayerDescription> {
+        let describe = |(i, node): (usize, &crate::graph::Node)| LayerDescription {
+            name: node.name.clone(),
+            op: node.op.kind(),
+            inputs: node.inputs.iter().map(|id| id.index()).collect(),
+            output: self.graph.shapes()[i + 1].dims().to_vec(),
+            window: node.op.window(),
+            parameters: node.params.iter().map(|spec| (spec.name, spec.shape.dims().to_vec())).collect(),
+            grid: match self.arithmetic[i] {
+                LayerArithmetic::Integer { grid, .. } => Some(grid_parts(grid)),
+                _ => None,
+            },
+        };
+        self.graph.nodes().iter().enumerate().map(describe).collect()
+    }
+
+    fn parameter(&self, index: usize) -> &[f32] {
+        self.parameters.get(index).map_or(&[], |tensor| tensor.data())
+    }
+
+    fn levels(&self, layer: usize) -> Option<(&[i32], &[f32])> {
+        match self.arithmetic.get(layer)? {
+            LayerArithmetic::Integer { weights, scales, .. } => Some((weights, scales)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The integer kernels against exact sums in 64 bits: every way to store weights, both dot instructions, all edge sizes
+//! from 1 to twice a tile, and the ends of every range.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use featherweight::kernels::conv::ConvShape;
+use featherweight::kernels::integer::{Buffers, Integer, Layout, Packed, Steps, TILE_ROWS};
+use featherweight::kernels::{Plain, Rescale, reference};
+use featherweight::math::round_ties_even;
+use featherweight::rng::Rng;
+use featherweight::simd::{Dot, I8Quads, I16Pairs, LANES};
+
+fn linear(inputs: usize, outputs: usize) -> ConvShape {
+    ConvShape { input: [inputs, 1, 1], out_channels: outputs, kernel: [1, 1], stride: 1, padding: 0, groups: 1 }
+}
+
+/// Whole numbers in `low..=high`, only its ends when `extreme`.
+fn draw(rng: &mut Rng, n: usize, (low, high): (i32, i32), extreme: bool) -> Vec<i32> {
+    let mut one = || low + rng.below((high - low + 1) as u64) as i32;
+    (0..n).map(|_| if extreme { if one() <= (low + high) / 2 { low } else { high } } else { one() }).collect()
+}
+
+/// The sums of one image in 64 bits, by gathering every output's inputs for the naive linear layer.
+fn exact(shape: &ConvShape, weights: &[i32], x: &[i32]) -> Vec<i64> {
+    let [rows, out_height, out_width] = shape.output();
+    let [_, height, width] = shape.input;
+    let (taps, channels) = (shape.taps(), shape.input[0] / shape.groups);
+    let mut out = Vec::new();
+    for row in 0..rows {
+        let group = row / (rows / shape.groups);
+        for at in 0..out_height * out_width {
+            let mut inputs = Vec::new();
+            for tap in 0..taps {
+                let (c, ky, kx) = (
+                    tap / (shape.kernel[0] * shape.kernel[1]),
+                    tap / shape.kernel[1] % shape.kernel[0],
+                    tap % shape.kernel[1],
+                );
+                let y = (at / out_width * shape.stride + ky).checked_sub(shape.padding).filter(|&y| y < height);
+                let x_at = (at % out_width * shape.stride + kx).checked_sub(shape.padding).filter(|&x| x < width);
+                let value = y.zip(x_at).map_or(0, |(y, at)| x[((group * channels + c) * height + y) * width + at]);
+                inputs.push(value);
+            }
+            out.extend(reference::linear_i64(&weights[row * taps..(row + 1) * taps], &inputs));
+        }
+    }
+    out
+}
+
+/// Runs a block of codes (as values on a grid of scale ½) through the layer, and checks every lane against `exact`.
+fn check(
+    rng: &mut Rng,
+    shape: ConvShape,
+    weights: (i32, i32),
+    codes: (i32, i32),
+    extreme: bool,
+    quads: bool,
+) -> &'static str {
+    let what = format!("{shape:?}, weights {weights:?}, codes {codes:?}");
+    shape.check().unwrap();
+    let weights = draw(rng, shape.out_channels * shape.taps(), weights, extreme);
+    let size = shape.input.iter().product::<usize>();
+    let images: Vec<Vec<i32>> = (0..LANES).map(|_| draw(rng, size, codes, extreme)).collect();
+    let bias = draw(rng, shape.out_channels, (-1 << 20, 1 << 20), false);
+    let scale: Vec<f32> = (0..shape.out_channels).map(|row| 0.25 + row as f32).collect();
+    let block: Vec<f32> = (0..size).flat_map(|i| images.iter().map(move |image| image[i] as f32 * 0.5)).collect();
+    let steps = Steps { scale: 0.5, low: codes.0.min(0), high: codes.1.max(0) };
+    let layer = Integer::new(shape, steps, &weights, quads).unwrap();
+    let [_, height, width] = shape.output();
+    let mut buffers = Buffers::default();
+    for _ in 0..2 {
+        let mut out = vec![f32::NAN; shape.out_channels * height * width * LANES];
+        layer.run(
+            &block,
+            &mut buffers,
+            &Rescale { bias: &bias, scale: &scale },
+            &mut Plain::new(&mut out, [height, width]),
+        );
+        for (lane, image) in images.iter().enumerate() {
+            for (at, sum) in exact(&shape, &weights, image).into_iter().enumerate() {
+                let row = at / (height * width);
+                let expected = i32::try_from(sum + i64::from(bias[row])).unwrap() as f32 * scale[row];
+                assert_eq!(out[at * LANES + lane].to_bits(), expected.to_bits(), "{what}, {at}, lane {lane}");
+            }
+        }
+    }
+    layer.id()
+}
+
+/// Ranges of weights, one for every way to store them: fields with and without a center inside, bytes, words.
+const WEIGHTS: [(i32, i32); 9] =
+    [(-1, 1), (-2, 1), (0, 3), (-7, 7), (-15, 0), (-127, 127), (-128, 127), (-255, 0), (-32767, 32767)];
+
+#[test]
+fn linear_layers_are_exact_at_every_edge() {
+    let mut rng = Rng::stream(1, "integer", 0);
+    for rows in 1..=2 * TILE_ROWS {
+        for k in [1, 2, 3, 4, 5, 6, 7, 8, 9, 33, 128] {
+            for weights in WEIGHTS {
+                for codes in [(0, 127), (-127, 127), (-255, 255)] {
+                    check(&mut rng, linear(k, rows), weights, codes, k % 2 == 0, true);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn convolutions_are_exact_at_every_edge() {
+    let mut rng = Rng::stream(2, "integer", 0);
+    let mut shapes = Vec::new();
+    for out_channels in 1..=2 * TILE_ROWS {
+        for (channels, side, kernel, stride, padding) in [
+            (1, 5, 3, 1, 1),
+            (1, 7, 5, 1, 2),
+            (1, 9, 4, 2, 0),
+            (1, 3, 1, 1, 0),
+            (2, 7, 5, 1, 2),
+            (3, 6, 3, 2, 1),
+            (4, 4, 1, 1, 0),
+            (5, 8, 3, 3, 0),
+            (6, 5, 2, 1, 1),
+            (8, 5, 1, 2, 0),
+        ] {
+            let input = [channels, side, side + 1];
+            shapes.push(ConvShape { input, out_channels, kernel: [kernel; 2], stride, padding, groups: 1 });
+        }
+    }
+    for (channels, out_channels, groups, stride) in
+        [(4, 4, 4, 1), (4, 8, 4, 2), (4, 8, 2, 1), (6, 3, 3, 1), (10, 15, 5, 2)]
+    {
+        let input = [channels, 6, 5];
+        shapes.push(ConvShape { input, out_channels, kernel: [3; 2], stride, padding: 1, groups });
+    }
+    shapes.push(ConvShape { input: [2, 6, 9], out_channels: 3, kernel: [2, 5], stride: 1, padding: 1, groups: 1 });
+    for (i, shape) in shapes.into_iter().enumerate() {
+        for weights in [WEIGHTS[i % WEIGHTS.len()], (-127, 127)] {
+            for codes in [(0, 127), (-100, 127), (-3, 252)] {
+                for quads in [true, false] {
+                    check(&mut rng, shape, weights, codes, i % 3 == 0, quads);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn long_sums_of_the_ends_of_the_ranges_neither_saturate_nor_wrap() {
+    let mut rng = Rng::stream(3, "integer", 0);
+    let k = 4096;
+    for (weights, codes) in [(-128, -128), (-128, 127), (127, 127), (127, -128), (-255, 255), (-8, 127)] {
+        let id = check(&mut rng, linear(k, 5), (weights, weights), (codes, codes), true, true);
+        assert_eq!(id.contains("quads"), (0..=127).contains(&codes) && weights >= -128, "{weights} {codes}: {id}");
+    }
+    // One product of i16 pairs at its largest: 2 · 32767².
+    check(&mut rng, linear(1, 1), (32767, 32767), (32767, 32767), true, true);
+}
+
+#[test]
+fn the_kernel_follows_weights_and_inputs() {
+    let mut rng = Rng::stream(4, "integer", 0);
+    let mut id = |weights, codes, quads| check(&mut rng, linear(40, 8), weights, codes, true, quads);
+    assert!(id((-1, 1), (0, 127), true).ends_with("-i2i8i32-quads"));
+    assert!(id((-7, 7), (0, 127), true).ends_with("-i4i8i32-quads"));
+    assert!(id((-127, 127), (0, 127), true).ends_with("-i8i8i32-quads"));
+    assert!(id((-127, 127), (0, 127), false).ends_with("-i8i16i32-pairs"));
+    assert!(id((-7, 7), (-127, 127), true).ends_with("-i4i16i32-pairs"), "after a negative code");
+    assert!(id((0, 255), (0, 255), true).ends_with("-i8i16i32-pairs"));
+    assert!(id((-300, 255), (-127, 127), true).ends_with("-i16i16i32-pairs"));
+    let steps = Steps { scale: 1.0, low: -65535, high: 65535 };
+    assert!(Integer::new(linear(1, 1), steps, &[1], true).is_none());
+    let steps = Steps { low: 0, high: 1, ..steps };
+    assert!(Integer::new(linear(1, 1), steps, &[70000], true).is_none());
+}
+
+#[test]
+fn weights_come_back_from_every_packing() {
+    fn survive<V: Dot>(shape: ConvShape, weights: &[i32], width: u32) {
+        let packed = Packed::<V>::new(shape, weights);
+        assert_eq!((packed.unpack(), packed.width()), (weights.to_vec(), width), "{shape:?}");
+        let least = weights.len() * width as usize / 8;
+        assert!(packed.bytes() >= least && (weights.len() < 1000 || packed.bytes() < least * 9 / 8 + 64));
+    }
+    let mut rng = Rng::stream(5, "integer", 0);
+    for shape in [
+        linear(61, 7),
+        linear(400, 120),
+        ConvShape { input: [6, 5, 5], out_channels: 7, kernel: [3, 2], stride: 1, padding: 0, groups: 1 },
+        ConvShape { input: [5, 5, 5], out_channels: 10, kernel: [3, 3], stride: 1, padding: 1, groups: 5 },
+    ] {
+        for (range, width) in WEIGHTS.into_iter().zip([2, 2, 2, 4, 4, 8, 8, 8, 16]) {
+            let mut weights = draw(&mut rng, shape.out_channels * shape.taps(), range, false);
+            (weights[0], weights[1]) = range;
+            survive::<I16Pairs>(shape, &weights, width);
+            if weights.iter().all(|w| i8::try_from(*w).is_ok()) {
+                survive::<I8Quads>(shape, &weights, width);
+            }
+        }
+    }
+}
+
+#[test]
+fn codes_are_those_of_the_grid() {
+    let mut rng = Rng::stream(6, "integer", 0);
+    let shape = ConvShape { input: [5, 3, 4], out_channels: 1, kernel: [1, 1], stride: 1, padding: 0, groups: 1 };
+    let steps = Steps { scale: 0.013, low: -127, high: 127 };
+    let mut block: Vec<f32> = (0..5 * 12 * LANES).map(|_| rng.uniform(-3.0, 3.0)).collect();
+    block[7] = f32::NAN;
+    block[9] = f32::INFINITY;
+    let layout = Layout::<I8Quads>::new(shape);
+    let mut out = Vec::new();
+    assert!(layout.arrange(&steps, &block, &mut out));
+    for (i, &value) in block.iter().enumerate() {
+        let (channel, position, lane) = (i / LANES / 12, i / LANES % 12, i % LANES);
+        let word = out[(position * layout.depth + channel / 4) * LANES + lane];
+        let code = round_ties_even((value / steps.scale).clamp(-127.0, 127.0)) as i32;
+        assert_eq!(i32::from(word.to_le_bytes()[channel % 4] as i8), code, "{value}");
+    }
+    block.iter_mut().for_each(|v| *v = v.abs());
+    assert!(!layout.arrange(&steps, &block, &mut out));
+}

@@ -1,0 +1,132 @@
+// Times on this machine: the layers of a compressed network, and the kernels. Generators, so that the host may do something else
+// between two samples. The page's worker and the command line share them.
+
+const SAMPLES = 7;
+/** A sample is as many calls as take about this long: a page without special headers has a clock of 0.1 ms. */
+const SAMPLE_MS = 4;
+/** WebAssembly has no on-stack replacement: many short calls first. */
+const WARMUP_MS = 4;
+
+/**
+ * @param {number[]} values
+ * @returns {number}
+ */
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/**
+ * Milliseconds of one call of each of `runs`, the medians of seven samples. Samples are taken in turn, so that a machine that slows
+ * down slows all of them. Yields after each, with how many there were.
+ *
+ * @param {((times: number) => void)[]} runs
+ * @param {() => number} now
+ * @param {number} [sample_ms]
+ * @returns {Generator<number, number[]>}
+ */
+function* race(runs, now, sample_ms = SAMPLE_MS) {
+  const counts = [];
+  for (const run of runs) {
+    const from = now();
+    let times = 1;
+    let took = 0;
+    while (now() - from < WARMUP_MS || took < sample_ms / 2) {
+      const before = now();
+      run(times);
+      took = now() - before;
+      if (took < sample_ms / 2) times *= 2;
+      yield 0;
+    }
+    counts.push(Math.max(1, Math.round((times * sample_ms) / took)));
+  }
+  /** @type {number[][]} */
+  const samples = runs.map(() => []);
+  for (let round = 0; round < SAMPLES; round++) {
+    for (const [index, run] of runs.entries()) {
+      const before = now();
+      run(counts[index]);
+      samples[index].push((now() - before) / counts[index]);
+      yield round + 1;
+    }
+  }
+  return samples.map(median);
+}
+
+/** Images of one block, which all kernels work on. */
+export const BATCH = 8;
+
+/**
+ * The entry `this-browser` of a report's targets: the finished `job`'s layers, and `baseline`, the same network before any step.
+ *
+ * @param {import("./wasm/featherweight.js").Job} job
+ * @param {import("./wasm/featherweight.js").Job} baseline
+ * @param {() => number} now
+ */
+export function* thisBrowser(job, baseline, now) {
+  const layers = [];
+  for (const each of [job, baseline]) each.runSteps(undefined, 1);
+  const floats = baseline.timedSteps();
+  for (const [index, step] of job.timedSteps().entries()) {
+    const { name, requested, executed, support, reason } = step;
+    const float = floats.findIndex((other) => other.name === name);
+    if (float < 0) throw new Error(`the network before any step has no layer ${name}`);
+    const runs = [(times) => job.runSteps(index, times), (times) => baseline.runSteps(float, times)];
+    const [ms, baseline_ms] = /** @type {[number, number]} */ (yield* race(runs, now));
+    layers.push({ name, requested, executed, support, reason, ms, baseline_ms });
+  }
+  const whole = [job, baseline].map((each) => (times) => each.runSteps(undefined, times));
+  const [latency_ms, baseline_latency_ms] = /** @type {[number, number]} */ (yield* race(whole, now, 3 * SAMPLE_MS));
+  return { id: "this-browser", measured: true, batch: BATCH, latency_ms, baseline_latency_ms, layers };
+}
+
+/** A recipe's own start, without steps and with one image: what `baseline` is made from. */
+export function startOf(recipe) {
+  return { ...recipe, steps: [], data: { ...recipe.data, count: 1 } };
+}
+
+/** Kernels that are timed for people: square products of this side. */
+const SIDE = "512";
+
+/**
+ * Giga-operations a second of every kernel, results checked first. Yields the share that is done.
+ *
+ * @param {{Workload: typeof import("./wasm/featherweight.js").Workload}} bindings
+ * @param {() => number} now
+ * @returns {Generator<number, {id: string, gops: number}[]>}
+ */
+export function* kernelSpeeds({ Workload }, now) {
+  const ids = Workload.ids().filter((id) => id.startsWith("gemm-") && id.endsWith(`-${SIDE}`));
+  /** @type {import("./wasm/featherweight.js").Workload[]} */
+  const workloads = [];
+  try {
+    const runs = [];
+    for (const id of ids) {
+      const workload = new Workload(id, 7);
+      workloads.push(workload);
+      const input = workload.input();
+      workload.run(input);
+      const { found, allowed } = workload.check();
+      if (!(found <= allowed)) throw new Error(`${id} is off by ${found}, allowed ${allowed}`);
+      runs.push((times) => {
+        for (let i = 0; i < times; i++) workload.run(input);
+      });
+      yield 0;
+    }
+    const timing = race(runs, now, 15);
+    for (;;) {
+      const next = timing.next();
+      if (!next.done) {
+        yield next.value / SAMPLES;
+        continue;
+      }
+      return ids.map((id, i) => ({
+        id: id.slice("gemm-".length, -SIDE.length - 1),
+        gops: (2 * workloads[i].describe().macs) / next.value[i] / 1e6,
+      }));
+    }
+  } finally {
+    for (const workload of workloads) workload.free();
+  }
+}

@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { kernelSpeeds, startOf, thisBrowser } from "./timing.mjs";
+
+type Args<F extends (...args: never[]) => unknown> = Parameters<F>;
+
+function finish<T>(work: Generator<unknown, T>): T {
+  for (;;) {
+    const next = work.next();
+    if (next.done) return next.value;
+  }
+}
+
+/** A job whose steps take as many milliseconds as said, on a clock of its own. */
+function jobOf(clock: { ms: number }, costs: Readonly<Record<string, number>>) {
+  const names = Object.keys(costs);
+  const all = Object.values(costs).reduce((sum, cost) => sum + cost, 0);
+  return {
+    timedSteps: () =>
+      names.map((name) => ({ name, requested: "w8a8", executed: "i32", support: "fallback", reason: "" })),
+    runSteps: (step: number | undefined, times: number) => {
+      clock.ms += times * (step === undefined ? all : (costs[names[step] ?? ""] ?? Number.NaN));
+    },
+  };
+}
+
+describe("this-browser", () => {
+  it("times every layer of the recipe, and the same layer before any step", () => {
+    const clock = { ms: 0 };
+    // A layer that the recipe took out does not shift the others.
+    const job = jobOf(clock, { conv: 0.25, fc: 0.5 });
+    const baseline = jobOf(clock, { conv: 1, gone: 7, fc: 0.125 });
+    const [own, float] = [job, baseline] as unknown as Args<typeof thisBrowser>;
+    const target = finish(thisBrowser(own, float, () => clock.ms));
+    expect(target.layers.map(({ name, ms, baseline_ms }) => [name, ms, baseline_ms])).toEqual([
+      ["conv", 0.25, 1],
+      ["fc", 0.5, 0.125],
+    ]);
+    expect([target.latency_ms, target.baseline_latency_ms]).toEqual([0.75, 8.125]);
+    expect(target).toMatchObject({ id: "this-browser", measured: true, batch: 8 });
+  });
+
+  it("compares with the recipe's own start", () => {
+    const recipe = { version: 1, model: "m", seed: 7, steps: [{ quantize: {} }], data: { set: "s", count: 9 } };
+    expect(startOf(recipe)).toEqual({ ...recipe, steps: [], data: { set: "s", count: 1 } });
+  });
+});
+
+describe("kernels", () => {
+  const bindings = (found: number, clock = { ms: 0 }, freed = { count: 0 }) => {
+    class Workload {
+      static ids = () => ["ceiling-f32", "gemm-f32-512", "gemm-f32-1024", "gemm-int8-512"];
+      constructor(private readonly id: string) {}
+      input = () => new Float32Array(1);
+      run = () => {
+        clock.ms += this.id === "gemm-f32-512" ? 20 : 5;
+      };
+      check = () => ({ found, allowed: 0.1 });
+      describe = () => ({ macs: 1e8 });
+      free = () => {
+        freed.count++;
+      };
+    }
+    return { given: { Workload } as unknown as Args<typeof kernelSpeeds>[0], clock, freed };
+  };
+
+  it("are the products of side 512, in giga-operations a second", () => {
+    const { given, clock, freed } = bindings(0);
+    expect(finish(kernelSpeeds(given, () => clock.ms))).toEqual([
+      { id: "f32", gops: 10 },
+      { id: "int8", gops: 40 },
+    ]);
+    expect(freed.count).toBe(2);
+  });
+
+  it("count only when their results are right", () => {
+    const { given, clock, freed } = bindings(Number.NaN);
+    expect(() => finish(kernelSpeeds(given, () => clock.ms))).toThrow(/gemm-f32-512 is off by NaN/);
+    expect(freed.count).toBe(1);
+  });
+});

@@ -1,0 +1,172 @@
+/** What this machine makes of it: the speed of the kernels, and of the chosen recipe's layers against float. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import { speedsChart } from "../../charts/speeds";
+import { paint } from "../../charts/svg";
+import { choiceKey, recipeOf } from "../../state/choice";
+import { coreError } from "../../state/port";
+import { browserKeep } from "../../state/preferences";
+import type { CoreError } from "../../state/schema";
+import { Panel } from "../panel";
+import { errorWords, recipeName } from "../words";
+import { type Kept, kernelRows, layerRows, readKept } from "./data";
+
+const KEY = "featherweight.measured";
+
+export class BrowserPanel extends Panel {
+  static override properties = {
+    ...Panel.properties,
+    width: { state: true },
+    kept: { state: true },
+    share: { state: true },
+    error: { state: true },
+  };
+
+  declare width: number;
+  declare kept: Kept | undefined;
+  /** How far a measurement under way is; absent without one. */
+  declare share: number | undefined;
+  declare error: CoreError | undefined;
+  readonly #resize = new ResizeObserver(() => this.#measureWidth());
+  readonly #store = browserKeep(window);
+  #cancel: AbortController | undefined;
+  #read = false;
+
+  constructor() {
+    super();
+    this.width = 0;
+    this.kept = undefined;
+    this.share = undefined;
+    this.error = undefined;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#resize.disconnect();
+    this.#cancel?.abort();
+  }
+
+  protected override willUpdate(): void {
+    super.willUpdate();
+    const { catalog } = this.lab;
+    if (this.#read || !catalog) return;
+    this.#read = true;
+    this.kept = readKept(this.#store.get(KEY), catalog.engine);
+  }
+
+  protected override firstUpdated(): void {
+    this.#resize.observe(this);
+    this.#measureWidth();
+  }
+
+  #measureWidth(): void {
+    const width = this.querySelector(".speeds-plot")?.clientWidth ?? 0;
+    if (width > 0 && width !== this.width) this.width = width;
+  }
+
+  async #start(): Promise<void> {
+    const { lab } = this;
+    if (!lab.catalog || this.#cancel) return;
+    const { choice } = lab.view;
+    const cancel = new AbortController();
+    this.#cancel = cancel;
+    this.share = 0;
+    this.error = undefined;
+    try {
+      const measured = await lab.engine.measure(recipeOf(choice, lab.catalog), {
+        signal: cancel.signal,
+        onProgress: ({ done_macs, total_macs }) => {
+          this.share = done_macs / Math.max(1, total_macs);
+        },
+      });
+      this.kept = { date: new Date().toISOString(), key: choiceKey(choice), measured };
+      this.#store.set(KEY, JSON.stringify(this.kept));
+    } catch (error) {
+      if (!cancel.signal.aborted) this.error = coreError(error);
+    } finally {
+      this.#cancel = undefined;
+      this.share = undefined;
+    }
+  }
+
+  protected override updated(): void {
+    this.#measureWidth();
+    const { kept, speech, width } = this;
+    if (!kept || width === 0) return;
+    const { kernels, target } = kept.measured;
+    const plot = this.querySelector(".speeds-plot");
+    const label = (gops: number, times: number) =>
+      this.t("browser.speed", { gops: gops.toFixed(1), times: times.toFixed(2) });
+    if (plot) {
+      const rows = kernelRows(kernels, label);
+      const list = rows.map(({ name, label: said }) => `${name} ${said}`).join("; ");
+      paint(plot, speedsChart({ rows, description: this.t("browser.kernels.read", { list }) }, width));
+    }
+    const layers = this.querySelector(".layers-plot");
+    if (layers) {
+      const rows = layerRows(target, this.t("browser.others"), (ms, requested) =>
+        [speech.t("browser.ms", { value: ms.toFixed(3) }), requested].filter(Boolean).join(" · "),
+      );
+      const list = rows.map(({ name, label: said }) => `${name} ${said}`).join("; ");
+      paint(layers, speedsChart({ rows, description: this.t("browser.layers.read", { list }) }, width));
+    }
+  }
+
+  protected override render(): TemplateResult {
+    const { lab, kept, share } = this;
+    const busy = share !== undefined;
+    return html`
+      <div class="runs-head">
+        <h2>${this.t("browser.title")} <small>${this.t("browser.sub")}</small></h2>
+        <p class="soft exports" role="status">
+          ${busy ? this.t("browser.busy", { percent: Math.round(share * 100) }) : nothing}
+          ${this.error ? errorWords(this.error, this.speech) : nothing}
+        </p>
+        ${
+          busy
+            ? html`<button class="button" @click=${() => this.#cancel?.abort(new DOMException("cancelled", "AbortError"))}>${this.t("progress.cancel")}</button>`
+            : html`<button class="button" ?disabled=${!lab.ready} @click=${() => this.#start()}>${this.t(kept ? "browser.again" : "browser.measure")}</button>`
+        }
+      </div>
+      <p class="soft">${this.t("browser.about")}</p>
+      ${kept ? this.#results(kept) : nothing}
+    `;
+  }
+
+  #results(kept: Kept): TemplateResult {
+    const { lab, speech } = this;
+    const { target, engine } = kept.measured;
+    const mine = kept.key === choiceKey(lab.view.choice);
+    const ratio = target.baseline_latency_ms / target.latency_ms;
+    const values = {
+      name: recipeName(lab.view.choice, speech),
+      ms: target.latency_ms.toFixed(2),
+      float: target.baseline_latency_ms.toFixed(2),
+      batch: target.batch,
+      times: (ratio >= 1 ? ratio : 1 / ratio).toFixed(2),
+    };
+    const date = new Intl.DateTimeFormat(speech.language, { dateStyle: "medium", timeStyle: "short" });
+    return html`
+      <div class="speeds">
+        <section>
+          <h3>${this.t("browser.kernels")}</h3>
+          <div class="speeds-plot"></div>
+          <p class="soft">${this.t("browser.kernels.about")}</p>
+        </section>
+        <section>
+          <h3>${this.t("browser.layers")}</h3>
+          ${
+            mine
+              ? html`<p>${this.t(ratio >= 1 ? "browser.faster" : "browser.slower", values)}</p>
+                <div class="layers-plot"></div>
+                <p class="soft">${this.t("browser.layers.about")}</p>`
+              : html`<p class="soft">${this.t("browser.other")}</p>`
+          }
+        </section>
+      </div>
+      <p class="soft">${this.t("browser.when", { date: date.format(new Date(kept.date)), engine })}</p>
+    `;
+  }
+}
+
+customElements.define("fw-browser", BrowserPanel);

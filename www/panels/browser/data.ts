@@ -1,0 +1,62 @@
+/** What the panel keeps and draws: measured times of this machine. */
+
+import type { SpeedRow } from "../../charts/speeds";
+import type { Measured } from "../../state/schema";
+
+/** One measurement with its date, as it is kept. */
+export interface Kept {
+  /** ISO 8601. */
+  readonly date: string;
+  /** The recipe whose layers were timed. */
+  readonly key: string;
+  readonly measured: Measured;
+}
+
+/** A kept measurement; `undefined` for anything else, and for one of another engine. */
+export function readKept(text: string | undefined, engine: string): Kept | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const { date, key, measured } = JSON.parse(text) as Partial<Kept>;
+    const whole =
+      typeof date === "string" &&
+      !Number.isNaN(Date.parse(date)) &&
+      typeof key === "string" &&
+      measured?.engine === engine &&
+      Array.isArray(measured.kernels) &&
+      Array.isArray(measured.target?.layers);
+    return whole ? { date, key, measured } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const REFERENCE = "f32";
+
+/** Kernels, f32 first as the reference, then the slowest of the others first. */
+export function kernelRows(kernels: Measured["kernels"], label: (gops: number, times: number) => string): SpeedRow[] {
+  const float = kernels.find(({ id }) => id === REFERENCE)?.gops ?? Number.NaN;
+  const rank = (id: string) => (id === REFERENCE ? 0 : 1);
+  return [...kernels]
+    .sort((a, b) => rank(a.id) - rank(b.id) || a.gops - b.gops)
+    .map(({ id, gops }) => ({ name: id, value: gops, label: label(gops, gops / float), reference: id === REFERENCE }));
+}
+
+/** Layers with weights, each against its float self; all others as one row at the end. */
+export function layerRows(
+  target: Measured["target"],
+  rest: string,
+  label: (ms: number, requested: string | undefined) => string,
+): SpeedRow[] {
+  const weighted = target.layers.filter(({ reason }) => reason !== "no-weights");
+  const others = target.layers.filter(({ reason }) => reason === "no-weights");
+  const sum = (pick: (layer: (typeof others)[number]) => number) => others.reduce((all, layer) => all + pick(layer), 0);
+  const rows = weighted.map(({ name, ms, baseline_ms, requested }) => ({
+    name,
+    value: ms,
+    against: baseline_ms,
+    label: label(ms, requested),
+  }));
+  if (others.length === 0) return rows;
+  const ms = sum((layer) => layer.ms);
+  return [...rows, { name: rest, value: ms, against: sum((layer) => layer.baseline_ms), label: label(ms, undefined) }];
+}
