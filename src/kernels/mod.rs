@@ -12,6 +12,7 @@ pub mod pool;
 pub mod reference;
 pub mod registers;
 pub mod sparse;
+pub mod two_four;
 pub mod weight_only;
 pub mod xnor;
 

@@ -8,8 +8,8 @@ mod leaf {
     use super::LANES;
     use std::arch::wasm32::{
         f32x4_add, f32x4_convert_i32x4, f32x4_ge, f32x4_mul, f32x4_splat, i8x16_add, i8x16_bitmask, i8x16_swizzle,
-        i32x4_add, i32x4_bitmask, i32x4_mul, i32x4_shl, i32x4_shr, i32x4_splat, u32x4_shr, v128,
-        v128_and, v128_load, v128_store,
+        i32x4_add, i32x4_bitmask, i32x4_mul, i32x4_shl, i32x4_shr, i32x4_splat, u32x4_shr, v128, v128_and, v128_load,
+        v128_store,
     };
 
     /// Eight words.
