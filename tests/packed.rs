@@ -6,7 +6,8 @@ use featherweight::formats::{self, FORMATS, PackedTensor, group_scale};
 use featherweight::kernels::conv::{Conv, ConvShape, conv2d};
 use featherweight::kernels::linear::{TILE_ROWS as LINEAR_ROWS, linear};
 use featherweight::kernels::pack::Packed;
-use featherweight::kernels::sparse::{Csr, RowBlocks, SparseConv, TwoFour};
+use featherweight::kernels::sparse::{Csr, RowBlocks, SparseConv};
+use featherweight::kernels::two_four::TwoFour;
 use featherweight::kernels::weight_only::{Coding, Scales, TILE_ROWS, WeightOnly};
 use featherweight::kernels::xnor::{self, SignConv, SignScratch, Signs};
 use featherweight::kernels::{AddBias, Rescale, reference};
@@ -16,6 +17,9 @@ use featherweight::simd::{F32x8, I32x8, LANES};
 use featherweight::tensor::{Shape, Tensor};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
+
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 
 fn random(rng: &mut Rng, n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.uniform(-1.0, 1.0)).collect()

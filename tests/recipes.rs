@@ -212,6 +212,19 @@ fn defaults_are_written_out_and_what_a_format_lacks_is_dropped() {
     assert_eq!(step["weights"], json!({"format": "fp16"}));
     let expected = json!({"format": "int8", "granularity": "channel", "symmetric": true, "range": "mse"});
     assert_eq!(step["layers"]["fc3"]["weights"], expected);
+    let recipe = quantize(json!({
+        "weights": {"format": "int4", "granularity": {"group": 4}},
+        "activations": {"format": "binary", "calibration": "percentile", "percentile": 99.0, "images": 8},
+        "layers": {"fc2": {"weights": {"format": "ternary"}}, "fc3": {"weights": {"format": "int8"}}},
+    }));
+    let step = &canonical(recipe)["steps"][0]["quantize"];
+    assert_eq!(step["activations"], json!({"format": "binary", "granularity": "tensor", "images": 8}));
+    let group =
+        |format: &str| json!({"format": format, "granularity": {"group": 4}, "symmetric": true, "range": "minmax"});
+    assert_eq!((&step["weights"], &step["layers"]["fc3"]["weights"]), (&group("int4"), &group("int8")));
+    // A format that has no groups does not inherit one.
+    let channel = json!({"format": "ternary", "granularity": "channel", "range": "minmax"});
+    assert_eq!(step["layers"]["fc2"]["weights"], channel);
     let whole = canonical(base());
     assert_eq!(whole["data"], json!({"set": "fashion", "split": "test", "count": 10000}));
     assert_eq!((&whole["execution"], &whole["storage"]), (&json!("integer"), &json!("auto")));

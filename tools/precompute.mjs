@@ -9,7 +9,22 @@ const root = new URL("..", import.meta.url);
 const target = new URL("www/precomputed/default.json", root);
 
 /** The default view: the widths of LeNet-5 with INT8 inputs, and the plain baseline. */
-const WEIGHTS = ["fp16", "bf16", "fp8-e4m3", "fp8-e5m2", "int16", "int8", "int7", "int6", "int5", "int4", "int3", "int2", "ternary", "binary"];
+const WEIGHTS = [
+  "fp16",
+  "bf16",
+  "fp8-e4m3",
+  "fp8-e5m2",
+  "int16",
+  "int8",
+  "int7",
+  "int6",
+  "int5",
+  "int4",
+  "int3",
+  "int2",
+  "ternary",
+  "binary",
+];
 const RECIPE = { version: 1, model: "lenet5-fashion", seed: 7 };
 const ACTIVATIONS = { format: "int8", granularity: "tensor", calibration: "percentile" };
 

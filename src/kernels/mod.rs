@@ -15,6 +15,7 @@ pub mod reference;
 pub mod registers;
 pub mod single;
 pub mod sparse;
+pub mod two_four;
 pub mod weight_only;
 pub mod xnor;
 

@@ -16,7 +16,18 @@ async function rust(bindgen) {
   await step("engine", compileEngine);
   await suites.check("rustfmt", "cargo", ["fmt", "--check"]);
   await suites.check("clippy", "cargo", ["clippy", "--all-targets", "--", "-D", "warnings"]);
-  await suites.check("clippy for wasm", "cargo", ["clippy", "--lib", "--test", "web", ...WASM, "--", "-D", "warnings"]);
+  await suites.check("clippy for wasm", "cargo", [
+    "clippy",
+    "--lib",
+    "--test",
+    "web",
+    "--test",
+    "packed",
+    ...WASM,
+    "--",
+    "-D",
+    "warnings",
+  ]);
   await suites.cargo("engine, native", ["test", "--no-fail-fast"]);
   await step("native command line", async () => {
     const { code } = await run("cargo", ["build", "--release", "--bins"]);
@@ -25,7 +36,7 @@ async function rust(bindgen) {
   });
   await bindgen;
   await step("engine's JavaScript", bindEngine);
-  await suites.cargo("engine, in Chromium", ["test", "--test", "web", ...WASM], {
+  await suites.cargo("engine, in Chromium", ["test", "--test", "web", "--test", "packed", ...WASM], {
     env: { CHROMEDRIVER: findDriver(), WASM_BINDGEN_TEST_ONLY_WEB: "1", WASM_BINDGEN_TEST_TIMEOUT: "300" },
   });
 }
