@@ -98,10 +98,22 @@ mod tests {
         let latent = network.parameters[weight].latent.clone();
         let granules = vec![int4.fit(latent.data(), true)];
         network.parameters[weight].packed = Some(formats::PackedTensor::new(int4, &latent, granules).unwrap());
-        assert_eq!((of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().requested.as_str(), of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().reason), ("w4a32", "decoded-weights"));
+        assert_eq!(
+            (
+                of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().requested.as_str(),
+                of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().reason
+            ),
+            ("w4a32", "decoded-weights")
+        );
         let int8 = formats::find("int8").unwrap();
         let grid = int8.input_grid(-1.0, 1.0, true).unwrap();
         network.inputs[node] = Some(InputQuantizer { format: int8, grid });
-        assert_eq!((of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().requested.as_str(), of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().executed), ("w4a8", "i32"));
+        assert_eq!(
+            (
+                of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().requested.as_str(),
+                of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().executed
+            ),
+            ("w4a8", "i32")
+        );
     }
 }
