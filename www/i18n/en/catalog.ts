@@ -3,6 +3,7 @@ export const catalog = {
   "model.mlp-digits": "MLP on digits",
   "model.lenet300-fashion": "LeNet-300 on fashion",
   "model.lenet5-fashion": "LeNet-5 on fashion",
+  "model.convnet-large-fashion": "Large ConvNet on fashion",
   "model.resnet8-fashion": "ResNet-8 on fashion",
   "model.mobilenet-fashion": "MobileNet on fashion",
   "model.transformer-shakespeare": "Transformer on Shakespeare",

@@ -5,6 +5,7 @@ export const catalog: Record<keyof typeof english, string> = {
   "model.mlp-digits": "MLP, 숫자",
   "model.lenet300-fashion": "LeNet-300, 패션",
   "model.lenet5-fashion": "LeNet-5, 패션",
+  "model.convnet-large-fashion": "큰 합성곱 신경망, 패션",
   "model.resnet8-fashion": "ResNet-8, 패션",
   "model.mobilenet-fashion": "MobileNet, 패션",
   "model.transformer-shakespeare": "트랜스포머, 셰익스피어",
