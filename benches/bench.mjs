@@ -60,6 +60,8 @@ async function measure({ quick, only }) {
       cpu: cpus()[0]?.model ?? "unknown",
       cores: cpus().length,
       engine: loaded.engine,
+      build: loaded.build,
+      kernel: loaded.kernel,
       peers: { "onnxruntime-web": version("onnxruntime-web"), tfjs: version("@tensorflow/tfjs-core") },
     };
     return { from, rows };

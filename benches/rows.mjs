@@ -47,6 +47,16 @@ export const CONTESTS = [
       [share(`gemm-f32-${size}`, 1.3, 2, "1.3 × our f32"), against(1.3, 2)],
     ),
   ),
+  ...[512, 1024].map((size) =>
+    contest(`int4-weight GEMM ${size}, 0…127`, "GOP/s", gops, [gemm(size, "int4").id, gemm(size, "int8").id], [], 0, [
+      share(`gemm-int8-${size}`, 1, undefined, "no slower than our int8"),
+    ]),
+  ),
+  ...[512, 1024].map((size) =>
+    contest(`1-bit GEMM ${size}`, "GOP/s", gops, [gemm(size, "binary").id, gemm(size, "int8-full").id], [], 0, [
+      share(`gemm-int8-full-${size}`, 1.5, 3, "1.5 × our int8 by the i16 dot"),
+    ]),
+  ),
   contest("LeNet-5, batch 64, f32", "images/s", images, ["lenet5-f32"], ["ort-float", "tfjs"], 1e-4, [
     against(1.7, 2.4),
   ]),

@@ -41,7 +41,8 @@ export function judge({ title, unit, rate, workloads, goals }, { about, samples_
       beyond: goal?.beyond === undefined ? null : ratio >= goal.beyond,
     };
   };
-  const made = goals.some((goal) => goal.of === "peer") ? goals.map(row) : [row(), ...goals.map(row)];
+  const made =
+    peers.length === 0 || goals.some((goal) => goal.of === "peer") ? goals.map(row) : [row(), ...goals.map(row)];
   return made.map((each, i) => (i === 0 ? { ...each, rates, deviations: checks } : each));
 }
 

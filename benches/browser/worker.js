@@ -8,10 +8,14 @@ import * as tfjs from "./tfjs.mjs";
 const parts = { glue, ort, tfjs };
 
 async function load() {
-  await glue.default({ module_or_path: fetch("/www/engine/wasm/featherweight_bg.wasm") });
+  // As the page does: the build for this browser, and the kernel that is faster in it.
+  const { chooseKernel, hasRelaxedSimd } = await import("/target/bench/engine.mjs");
+  const build = hasRelaxedSimd((bytes) => WebAssembly.validate(bytes)) ? "featherweight_relaxed_bg" : "featherweight_bg";
+  await glue.default({ module_or_path: fetch(`/www/engine/wasm/${build}.wasm`) });
+  const kernel = chooseKernel(glue, () => performance.now());
   await ort.loadOrt();
   await tfjs.loadTfjs();
-  return { isolated: crossOriginIsolated, engine: glue.identity().engine };
+  return { isolated: crossOriginIsolated, engine: glue.identity().engine, build, kernel };
 }
 
 const QUESTIONS = {

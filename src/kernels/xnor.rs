@@ -9,6 +9,9 @@ use super::conv::ConvShape;
 use crate::simd::words::{non_negative, turn};
 use crate::simd::{F32x8, I32x8, LANES, Lane};
 
+/// The kernel's name.
+pub const ID: &str = if cfg!(target_arch = "wasm32") { "wasm-b1b1i32-1x8" } else { "native-b1b1i32-1x8" };
+
 /// Signs in a word.
 const WORD: usize = 64;
 
@@ -35,11 +38,6 @@ impl Signs {
         };
         let words = levels.chunks_exact(taps).flat_map(|row| row.chunks(WORD).map(word)).collect();
         Some(Self { rows, taps, words })
-    }
-
-    /// The kernel's name.
-    pub fn id(&self) -> &'static str {
-        if cfg!(target_arch = "wasm32") { "wasm-b1b1i32-1x8" } else { "native-b1b1i32-1x8" }
     }
 
     /// Output rows.

@@ -75,8 +75,13 @@ fn weighted(run: &Run, index: usize, node: &Node, x: &[f32], product: &Product<'
     let LayerArithmetic::Integer { grid, weights, scales } = &run.arithmetic[index] else {
         return product(weight, bias, x);
     };
-    let InputGrid { scale, low, high, .. } = *grid;
-    let codes: Vec<f32> = x.iter().map(|&v| round_ties_even((v / scale).clamp(low as f32, high as f32))).collect();
+    let InputGrid { scale, low, high, sign, .. } = *grid;
+    let code = |v: f32| match sign {
+        true if v >= 0.0 => 1.0,
+        true => -1.0,
+        false => round_ties_even((v / scale).clamp(low as f32, high as f32)),
+    };
+    let codes: Vec<f32> = x.iter().map(|&v| code(v)).collect();
     let levels: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
     let sums = product(&levels, &[], &codes);
     let positions = sums.len() / bias.len();

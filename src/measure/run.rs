@@ -20,6 +20,10 @@ pub(super) enum Numbers {
     Unsigned,
     /// The same; inputs from −1 to 1, so −127…127.
     Signed,
+    /// INT4 weights by output channel, INT8 inputs from 0 to 1.
+    Int4,
+    /// Signs: binary weights by output channel, binary inputs; inputs from −1 to 1.
+    Signs,
 }
 
 /// Share of the greatest magnitude by which floats may differ from the naive computation; only normalisation and
@@ -33,6 +37,8 @@ pub(super) struct Run {
     pub(super) parameters: Vec<Tensor>,
     pub(super) arithmetic: Vec<LayerArithmetic>,
     plan: Plan,
+    /// Of a weight where it is a whole number.
+    bits: u64,
     batch: usize,
     input: Vec<f32>,
     output: Vec<f32>,
@@ -72,7 +78,7 @@ impl Run {
     fn new(graph: Built, batch: usize, numbers: Numbers, seed: u64) -> Result<Self, CoreError> {
         let graph = Rc::new(graph.map_err(fault)?);
         let mut parameters = parameters(&graph, seed);
-        let low = if numbers == Numbers::Signed { -1.0 } else { 0.0 };
+        let low = if matches!(numbers, Numbers::Signed | Numbers::Signs) { -1.0 } else { 0.0 };
         let mut rng = Rng::stream(seed, "measure-input", 0);
         let input: Vec<f32> = (0..batch * graph.shapes()[0].len()).map(|_| rng.uniform(low, 1.0)).collect();
         let mut arithmetic = vec![LayerArithmetic::Float; graph.nodes().len()];
@@ -83,12 +89,23 @@ impl Run {
             let reach = watch(&mut plan, &graph, &input);
             for (i, node) in graph.nodes().iter().enumerate().filter(|(_, node)| has_weight(node)) {
                 (arithmetic[i], parameters[node.first_param]) =
-                    integers(&parameters[node.first_param], reach[i]).map_err(fault)?;
+                    integers(numbers, &parameters[node.first_param], reach[i]).map_err(fault)?;
             }
         }
         let plan = Plan::new(&graph, &parameters.iter().collect::<Vec<_>>(), &arithmetic).map_err(fault)?;
         let output = vec![0.0; batch * graph.output().len()];
-        Ok(Self { graph, parameters, arithmetic, plan, batch, input, output })
+        let bits = match numbers {
+            Numbers::Int4 => 4,
+            Numbers::Signs => 1,
+            _ => 8,
+        };
+        Ok(Self { graph, parameters, arithmetic, plan, bits, batch, input, output })
+    }
+}
+
+impl Run {
+    fn floats(&self) -> bool {
+        self.arithmetic.iter().all(|a| matches!(a, LayerArithmetic::Float))
     }
 }
 
@@ -110,14 +127,20 @@ fn watch(plan: &mut Plan, graph: &Graph, input: &[f32]) -> Vec<f32> {
     reach
 }
 
-/// INT8 by output channel: the arithmetic, and the weight as its codes say.
-fn integers(weight: &Tensor, reach: f32) -> Result<(LayerArithmetic, Tensor), CoreError> {
-    let format = formats::find("int8").ok_or_else(|| fault("no int8"))?;
+/// Whole numbers by output channel: the arithmetic, and the weight as its codes say.
+fn integers(numbers: Numbers, weight: &Tensor, reach: f32) -> Result<(LayerArithmetic, Tensor), CoreError> {
+    let (weights, inputs) = match numbers {
+        Numbers::Int4 => ("int4", "int8"),
+        Numbers::Signs => ("binary", "binary"),
+        _ => ("int8", "int8"),
+    };
+    let find = |id: &str| formats::find(id).ok_or_else(|| fault(id));
+    let (format, input) = (find(weights)?, find(inputs)?);
     let rows = weight.shape().dims()[0];
     let fit = |row: &[f32]| -> Granule { format.fit(row, true) };
     let granules = weight.data().chunks(weight.data().len() / rows).map(fit).collect();
     let packed = PackedTensor::new(format, weight, granules).map_err(fault)?;
-    let grid = format.input_grid(-reach, reach, true).ok_or_else(|| fault("no grid"))?;
+    let grid = input.input_grid(-reach, reach, true).ok_or_else(|| fault("no grid"))?;
     let (weights, scales) = packed.levels().ok_or_else(|| fault("no levels"))?;
     Ok((LayerArithmetic::Integer { grid, weights, scales }, packed.decode().map_err(fault)?))
 }
@@ -152,8 +175,8 @@ fn store(block: &[f32], features: usize, images: &mut [f32]) {
 impl Workload for Run {
     fn describe(&self) -> Description {
         let weight_bytes = |(i, node): (usize, &crate::graph::Node)| {
-            let wide = if matches!(self.arithmetic[i], LayerArithmetic::Integer { .. }) { 1 } else { 4 };
-            if has_weight(node) { wide * self.parameters[node.first_param].data().len() as u64 } else { 0 }
+            let bits = if matches!(self.arithmetic[i], LayerArithmetic::Integer { .. }) { self.bits } else { 32 };
+            if has_weight(node) { bits * self.parameters[node.first_param].data().len() as u64 / 8 } else { 0 }
         };
         Description {
             macs: self.graph.macs() * self.batch as u64,
@@ -170,6 +193,10 @@ impl Workload for Run {
 
     fn run(&mut self, input: &[f32]) -> &[f32] {
         let (features, outputs) = (self.graph.shapes()[0].len(), self.graph.output().len());
+        if self.batch == 1 && self.floats() {
+            self.output.copy_from_slice(self.plan.run_one(input));
+            return &self.output;
+        }
         for (images, out) in input.chunks(features * LANES).zip(self.output.chunks_mut(outputs * LANES)) {
             load(images, features, self.plan.input());
             store(self.plan.run(), outputs, out);
@@ -189,8 +216,7 @@ impl Workload for Run {
             let apart = apart.fold(0.0f32, |most, v| if v.is_nan() { f32::INFINITY } else { most.max(v) });
             found = found.max(f64::from(apart) / f64::from(most.max(f32::MIN_POSITIVE)));
         }
-        let integer = self.arithmetic.iter().any(|a| matches!(a, LayerArithmetic::Integer { .. }));
-        Deviation { found, allowed: if integer { INTEGER_DEVIATION } else { FLOAT_DEVIATION } }
+        Deviation { found, allowed: if self.floats() { FLOAT_DEVIATION } else { INTEGER_DEVIATION } }
     }
 
     fn layers(&self) -> Vec<LayerDescription> {

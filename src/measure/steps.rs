@@ -1,7 +1,8 @@
 //! A network's layers for the target `this-browser`: what was asked of each, and what this engine runs. The host times them.
 
 use crate::graph::Plan;
-use crate::models::{Execution, Network};
+use crate::kernels::integer::PLAIN_ID;
+use crate::models::Network;
 use serde::Serialize;
 
 /// How what was asked for is run.
@@ -11,9 +12,7 @@ use serde::Serialize;
 pub enum Support {
     /// As asked.
     Native,
-    /// Weights are kept in fewer bits; arithmetic is f32.
-    WeightOnly,
-    /// Weights are widened once; the kernel is a wider one.
+    /// What has no kernel of its own is widened once; the kernel is a wider one.
     Fallback,
     /// f32 arithmetic on rounded values.
     Emulated,
@@ -27,7 +26,7 @@ pub struct TimedStep {
     pub name: String,
     /// Bits of weights and inputs, such as `w4a8`.
     pub requested: String,
-    /// The arithmetic that runs.
+    /// What runs: the id of an integer kernel, or `f32`.
     pub executed: &'static str,
     /// How the two go together.
     pub support: Support,
@@ -38,11 +37,12 @@ pub struct TimedStep {
 }
 
 /// The steps of a network's plan, in the order they run.
-pub fn timed_steps(network: &Network, execution: Execution, plan: &Plan) -> Vec<TimedStep> {
-    plan.steps().iter().map(|nodes| describe(network, execution, nodes)).collect()
+pub fn timed_steps(network: &Network, plan: &Plan) -> Vec<TimedStep> {
+    let kernels = plan.kernels();
+    plan.steps().iter().map(|nodes| describe(network, &kernels, nodes)).collect()
 }
 
-fn describe(network: &Network, execution: Execution, nodes: &[usize]) -> TimedStep {
+fn describe(network: &Network, kernels: &[Option<&'static str>], nodes: &[usize]) -> TimedStep {
     let name = |&node: &usize| network.graph.nodes()[node].name.as_str();
     let macs = |&node: &usize| network.graph.nodes()[node].macs * crate::simd::LANES as u64;
     let weighted = nodes.iter().copied().find(|&node| network.weight_of(node).is_some());
@@ -54,8 +54,7 @@ fn describe(network: &Network, execution: Execution, nodes: &[usize]) -> TimedSt
             let bits = |bits: Option<f64>| bits.unwrap_or(32.0).ceil();
             let requested =
                 format!("w{}a{}", bits(packed.map(|p| p.format().bits())), bits(input.map(|i| i.format.bits())));
-            let integer = execution == Execution::Integer && packed.is_some_and(|p| p.levels().is_some());
-            (requested, executed(packed.is_some(), input.is_some(), integer))
+            (requested, executed(packed.is_some(), input.is_some(), kernels[node]))
         }
     };
     TimedStep {
@@ -68,13 +67,14 @@ fn describe(network: &Network, execution: Execution, nodes: &[usize]) -> TimedSt
     }
 }
 
-/// What runs, from whether weights and inputs are quantized and whether their products are whole numbers.
-fn executed(weights: bool, inputs: bool, integer: bool) -> (&'static str, Support, &'static str) {
-    match (weights, inputs) {
-        (false, false) => ("f32", Support::Native, "as-asked"),
-        (true, false) => ("f32", Support::Fallback, "decoded-weights"),
-        (_, true) if integer => ("i32", Support::Fallback, "whole-numbers"),
-        (_, true) => ("f32", Support::Emulated, "rounded-inputs"),
+/// What runs, from whether weights and inputs are quantized and the integer kernel there is.
+fn executed(weights: bool, inputs: bool, kernel: Option<&'static str>) -> (&'static str, Support, &'static str) {
+    match (kernel, weights, inputs) {
+        (Some(PLAIN_ID), ..) => (PLAIN_ID, Support::Fallback, "whole-numbers"),
+        (Some(kernel), ..) => (kernel, Support::Native, "as-asked"),
+        (None, false, false) => ("f32", Support::Native, "as-asked"),
+        (None, true, false) => ("f32", Support::Fallback, "decoded-weights"),
+        (None, _, true) => ("f32", Support::Emulated, "rounded-inputs"),
     }
 }
 
@@ -82,13 +82,12 @@ fn executed(weights: bool, inputs: bool, integer: bool) -> (&'static str, Suppor
 mod tests {
     use super::*;
     use crate::formats;
-    use crate::models::{self, InputQuantizer};
+    use crate::models::{self, Execution, InputQuantizer};
 
     #[test]
     fn each_layer_says_what_was_asked_and_what_runs() {
         let mut network = Network::random(models::find("mlp-digits").unwrap(), 1).unwrap();
-        let execution = Execution::Integer;
-        let of = |network: &Network| timed_steps(network, execution, &network.plan(execution).unwrap());
+        let of = |network: &Network| timed_steps(network, &network.plan(Execution::Integer).unwrap());
         let plain = of(&network);
         assert!(plain.iter().all(|step| step.requested == "w32a32" && step.support == Support::Native));
         assert_eq!(plain.iter().map(|step| step.macs).sum::<u64>(), network.graph.macs() * 8);
@@ -98,22 +97,25 @@ mod tests {
         let latent = network.parameters[weight].latent.clone();
         let granules = vec![int4.fit(latent.data(), true)];
         network.parameters[weight].packed = Some(formats::PackedTensor::new(int4, &latent, granules).unwrap());
-        assert_eq!(
-            (
-                of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().requested.as_str(),
-                of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().reason
-            ),
-            ("w4a32", "decoded-weights")
-        );
+        let named = |network: &Network| of(network).into_iter().find(|step| step.name.starts_with("fc1")).unwrap();
+        assert_eq!((named(&network).requested.as_str(), named(&network).reason), ("w4a32", "decoded-weights"));
         let int8 = formats::find("int8").unwrap();
         let grid = int8.input_grid(-1.0, 1.0, true).unwrap();
         network.inputs[node] = Some(InputQuantizer { format: int8, grid });
-        assert_eq!(
-            (
-                of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().requested.as_str(),
-                of(&network).iter().find(|s| s.name.starts_with("fc1")).unwrap().executed
-            ),
-            ("w4a8", "i32")
-        );
+        let integer = named(&network);
+        assert_eq!((integer.requested.as_str(), integer.support), ("w4a8", Support::Native));
+        assert!(integer.executed.contains("-i4i"), "{}", integer.executed);
+        let fake = timed_steps(&network, &network.plan(Execution::Fake).unwrap());
+        assert!(fake.iter().any(|step| (step.executed, step.support) == ("f32", Support::Emulated)));
+        let int16 = formats::find("int16").unwrap();
+        let granules = vec![int16.fit(latent.data(), true)];
+        network.parameters[weight].packed = Some(formats::PackedTensor::new(int16, &latent, granules).unwrap());
+        assert!(named(&network).executed.contains("-i16i16i32-"));
+        let binary = formats::find("binary").unwrap();
+        let granules = vec![binary.fit(latent.data(), true)];
+        network.parameters[weight].packed = Some(formats::PackedTensor::new(binary, &latent, granules).unwrap());
+        let grid = binary.input_grid(0.0, 0.5, true).unwrap();
+        network.inputs[node] = Some(InputQuantizer { format: binary, grid });
+        assert!(named(&network).executed.contains("-b1b1i32-"));
     }
 }

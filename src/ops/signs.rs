@@ -50,6 +50,10 @@ impl Layer for SignLayer {
         }
     }
 
+    fn kernel(&self) -> Option<&'static str> {
+        Some(xnor::ID)
+    }
+
     /// Not trained: [`layer`] makes none for training.
     fn backward_inputs(&self, _: &BlockGradient<'_>, _: &mut [&mut [f32]], _: &mut Scratch) {}
 }

@@ -29,8 +29,6 @@ pub struct Outcome {
     pub plan: Plan,
     /// The recipe in canonical form.
     pub recipe: Value,
-    /// How its quantized layers compute.
-    pub execution: Execution,
 }
 
 /// The network a recipe starts from.
@@ -105,14 +103,14 @@ pub async fn prepare(
     library: Rc<RefCell<Library>>,
     resume: Option<Checkpoint>,
 ) -> Result<Outcome, CoreError> {
-    let (canonical, execution) = (recipe.canonical(), recipe.execution);
+    let canonical = recipe.canonical();
     let mut network = start(&recipe, &library)?;
     ctx.expect(step_macs(&recipe, &library, &network));
     for index in 0..recipe.steps.len() {
         apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
     }
     let plan = network.plan(recipe.execution)?;
-    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, execution })
+    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical })
 }
 
 /// Applies all steps and judges the network before, between and after them.
@@ -126,7 +124,7 @@ pub async fn run(
     evaluations: Rc<Evaluations>,
     resume: Option<Checkpoint>,
 ) -> Result<Outcome, CoreError> {
-    let (canonical, execution) = (recipe.canonical(), recipe.execution);
+    let canonical = recipe.canonical();
     let images = library.borrow().images(&recipe.data.set, &recipe.data.split, recipe.data.count)?;
     let mut network = start(&recipe, &library)?;
     let evaluation_macs = network.graph.macs() * images.len() as u64;
@@ -180,7 +178,6 @@ pub async fn run(
         network,
         plan,
         recipe: canonical,
-        execution,
     })
 }
 

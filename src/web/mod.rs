@@ -410,8 +410,8 @@ impl Job {
     /// A `CoreError` before the end.
     #[wasm_bindgen(js_name = timedSteps)]
     pub fn timed_steps(&self) -> Result<JsTimedSteps, JsValue> {
-        let Outcome { network, execution, plan, .. } = self.outcome()?;
-        Ok(to_js(&measure::timed_steps(network, *execution, plan)).unchecked_into())
+        let Outcome { network, plan, .. } = self.outcome()?;
+        Ok(to_js(&measure::timed_steps(network, plan)).unchecked_into())
     }
 
     /// Runs step `step` of [`Job::timed_steps`] on the newest block, `times` times; without a step, all of them.

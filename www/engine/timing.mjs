@@ -58,6 +58,41 @@ function* race(runs, now, sample_ms = SAMPLE_MS) {
 export const BATCH = 8;
 
 /**
+ * The steps of two plans of one network, by index, in groups that cover the same layers: a kernel may take more of them into one
+ * step than another does. Steps of layers that the first network no longer has are left out.
+ *
+ * @param {readonly {name: string}[]} own
+ * @param {readonly {name: string}[]} others
+ * @returns {[number[], number[]][]}
+ */
+export function alike(own, others) {
+  const layersOf = ({ name }) => name.split(" + ");
+  const kept = new Set(own.flatMap(layersOf));
+  const left = others
+    .map((step, index) => ({ index, layers: layersOf(step).filter((layer) => kept.has(layer)) }))
+    .filter(({ layers }) => layers.length > 0);
+  /** @type {[number[], number[]][]} */
+  const groups = [];
+  /** Layers that one side of the open group has and the other has not yet. */
+  const open = new Set();
+  const toggle = (layer) => {
+    if (!open.delete(layer)) open.add(layer);
+  };
+  for (const [index, step] of own.entries()) {
+    if (open.size === 0) groups.push([[], []]);
+    const [mine, theirs] = groups[groups.length - 1];
+    mine.push(index);
+    layersOf(step).forEach(toggle);
+    while (left.length > 0 && left[0].layers.some((layer) => open.has(layer))) {
+      const { index: other, layers } = left.shift();
+      theirs.push(other);
+      layers.forEach(toggle);
+    }
+  }
+  return groups;
+}
+
+/**
  * The entry `this-browser` of a report's targets: the finished `job`'s layers, and `baseline`, the same network before any step.
  *
  * @param {import("./wasm/featherweight.js").Job} job
@@ -67,13 +102,17 @@ export const BATCH = 8;
 export function* thisBrowser(job, baseline, now) {
   const layers = [];
   for (const each of [job, baseline]) each.runSteps(undefined, 1);
-  const floats = baseline.timedSteps();
-  for (const [index, step] of job.timedSteps().entries()) {
-    const { name, requested, executed, support, reason } = step;
-    const float = floats.findIndex((other) => other.name === name);
-    if (float < 0) throw new Error(`the network before any step has no layer ${name}`);
-    const runs = [(times) => job.runSteps(index, times), (times) => baseline.runSteps(float, times)];
-    const [ms, baseline_ms] = /** @type {[number, number]} */ (yield* race(runs, now));
+  const [steps, floats] = [job.timedSteps(), baseline.timedSteps()];
+  for (const [own, others] of alike(steps, floats)) {
+    const weighted = own.find((index) => steps[index].reason !== "no-weights") ?? own[0];
+    const { requested, executed, support, reason } = steps[weighted];
+    const name = own.map((index) => steps[index].name).join(" + ");
+    const all = (each, indices) => (times) => {
+      for (const index of indices) each.runSteps(index, times);
+    };
+    const [ms, baseline_ms] = /** @type {[number, number]} */ (
+      yield* race([all(job, own), all(baseline, others)], now)
+    );
     layers.push({ name, requested, executed, support, reason, ms, baseline_ms });
   }
   const whole = [job, baseline].map((each) => (times) => each.runSteps(undefined, times));

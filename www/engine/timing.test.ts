@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { kernelSpeeds, startOf, thisBrowser } from "./timing.mjs";
+import { alike, kernelSpeeds, startOf, thisBrowser } from "./timing.mjs";
 
 type Args<F extends (...args: never[]) => unknown> = Parameters<F>;
 
@@ -37,6 +37,28 @@ describe("this-browser", () => {
     ]);
     expect([target.latency_ms, target.baseline_latency_ms]).toEqual([0.75, 8.125]);
     expect(target).toMatchObject({ id: "this-browser", measured: true, batch: 8 });
+  });
+
+  it("groups steps so that both plans cover the same layers", () => {
+    const steps = (...names: string[]) => names.map((name) => ({ name }));
+    // A kernel of signs takes nothing into its step; floats take norm and activation.
+    const signs = steps("conv", "norm", "relu", "fc");
+    expect(alike(signs, steps("conv + norm + relu", "fc"))).toEqual([
+      [[0, 1, 2], [0]],
+      [[3], [1]],
+    ]);
+    // Folded norms are gone; a lone step of a gone layer is left out.
+    expect(alike(steps("conv + relu", "fc"), steps("conv + norm + relu", "gone", "fc"))).toEqual([
+      [[0], [0]],
+      [[1], [2]],
+    ]);
+    // Steps that overlap make one group.
+    expect(alike(steps("a + b", "c"), steps("a", "b + c"))).toEqual([
+      [
+        [0, 1],
+        [0, 1],
+      ],
+    ]);
   });
 
   it("compares with the recipe's own start", () => {

@@ -1,0 +1,2 @@
+export { chooseKernel } from "../www/engine/kernels";
+export { hasRelaxedSimd } from "../www/engine/support";
