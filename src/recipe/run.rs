@@ -172,13 +172,7 @@ pub async fn run(
         twin,
         digests: Digests { weights: network.digest()?, outputs: evaluation.digest.clone() },
     };
-    Ok(Outcome {
-        report: Some(report),
-        predictions: evaluation.predictions.clone(),
-        network,
-        plan,
-        recipe: canonical,
-    })
+    Ok(Outcome { report: Some(report), predictions: evaluation.predictions.clone(), network, plan, recipe: canonical })
 }
 
 /// The network with integer sums beside its twin in f32 arithmetic; `None` when no layer has integer sums.
