@@ -235,6 +235,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
         ("quantize.images", [1.0, 1024.0]),
+        ("quantize.alpha", [0.0, 1.0]),
         ("weights.damping", [0.0001, 1.0]),
         ("weights.iterations", [100.0, 20_000.0]),
     ];

@@ -10,7 +10,7 @@ mod int;
 mod packed;
 mod ternary;
 
-pub use packed::{PackedTensor, Part, PartKind, group_scale};
+pub use packed::{PackedTensor, Part, PartKind, group_origin, group_scale};
 
 use crate::ops::InputGrid;
 
@@ -36,13 +36,16 @@ pub struct Granule {
     pub scale: f32,
     /// The code of zero on an asymmetric grid; `None` on a symmetric one.
     pub zero_point: Option<i32>,
+    /// A code of zero that need not be whole, in place of `zero_point` (see `hqq` in docs/methods.md). Such codes stand for no whole
+    /// number × scale, so they are never summed as integers.
+    pub origin: Option<f32>,
     /// Magnitudes up to here become zero (ternary only; needed to encode, not stored).
     pub threshold: f32,
 }
 
 impl Granule {
     /// A granule that says nothing: scale 1.
-    pub const UNIT: Self = Self { scale: 1.0, zero_point: None, threshold: 0.0 };
+    pub const UNIT: Self = Self { scale: 1.0, zero_point: None, origin: None, threshold: 0.0 };
 }
 
 /// A number format.

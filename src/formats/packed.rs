@@ -37,6 +37,11 @@ pub fn group_scale(scale: f32) -> f32 {
     f16::from_bits(nearest.clamp(0x0001, 0x7bff)).to_f32()
 }
 
+/// The binary16 nearest to a zero-point that need not be whole: what a group stores.
+pub fn group_origin(origin: f32) -> f32 {
+    f16::from_f32(origin).to_f32()
+}
+
 /// Packed codes, one granule for every so many consecutive values.
 #[derive(Clone)]
 pub struct PackedTensor {
@@ -106,7 +111,7 @@ impl PackedTensor {
 
     /// Whole numbers and one scale per output channel, for formats that are whole numbers times a scale and have no groups.
     pub fn levels(&self) -> Option<(Vec<i32>, Vec<f32>)> {
-        if self.format.family() == Family::Float || self.grouped {
+        if self.format.family() == Family::Float || self.grouped || self.granules.iter().any(|g| g.origin.is_some()) {
             return None;
         }
         let levels = self.each(|code, granule| self.format.level(code, granule).unwrap_or(0));
@@ -129,7 +134,7 @@ impl PackedTensor {
             "int2" | "ternary" | "binary" => Coding::Int2,
             _ => return None,
         };
-        if self.granules.iter().any(|granule| granule.zero_point.is_some()) {
+        if self.granules.iter().any(|granule| granule.zero_point.is_some() || granule.origin.is_some()) {
             return None;
         }
         let rows = self.shape.dims().first().copied()?;
@@ -155,15 +160,21 @@ impl PackedTensor {
         let dtype = self.format.dtype();
         let dims = if dtype == Dtype::U8 { vec![self.codes.len()] } else { self.shape.dims().to_vec() };
         let mut parts = vec![Part { suffix: "", kind: PartKind::Values, dtype, dims, bytes: self.codes.clone() }];
-        if self.format.scaled() {
-            let scales = self.granules.iter().map(|g| g.scale);
+        // One f32 for each granule, or f16 where granules are groups.
+        let floats = |suffix, kind, values: Vec<f32>| {
             let (dtype, bytes) = if self.grouped {
-                (Dtype::F16, scales.flat_map(|scale| f16::from_f32(scale).to_le_bytes()).collect())
+                (Dtype::F16, values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect())
             } else {
-                (Dtype::F32, scales.flat_map(f32::to_le_bytes).collect())
+                (Dtype::F32, values.iter().flat_map(|value| value.to_le_bytes()).collect())
             };
-            let dims = vec![self.granules.len()];
-            parts.push(Part { suffix: ".scale", kind: PartKind::Scales, dtype, dims, bytes });
+            Part { suffix, kind, dtype, dims: vec![values.len()], bytes }
+        };
+        if self.format.scaled() {
+            parts.push(floats(".scale", PartKind::Scales, self.granules.iter().map(|g| g.scale).collect()));
+        }
+        let origins: Vec<f32> = self.granules.iter().filter_map(|g| g.origin).collect();
+        if !origins.is_empty() {
+            parts.push(floats(".zero_point", PartKind::ZeroPoints, origins));
         }
         let zero_points: Vec<i32> = self.granules.iter().filter_map(|g| g.zero_point).collect();
         if !zero_points.is_empty() {

@@ -34,7 +34,7 @@ export interface ActivationSpec {
 }
 /** A quantize step. */
 export interface QuantizeStep {
-  transforms?: string[]; correction?: string; images?: number;
+  transforms?: string[]; alpha?: number; correction?: string; images?: number;
   weights?: WeightSpec; activations?: ActivationSpec;
   layers?: Record<string, { weights?: Partial<WeightSpec>; activations?: Partial<ActivationSpec> }>;
 }

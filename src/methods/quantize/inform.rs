@@ -1,6 +1,7 @@
 //! Rounding by what training images say: layer after layer, each on inputs as the layers rounded before it make them.
 
 use super::grid::Grid;
+use super::range::Clips;
 use super::rounding::{Correction, Rounding};
 use super::windows::{Stream, positions};
 use super::{QuantizeStep, WeightSpec, adaround, factor, gptq, range};
@@ -19,7 +20,7 @@ use crate::tensor::Tensor;
 use std::rc::Rc;
 
 /// Rounds every weight and corrects biases where the step asks for it.
-pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>) -> Result<(), CoreError> {
+pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>, clips: &Clips) -> Result<(), CoreError> {
     let (ctx, seed) = (cx.ctx, cx.seed);
     let images = cx.library.borrow().images(cx.network.model.data, "train", step.images)?;
     let graph = Rc::clone(&cx.network.graph);
@@ -35,7 +36,7 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>) -> R
         }
         let spec = cx.network.weight_of(node).and_then(|index| Some((index, step.weights_of(&entry.name)?)));
         if let Some((index, spec)) = spec {
-            let layer = Layer { graph: &graph, node, spec, images: &images, seed };
+            let layer = Layer { graph: &graph, node, spec, clips: clips.get(&index), images: &images, seed };
             let packed = layer.round(ctx, cx.network, index, &rounded, float.as_ref()).await?;
             cx.network.parameters[index].packed = Some(packed);
         }
@@ -100,6 +101,7 @@ struct Layer<'a> {
     graph: &'a Graph,
     node: usize,
     spec: &'a WeightSpec,
+    clips: Option<&'a Vec<f32>>,
     images: &'a Images,
     seed: u64,
 }
@@ -116,7 +118,7 @@ impl Layer<'_> {
     ) -> Result<PackedTensor, CoreError> {
         let parameter = &network.parameters[index];
         let weight = &parameter.latent;
-        let granules = range::granules(ctx, self.spec, weight).await;
+        let granules = range::granules(ctx, self.spec, weight, self.clips).await;
         let entry = &self.graph.nodes()[self.node];
         let chosen = match entry.op.windows(&self.graph.input_shapes(entry)) {
             Some(shape) if self.spec.rounding.needs_images() => {
@@ -228,11 +230,11 @@ pub(super) fn macs(step: &QuantizeStep, network: &Network) -> u64 {
                 groups * (factor::gram_macs(taps, windows) + factor::factor_macs(taps)) + (weights * taps / 2) as u64
             }
             Rounding::Adaround => adaround::macs(weights, spec.rounding.iterations),
-            Rounding::Nearest => 0,
+            Rounding::Nearest | Rounding::Hqq => 0,
         }
     });
     layers.sum::<u64>() + streams * graph.macs() * images
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

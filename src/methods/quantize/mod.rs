@@ -1,15 +1,21 @@
 //! Quantization after training: weights to a format, inputs to a grid from calibration.
 
 mod adaround;
+mod awq;
 mod calibrate;
 mod factor;
 mod gptq;
 mod grid;
+mod hqq;
 mod inform;
 mod range;
 mod rounding;
+mod seam;
 mod sensitivity;
+mod smooth;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod transform;
 mod windows;
 
@@ -27,6 +33,7 @@ use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::models::{InputQuantizer, Model, Network};
 use crate::task::Phase;
+use range::Clips;
 use serde_json::{Map, Value, json};
 use spec::{parse_activations, parse_weights};
 use std::collections::BTreeMap;
@@ -45,6 +52,8 @@ struct Override {
 #[derive(Clone, Debug)]
 pub struct QuantizeStep {
     transforms: Vec<Transform>,
+    /// The exponent of `smoothquant`.
+    alpha: f64,
     weights: Option<WeightSpec>,
     activations: Option<ActivationSpec>,
     layers: BTreeMap<String, Override>,
@@ -55,14 +64,22 @@ pub struct QuantizeStep {
 
 /// Images that roundings and corrections look at when the recipe does not say.
 const DEFAULT_IMAGES: u32 = 256;
+/// The exponent of `smoothquant` when the recipe does not say (arXiv 2211.10438, §4).
+const DEFAULT_ALPHA: f64 = 0.5;
 
-fn parse(mut fields: Fields, network: &Network) -> Parsed {
+fn parse(fields: Fields, network: &Network) -> Parsed {
+    Ok(Rc::new(read(fields, network)?))
+}
+
+fn read(mut fields: Fields, network: &Network) -> Result<QuantizeStep, CoreError> {
     let path = fields.path().to_string();
     let transforms_path = fields.at("transforms");
     let transforms = match fields.list("transforms", 8)? {
         Some(items) => transform::parse(&items, &transforms_path, network)?,
         None => Vec::new(),
     };
+    let alpha = fields.number("alpha", 0.0..=1.0)?;
+    let alpha_path = fields.at("alpha");
     let weights = fields.object("weights")?.map(|f| parse_weights(f, None)).transpose()?;
     let activations = fields.object("activations")?.map(|f| parse_activations(f, None)).transpose()?;
     let mut layers = BTreeMap::new();
@@ -106,6 +123,7 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
     }
     let step = QuantizeStep {
         transforms,
+        alpha: alpha.unwrap_or(DEFAULT_ALPHA),
         weights,
         activations,
         layers,
@@ -113,9 +131,14 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
         images: images.map_or(DEFAULT_IMAGES, |images| images as u32),
     };
     let refuse = |path, found, allowed: &str| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
-    if images.is_some() && !step.informed() {
-        return refuse(images_path, "images that nothing looks at", "only with gptq, adaround or a correction");
+    if images.is_some() && !step.looks_at_images() {
+        let allowed = "only with gptq, adaround, smoothquant, awq or a correction";
+        return refuse(images_path, "images that nothing looks at", allowed);
     }
+    if alpha.is_some() && !step.transforms.contains(&Transform::Smoothquant) {
+        return refuse(alpha_path, "alpha without smoothquant", "only with smoothquant");
+    }
+    step.check_scalings(&transforms_path)?;
     if step.correction == Correction::Bias {
         if step.all_weights().any(|spec| spec.rounding.kind == Rounding::Adaround) {
             let found = "bias correction with adaround, which learns with the biases as they are";
@@ -130,7 +153,7 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
         }
     }
     step.check_groups(&path, network)?;
-    Ok(Rc::new(step))
+    Ok(step)
 }
 
 impl QuantizeStep {
@@ -156,6 +179,28 @@ impl QuantizeStep {
         Ok(())
     }
 
+    /// Scalings by data must serve what is rounded.
+    fn check_scalings(&self, path: &str) -> Result<(), CoreError> {
+        let refuse = |found: &str, allowed: &str| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
+        let rounds = |spec: &WeightSpec| spec.format.ranged();
+        let inputs = self.all_activations().next().is_some();
+        if self.transforms.contains(&Transform::Smoothquant) && self.all_weights().next().is_some() && !inputs {
+            let found = "smoothquant, which makes inputs easier to round and weights harder, but no input is rounded";
+            return refuse(found, "with activations, or awq for weights alone");
+        }
+        if self.transforms.contains(&Transform::Awq) {
+            if !self.all_weights().any(rounds) {
+                let found = "awq, which scales by what rounding the weights does, but none is rounded to whole numbers";
+                return refuse(found, "with weights of an integer format or ternary");
+            }
+            if self.all_weights().any(|spec| rounds(spec) && spec.range == Range::Mse) {
+                let found = "awq with range mse, but awq chooses the ranges itself";
+                return refuse(found, "\"range\": \"minmax\"");
+            }
+        }
+        Ok(())
+    }
+
     fn weights_of(&self, layer: &str) -> Option<&WeightSpec> {
         self.layers.get(layer).and_then(|own| own.weights.as_ref()).or(self.weights.as_ref())
     }
@@ -172,6 +217,19 @@ impl QuantizeStep {
         self.weights.iter().chain(self.layers.values().filter_map(|own| own.weights.as_ref()))
     }
 
+    /// Multiply-adds of scalings by data, about.
+    fn scaling_macs(&self, network: &Network) -> u64 {
+        let mut sum = 0;
+        for transform in self.transforms.iter().filter(|transform| transform.needs_images()) {
+            sum += network.graph.macs() * u64::from(self.images);
+            for node in network.graph.nodes().iter().filter(|_| *transform == Transform::Awq) {
+                let shape = node.op.windows(&network.graph.input_shapes(node));
+                sum += shape.map_or(0, |shape| awq::macs(&shape, self.images));
+            }
+        }
+        sum
+    }
+
     /// Images that calibration draws from.
     fn calibration_images(&self) -> u32 {
         self.all_activations().map(|spec| spec.images).max().unwrap_or(0)
@@ -180,6 +238,11 @@ impl QuantizeStep {
     /// Whether weights or biases are chosen by what training images say.
     fn informed(&self) -> bool {
         self.correction == Correction::Bias || self.all_weights().any(|spec| spec.rounding.needs_images())
+    }
+
+    /// Whether anything but calibration reads training images.
+    fn looks_at_images(&self) -> bool {
+        self.informed() || self.transforms.iter().any(|transform| transform.needs_images())
     }
 
     /// Whether that needs the outputs of the network in f32.
@@ -212,7 +275,10 @@ impl Step for QuantizeStep {
         if self.correction != Correction::None {
             object.insert("correction".into(), json!(id_of(CORRECTIONS, &self.correction)));
         }
-        if self.informed() {
+        if self.transforms.contains(&Transform::Smoothquant) {
+            object.insert("alpha".into(), json!(self.alpha));
+        }
+        if self.looks_at_images() {
             object.insert("images".into(), json!(self.images));
         }
         if !self.layers.is_empty() {
@@ -241,7 +307,7 @@ impl Step for QuantizeStep {
     }
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
-        let informed = if self.informed() { self.images } else { 0 };
+        let informed = if self.looks_at_images() { self.images } else { 0 };
         library.assets(model.data, "train", self.calibration_images().max(informed))
     }
 
@@ -251,13 +317,24 @@ impl Step for QuantizeStep {
         let searched = self.weights.as_ref().is_some_and(|spec| spec.range == Range::Mse);
         let encode = weights * range::MACS_PER_VALUE * if searched { range::STEPS as u64 } else { 1 };
         let informed = if self.informed() { inform::macs(self, network) } else { 0 };
-        encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
+        let scalings = self.scaling_macs(network);
+        scalings + encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
+            let mut clips = Clips::new();
             for transform in &self.transforms {
-                transform.apply(cx.network)?;
+                if !transform.needs_images() {
+                    transform.apply(cx.network)?;
+                    continue;
+                }
+                cx.ctx.enter(Phase::Quantize);
+                let images = cx.library.borrow().images(cx.network.model.data, "train", self.images)?;
+                match transform {
+                    Transform::Awq => clips = awq::search(cx.ctx, self, cx.network, &images).await?,
+                    _ => smooth::smooth(cx.ctx, cx.network, &images, self.alpha).await?,
+                }
             }
             // Inputs are watched in the network as it stands before its weights are rounded.
             let wanted: Vec<Option<ActivationSpec>> = (0..cx.network.graph.nodes().len())
@@ -277,14 +354,14 @@ impl Step for QuantizeStep {
                 }
             }
             if self.informed() {
-                return inform::quantize(self, cx).await;
+                return inform::quantize(self, cx, &clips).await;
             }
             cx.ctx.enter(Phase::Quantize);
             for node in 0..cx.network.graph.nodes().len() {
                 let Some(index) = cx.network.weight_of(node) else { continue };
                 let Some(spec) = self.weights_of(&cx.network.graph.nodes()[node].name) else { continue };
                 let parameter = &mut cx.network.parameters[index];
-                let granules = range::granules(cx.ctx, spec, &parameter.latent).await;
+                let granules = range::granules(cx.ctx, spec, &parameter.latent, clips.get(&index)).await;
                 let packed = spec
                     .pack(&parameter.latent, granules)
                     .map_err(|error| CoreError::internal(&parameter.name, error))?;

@@ -1,9 +1,12 @@
 //! Ranges of weights: min-max, or the least squared error of a hundred.
 
+use super::hqq;
+use super::rounding::Rounding;
 use super::spec::{Granularity, Range, WeightSpec};
 use crate::formats::{Format, Granule, group_scale};
 use crate::task::Context;
 use crate::tensor::Tensor;
+use std::collections::BTreeMap;
 
 /// Ranges tried: 1 %, 2 % … 100 % of the whole range.
 pub(super) const STEPS: u32 = 100;
@@ -12,24 +15,48 @@ pub(super) const MACS_PER_VALUE: u64 = 24;
 
 /// The granules of a weight: one, one per output channel, or one per group. A group's scale is rounded to what is stored before
 /// anything is judged or encoded by it.
-pub(super) async fn granules(ctx: &Context, spec: &WeightSpec, weight: &Tensor) -> Vec<Granule> {
+///
+/// `clips` are shares of the whole range that were chosen before, one for each granule.
+pub(super) async fn granules(
+    ctx: &Context,
+    spec: &WeightSpec,
+    weight: &Tensor,
+    clips: Option<&Vec<f32>>,
+) -> Vec<Granule> {
     let values = weight.data();
-    let count = match spec.granularity {
-        Granularity::Channel if spec.format.scaled() => weight.shape().dims()[0],
-        Granularity::Group(size) if spec.format.scaled() => values.len() / (size as usize).max(1),
-        _ => 1,
-    };
+    let count = count(spec, weight);
     let grouped = matches!(spec.granularity, Granularity::Group(_));
     let mut granules = Vec::with_capacity(count);
-    for values in values.chunks((values.len() / count).max(1)) {
+    for (i, values) in values.chunks((values.len() / count).max(1)).enumerate() {
         let granule = match spec.range {
+            _ if clips.is_some() => clipped(spec, values, clips.and_then(|clips| clips.get(i)).copied().unwrap_or(1.0)),
             Range::Mse if spec.format.ranged() => least_error(ctx, spec, values, grouped).await,
             _ => stored(spec.format.fit(values, spec.symmetric), grouped),
         };
-        granules.push(granule);
+        granules.push(match spec.rounding.kind {
+            Rounding::Hqq => hqq::moved(spec.format, values, granule, grouped),
+            _ => granule,
+        });
         ctx.tick(values.len() as u64 * MACS_PER_VALUE).await;
     }
     granules
+}
+
+/// Shares of the whole range for the granules of weights, by parameter.
+pub(super) type Clips = BTreeMap<usize, Vec<f32>>;
+
+/// Number of granules of a weight.
+pub(super) fn count(spec: &WeightSpec, weight: &Tensor) -> usize {
+    match spec.granularity {
+        Granularity::Channel if spec.format.scaled() => weight.shape().dims()[0],
+        Granularity::Group(size) if spec.format.scaled() => weight.data().len() / (size as usize).max(1),
+        _ => 1,
+    }
+}
+
+/// The granule of a share of the whole range of `values`.
+pub(super) fn clipped(spec: &WeightSpec, values: &[f32], share: f32) -> Granule {
+    stored(spec.format.shrink(values, spec.symmetric, share), matches!(spec.granularity, Granularity::Group(_)))
 }
 
 /// A granule as it will be read back.

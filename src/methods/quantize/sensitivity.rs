@@ -50,7 +50,8 @@ pub async fn sensitivity(
         let Some(index) = network.weight_of(node) else { continue };
         for (i, spec) in specs.iter().enumerate() {
             let fault = |error| CoreError::internal(&entry.name, error);
-            let packed = spec.pack(&plain[index], range::granules(ctx, spec, &plain[index]).await).map_err(fault)?;
+            let packed =
+                spec.pack(&plain[index], range::granules(ctx, spec, &plain[index], None).await).map_err(fault)?;
             rounded.push(packed.decode().map_err(fault)?);
             effects.push((node, Effect { layer: entry.name.clone(), spec: i, correct: 0, sqnr_db: None }, [0.0f64; 2]));
         }

@@ -1,6 +1,6 @@
 //! What a recipe says about one tensor's quantization.
 
-use super::rounding::{self, RoundingSpec};
+use super::rounding::{self, Rounding, RoundingSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::formats::{FORMATS, Family, Format, Granule, PackedTensor};
@@ -237,7 +237,14 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
     let range = fields.id("range", &ids(RANGES), |id| choose(RANGES, id))?;
     let rounding = rounding::parse(&mut fields, base.map(|b| &b.rounding), format)?;
     fields.finish()?;
-    check_symmetric(format, symmetric, symmetric_path)?;
+    check_symmetric(format, symmetric, symmetric_path.clone())?;
+    let half_quadratic = rounding.kind == Rounding::Hqq;
+    if half_quadratic && symmetric == Some(true) {
+        let found = "a symmetric grid with hqq, which moves the zero-point";
+        return Err(CoreError::new(ErrorCode::Combination, symmetric_path, found, "\"symmetric\": false"));
+    }
+    // The default of hqq is an asymmetric grid.
+    let symmetric = if half_quadratic { Some(false) } else { symmetric };
     Ok(WeightSpec {
         format,
         granularity: granularity
