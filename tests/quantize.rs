@@ -176,6 +176,20 @@ fn refusals_name_path_and_what_is_allowed() {
             "transforms",
             "minmax",
         ),
+        (
+            "lenet5-fashion",
+            json!({"weights": {"format": "fp16"}, "bits": {"budget": 4}}),
+            ErrorCode::Combination,
+            "bits",
+            "int2 to int8",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"weights": {"format": "int4"}, "bits": {"budget": 1}}),
+            ErrorCode::Range,
+            "bits.budget",
+            "from 2 to 8",
+        ),
         ("lenet5-fashion", int4(json!({"alpha": 0.5})), ErrorCode::UnknownField, "weights.alpha", "format"),
         (
             "lenet5-fashion",
@@ -237,4 +251,33 @@ fn folding_changes_no_answer_of_any_network_with_norms() {
         assert!(report.layers.iter().all(|layer| layer.op != "batch_norm" && layer.sqnr_db.is_none()), "{model}");
     }
     assert!(seen >= 2);
+}
+
+#[test]
+fn shared_out_bits_stay_within_their_budget_and_own_entries_stand() {
+    let bits = json!({"budget": 3.0, "images": 64});
+    let step = json!({"weights": {"format": "int3"}, "bits": bits});
+    let canonical = parse("lenet5-fashion", &step).unwrap();
+    assert_eq!(canonical["bits"], json!({"budget": 3.0, "by": "sensitivity", "images": 64}));
+    assert_eq!(parse("lenet5-fashion", &canonical).unwrap(), canonical);
+    let mut asked = recipe("lenet5-fashion", &step);
+    asked["data"] = json!({"validation": 64});
+    let chosen = outcome(asked).report.unwrap();
+    let width = |format: &str| format.strip_prefix("int").unwrap().parse::<u64>().unwrap();
+    let (mut codes, mut weights, mut widths) = (0, 0, Vec::new());
+    for layer in &chosen.layers {
+        widths.push(width(&layer.weight_format));
+    }
+    let counts = [6 * 25, 16 * 6 * 25, 400 * 120, 120 * 84, 84 * 10];
+    for (count, width) in counts.iter().zip(&widths) {
+        codes += count * width;
+        weights += count;
+    }
+    assert!(codes <= 3 * weights && widths.iter().any(|width| *width != 3), "{widths:?}");
+    // What a recipe says of a layer stands.
+    let layers = json!({"fc1": {"weights": {"format": "int8"}}});
+    let mut kept = recipe("lenet5-fashion", &json!({"weights": {"format": "int3"}, "bits": bits, "layers": layers}));
+    kept["data"] = json!({"validation": 64});
+    let kept = outcome(kept).report.unwrap();
+    assert_eq!(kept.layers.iter().find(|layer| layer.name == "fc1").unwrap().weight_format, "int8");
 }

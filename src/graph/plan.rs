@@ -1,7 +1,7 @@
 //! Inference: layers prepared once, run block by block.
 
 use super::{Graph, GraphError, ValueId};
-use crate::ops::{Arithmetic, Finish, InputGrid, Layer, LayerParams, RowStep, Scratch, Tail};
+use crate::ops::{Arithmetic, DynamicGrid, Finish, InputGrid, Layer, LayerParams, RowStep, Scratch, Tail};
 use crate::simd::LANES;
 use crate::tensor::Tensor;
 use std::rc::Rc;
@@ -14,6 +14,8 @@ pub enum LayerArithmetic {
     Float,
     /// Rounded inputs, f32 products.
     RoundedInputs(InputGrid),
+    /// Inputs rounded by their own range, f32 products.
+    DynamicInputs(DynamicGrid),
     /// Exact integer sums.
     Integer {
         /// The grid of the inputs.
@@ -30,6 +32,7 @@ impl LayerArithmetic {
         match self {
             Self::Float => Arithmetic::Float,
             Self::RoundedInputs(grid) => Arithmetic::RoundedInputs(*grid),
+            Self::DynamicInputs(grid) => Arithmetic::DynamicInputs(*grid),
             Self::Integer { grid, weights, scales } => Arithmetic::Integer { grid: *grid, weights, scales },
         }
     }

@@ -6,7 +6,7 @@ use crate::error::{CoreError, ErrorCode};
 use crate::formats::{Format, PackedTensor, Part, PartKind};
 use crate::graph::{Graph, LayerArithmetic, Plan};
 use crate::math::canonical_nan;
-use crate::ops::{Init, InputGrid};
+use crate::ops::{Init, Rounder};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 use serde_json::json;
@@ -61,8 +61,8 @@ impl Parameter {
 pub struct InputQuantizer {
     /// The format.
     pub format: &'static dyn Format,
-    /// Its grid, from calibration.
-    pub grid: InputGrid,
+    /// Its grid, from calibration or from the input itself.
+    pub grid: Rounder,
 }
 
 /// A model with parameters.
@@ -152,6 +152,10 @@ impl Network {
 
     fn arithmetic(&self, node: usize, execution: Execution) -> LayerArithmetic {
         let Some(InputQuantizer { grid, .. }) = self.inputs[node] else { return LayerArithmetic::Float };
+        let grid = match grid {
+            Rounder::Fixed(grid) => grid,
+            Rounder::Dynamic(grid) => return LayerArithmetic::DynamicInputs(grid),
+        };
         let packed = self.weight_of(node).and_then(|weight| self.parameters[weight].packed.as_ref());
         match packed.filter(|_| execution == Execution::Integer).and_then(PackedTensor::levels) {
             Some((weights, scales)) => LayerArithmetic::Integer { grid, weights, scales },
@@ -237,7 +241,7 @@ impl Network {
                 };
                 parts.extend(stored.into_iter().map(|part| (format!("{}{}", parameter.name, part.suffix), role, part)));
             }
-            if let Some(InputQuantizer { grid, .. }) = &self.inputs[i] {
+            if let Some(InputQuantizer { grid: Rounder::Fixed(grid), .. }) = &self.inputs[i] {
                 let part = |suffix, kind, dtype, bytes: &[u8]| Part {
                     suffix,
                     kind,

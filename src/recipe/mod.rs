@@ -1,9 +1,11 @@
 //! Recipes: JSON in, checked and written out with every default; then run to a report.
 
 mod run;
+mod sensitivity;
 mod sweep;
 
 pub use run::{Outcome, layers, prepare, run};
+pub use sensitivity::{Question, Sensitivities, SensitivityRow, sensitivity};
 pub use sweep::{Cell, expand};
 
 use crate::data::{AssetRef, Library};
@@ -18,8 +20,8 @@ use std::rc::Rc;
 pub const VERSION: u64 = 1;
 /// Most steps of a recipe.
 pub const MOST_STEPS: usize = 16;
-/// Greatest seed: every whole number that JSON carries exactly.
-pub const MOST_SEED: u64 = (1 << 53) - 1;
+/// Greatest seed.
+pub const MOST_SEED: u64 = crate::fields::MOST_WHOLE;
 
 /// With which parameters a network starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -122,7 +122,7 @@ describe("docs/recipe.md", () => {
     ["train", { ...canonicalStep({ train: { optimizer: "sgd" } }), ...canonicalStep({ train: {} }) }, []],
     ["weights", { ...gptq, ...adaround, ...asked.weights, rounding: "nearest" }, ["format"]],
     ["quantize", { alpha: smoothed.alpha, images: smoothed.images }, []],
-    ["activations", { ...asked.activations, ...plain.activations }, ["format"]],
+    ["activations", { ...asked.activations, ...plain.activations, mode: "static" }, ["format"]],
   ];
 
   it.each(tables)("has every field of %s, with its default", (heading, canonical, given) => {
@@ -158,7 +158,7 @@ describe("docs/recipe.md", () => {
         name,
         (value) => withStep({ train: { optimizer: "sgd", [name]: value } }),
       ]),
-      ...["images", "alpha"].map((name) => ["quantize", name, (value) => withStep({ quantize: { [name]: value } })]),
+      ...["images", "alpha", "seed"].map((name) => ["quantize", name, (value) => withStep({ quantize: { [name]: value } })]),
       ["weights", "damping", (value) => withStep({ quantize: { weights: { ...weights, damping: value } } })],
       ["weights", "iterations", (value) => withStep({ quantize: { weights: { ...weights, iterations: value } } })],
       ...["images", "percentile"].map((name) => [
@@ -189,6 +189,7 @@ describe("docs/recipe.md", () => {
       ["data", "split", { ...BASE, data: { split: "none" } }],
       ["train", "optimizer", withStep({ train: { optimizer: "none" } })],
       ["train", "schedule", withStep({ train: { schedule: "none" } })],
+      ["quantize", "ends", quantize({ ends: "none" })],
       ["quantize", "correction", quantize({ correction: "none at all" })],
       ["quantize", "transforms", quantize({ transforms: ["none"] })],
       ...["format", "granularity", "range", "rounding"].map((name) => [
@@ -196,7 +197,7 @@ describe("docs/recipe.md", () => {
         name,
         quantize({ weights: { ...weights, [name]: "none" } }),
       ]),
-      ...["format", "granularity", "calibration"].map((name) => [
+      ...["format", "mode", "granularity", "calibration"].map((name) => [
         "activations",
         name,
         quantize({ activations: { ...activations, [name]: "none" } }),

@@ -22,7 +22,7 @@ use std::rc::Rc;
 /// Rounds every weight and corrects biases where the step asks for it.
 pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>, clips: &Clips) -> Result<(), CoreError> {
     let (ctx, seed) = (cx.ctx, cx.seed);
-    let images = cx.library.borrow().images(cx.network.model.data, "train", step.images)?;
+    let images = step.images(&cx.library.borrow(), cx.network.model, step.images)?;
     let graph = Rc::clone(&cx.network.graph);
     ctx.enter(Phase::Quantize);
     let plain: Vec<Tensor> = cx.network.parameters.iter().map(|parameter| parameter.latent.clone()).collect();
@@ -41,7 +41,7 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>, clip
             cx.network.parameters[index].packed = Some(packed);
         }
         let arithmetic = match cx.network.inputs[node] {
-            Some(input) => Arithmetic::RoundedInputs(input.grid),
+            Some(input) => input.grid.arithmetic(),
             None => Arithmetic::Float,
         };
         run(ctx, &mut rounded, cx.network, node, arithmetic).await?;
@@ -128,7 +128,8 @@ impl Layer<'_> {
                     Some(input) => {
                         rounded_inputs.resize(rounded.input(self.graph, self.node).len(), Vec::new());
                         let blocks = rounded.input(self.graph, self.node).iter().zip(&mut rounded_inputs);
-                        blocks.for_each(|(block, out)| input.grid.round(block, out));
+                        let positions = shape.input[1] * shape.input[2];
+                        blocks.for_each(|(block, out)| input.grid.round(block, positions, LANES, out));
                         &rounded_inputs
                     }
                 };

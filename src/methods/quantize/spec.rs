@@ -89,7 +89,7 @@ pub struct WeightSpec {
     pub rounding: RoundingSpec,
 }
 
-/// How a layer's input is quantized: one grid per tensor.
+/// How a layer's input is quantized.
 #[derive(Clone, Copy)]
 pub struct ActivationSpec {
     /// The format.
@@ -102,6 +102,10 @@ pub struct ActivationSpec {
     pub percentile: f64,
     /// Training images watched.
     pub images: u32,
+    /// Whether the range is that of the input at hand: nothing is watched then, and the three fields above are not used.
+    pub dynamic: bool,
+    /// Whether each token has its own range; only where `dynamic`.
+    pub tokens: bool,
 }
 
 impl std::fmt::Debug for WeightSpec {
@@ -116,6 +120,10 @@ impl std::fmt::Debug for ActivationSpec {
     }
 }
 
+/// Ids of how an input gets its range: from calibration, or from itself.
+const MODES: &[&str] = &["static", "dynamic"];
+/// Ids of what has a range of its own: an input, or each token of it.
+const INPUT_GRANULARITIES: [&str; 2] = ["tensor", "token"];
 /// Images watched when the recipe does not say.
 const DEFAULT_IMAGES: u32 = 256;
 /// The percentile when the recipe does not say (Wu et al. 2020 try 99.9 to 99.9999).
@@ -161,6 +169,10 @@ impl ActivationSpec {
 
     /// With every default written out, and without what the format does not use.
     pub fn canonical(&self) -> Value {
+        if self.dynamic {
+            let granularity = INPUT_GRANULARITIES[usize::from(self.tokens)];
+            return json!({"format": self.format.id(), "mode": "dynamic", "granularity": granularity, "symmetric": self.symmetric});
+        }
         if !self.ranged() {
             return json!({"format": self.format.id(), "granularity": "tensor", "images": self.images});
         }
@@ -262,23 +274,45 @@ pub(super) fn parse_activations(
     base: Option<&ActivationSpec>,
 ) -> Result<ActivationSpec, CoreError> {
     let format = take_format(&mut fields, base.map(|b| b.format), for_inputs)?;
-    fields.id("granularity", &["tensor"], |id| (id == "tensor").then_some(()))?;
+    let mode_path = fields.at("mode");
+    let mode = fields.id("mode", MODES, |id| MODES.iter().position(|mode| *mode == id))?;
+    let dynamic = mode.map_or(base.is_some_and(|b| b.dynamic), |mode| mode == 1);
+    let granularity_path = fields.at("granularity");
+    let find = |id: &str| INPUT_GRANULARITIES.iter().position(|granularity| *granularity == id);
+    let granularity = fields.id("granularity", &INPUT_GRANULARITIES, find)?;
+    let tokens = granularity.map_or(dynamic && base.is_some_and(|b| b.tokens), |granularity| granularity == 1);
     let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
     let calibration_path = fields.at("calibration");
     let calibration = fields.id("calibration", &ids(CALIBRATIONS), |id| choose(CALIBRATIONS, id))?;
+    let asked = calibration;
     let calibration = calibration.or(base.map(|b| b.calibration)).unwrap_or(Calibration::Minmax);
     let percentile_path = fields.at("percentile");
     let percentile = fields.number("percentile", 50.0..=100.0)?;
     let images = fields.integer("images", 1..=2000)?.map(|n| n as u32);
     fields.finish()?;
     check_symmetric(format, symmetric, symmetric_path)?;
+    let refuse = |path, found: String, allowed| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
+    if tokens && !dynamic {
+        return refuse(
+            granularity_path,
+            "a range for each token from calibration".into(),
+            "tensor, or \"mode\": \"dynamic\"",
+        );
+    }
+    if dynamic && format.family() != Family::Integer {
+        return refuse(mode_path, format!("dynamic with {}", format.id()), "static, or an integer format");
+    }
+    if dynamic && (asked.is_some() || percentile.is_some() || images.is_some()) {
+        let found = "a calibration with dynamic, whose range is that of the input at hand";
+        return refuse(mode_path, found.into(), "static, or no calibration, percentile or images");
+    }
     if percentile.is_some() && calibration != Calibration::Percentile {
         let found = format!("a percentile with {}", id_of(CALIBRATIONS, &calibration));
         return Err(CoreError::new(ErrorCode::Combination, percentile_path, found, "only with percentile"));
     }
     let symmetric = symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric();
-    if calibration == Calibration::Entropy && !symmetric {
+    if calibration == Calibration::Entropy && !symmetric && !dynamic {
         let found = "entropy with an asymmetric grid";
         return Err(CoreError::new(ErrorCode::Combination, calibration_path, found, "\"symmetric\": true"));
     }
@@ -288,5 +322,7 @@ pub(super) fn parse_activations(
         calibration,
         percentile: percentile.or(base.map(|b| b.percentile)).unwrap_or(DEFAULT_PERCENTILE),
         images: images.or(base.map(|b| b.images)).unwrap_or(DEFAULT_IMAGES),
+        dynamic,
+        tokens,
     })
 }

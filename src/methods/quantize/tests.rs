@@ -42,7 +42,7 @@ fn scalings_leave_the_function_as_it_is() {
 }
 
 fn parse_step(step: Value, network: &Network) -> QuantizeStep {
-    read(Fields::new(step, "quantize").unwrap(), network).unwrap()
+    parse::read(Fields::new(step, "quantize").unwrap(), network).unwrap()
 }
 
 #[test]
@@ -138,4 +138,38 @@ fn scalings_help_the_transformer() {
     smooth["images"] = json!(8);
     let (found, nearest) = (error(TRANSFORMER, smooth, 8), error(TRANSFORMER, w8a4, 8));
     assert!(found < nearest, "smoothquant: {found} is not below {nearest}");
+}
+
+#[test]
+fn inputs_that_give_their_own_range_are_rounded_image_by_image() {
+    let step = json!({"activations": {"format": "int4", "mode": "dynamic", "symmetric": false}});
+    let (dynamic, judged) = network("lenet5-fashion", Some(step.clone()), 16);
+    let all = logits(&dynamic, &judged);
+    let mut plan = dynamic.plan(crate::models::Execution::Integer).unwrap();
+    for image in [0, 3, 15] {
+        let mut block = vec![0.0; judged.features() * LANES];
+        judged.fill(std::iter::once(image), &mut block);
+        let alone: Vec<f32> = block.as_chunks::<LANES>().0.iter().map(|lanes| lanes[0]).collect();
+        let found = plan.run_one(&alone).to_vec();
+        let start = image / LANES * 10 * LANES + image % LANES;
+        let wanted: Vec<f32> = all[start..].iter().copied().step_by(LANES).take(10).collect();
+        assert_eq!(found, wanted, "what else is in the block has changed image {image}");
+    }
+    // Its own range is never wider than that of all images.
+    let fixed = json!({"activations": {"format": "int4", "symmetric": false, "images": 16}});
+    let (found, wanted) = (error("lenet5-fashion", step, 16), error("lenet5-fashion", fixed, 16));
+    assert!(found < wanted, "{found} is not below {wanted}");
+}
+
+#[test]
+fn a_seed_draws_the_images_that_are_watched() {
+    let scales = |more: Value| {
+        let mut step = json!({"activations": {"format": "int8", "images": 8}});
+        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (network, _) = network("mlp-digits", Some(step), 8);
+        network.inputs.iter().flatten().map(|input| format!("{:?}", input.grid)).collect::<Vec<_>>()
+    };
+    let (first, one, two) = (scales(json!({})), scales(json!({"seed": 1})), scales(json!({"seed": 2})));
+    assert_eq!(one, scales(json!({"seed": 1})));
+    assert!(first != one && one != two && first.len() == 3);
 }

@@ -7,7 +7,7 @@ use crate::methods::quantize::factor::gram;
 use crate::methods::quantize::gptq::output_error;
 use crate::methods::quantize::rounding::RoundingSpec;
 use crate::methods::quantize::{Granularity, Range, parse};
-use crate::methods::{Transform, WeightSpec};
+use crate::methods::{Mode, Transform, WeightSpec};
 use crate::models::{self, Execution};
 use crate::task::Task;
 use serde_json::{Value, json};
@@ -36,12 +36,13 @@ pub(in crate::methods::quantize) fn network(model: &str, step: Option<Value>, im
     let entry = models::zoo().unwrap().remove(model).unwrap();
     let bytes = std::fs::read(&entry.asset.path).unwrap();
     let mut network = Network::from_safetensors(models::find(model).unwrap(), &entry.asset.path, &bytes).unwrap();
-    for asset in library.assets(network.model.data, "train", 1024).unwrap() {
+    let most = library.set(network.model.data).unwrap().splits["train"].count;
+    for asset in library.assets(network.model.data, "train", most.min(1100)).unwrap() {
         library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
     }
     let found = library.images(network.model.data, "train", images).unwrap();
     if let Some(step) = step {
-        let step = parse(Fields::new(step, "quantize").unwrap(), &network).unwrap();
+        let step = parse::parse(Fields::new(step, "quantize").unwrap(), &network).unwrap();
         let library = RefCell::new(library);
         network = finish(|ctx| async move {
             let mut cx = StepContext {
@@ -200,7 +201,9 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
     let specs = [spec("int8", Rounding::Nearest), spec("int2", Rounding::Nearest)];
     let find = |bytes: u64| {
         let (network, images) = self::network("lenet5-fashion", None, 60);
-        finish(|ctx| async move { crate::methods::sensitivity(&ctx, &network, &images, &specs, bytes).await.unwrap() })
+        finish(|ctx| async move {
+            crate::methods::sensitivity(&ctx, &network, &images, &specs, Mode::Only, bytes).await.unwrap()
+        })
     };
     let (all, little) = (find(1 << 30), find(1));
     assert_eq!(all.len(), 10);
@@ -273,5 +276,26 @@ fn adaround_is_never_worse_than_the_nearest_on_any_layer() {
         for (layer, [found, nearest]) in finish(|ctx| layer_errors(ctx, network, images, specs)) {
             assert!(found <= nearest, "{model} {layer}: {found} is above {nearest}");
         }
+    }
+}
+
+#[test]
+fn all_but_one_layer_equals_leaving_it_out() {
+    let (network, images) = network("lenet5-fashion", None, 40);
+    let spec = spec("int2", Rounding::Nearest);
+    let given = (network.clone(), images.clone());
+    let effects = finish(|ctx| async move {
+        let (network, images) = given;
+        crate::methods::sensitivity(&ctx, &network, &images, &[spec], Mode::AllBut, 1).await.unwrap()
+    });
+    assert_eq!(effects.len(), 5);
+    for effect in effects {
+        let layers = json!({effect.layer.as_str(): {"weights": {"format": "fp32"}}});
+        let step = json!({"weights": {"format": "int2"}, "layers": layers});
+        let (rest, images) = self::network("lenet5-fashion", Some(step), 40);
+        let mut plan = rest.plan(Execution::Fake).unwrap();
+        let found = finish(|ctx| async move { crate::evaluate::evaluate(&ctx, &mut plan, &images).await });
+        assert_eq!(effect.correct, found.accuracy.correct, "{}", effect.layer);
+        assert!((effect.loss - found.accuracy.loss).abs() < 1e-9 && effect.sqnr_db.is_some(), "{}", effect.layer);
     }
 }
