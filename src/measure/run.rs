@@ -197,9 +197,15 @@ impl Workload for Run {
             self.output.copy_from_slice(self.plan.run_one(input));
             return &self.output;
         }
-        for (images, out) in input.chunks(features * LANES).zip(self.output.chunks_mut(outputs * LANES)) {
-            load(images, features, self.plan.input());
-            store(self.plan.run(), outputs, out);
+        let width = self.plan.width() * LANES;
+        for (images, out) in input.chunks(features * width).zip(self.output.chunks_mut(outputs * width)) {
+            let blocks = images.chunks(features * LANES);
+            let count = blocks.len();
+            blocks.enumerate().for_each(|(block, images)| load(images, features, self.plan.input_block(block)));
+            self.plan.run_blocks(count);
+            for (block, out) in out.chunks_mut(outputs * LANES).enumerate() {
+                store(self.plan.output_block(block), outputs, out);
+            }
         }
         &self.output
     }

@@ -8,10 +8,13 @@ use std::arch::wasm32::{
     i32x4_splat, i32x4_sub, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_or, v128_store,
 };
 #[cfg(target_feature = "relaxed-simd")]
-use std::arch::wasm32::{i8x16_narrow_i16x8, i8x16_shuffle, i16x8_narrow_i32x4, i32x4_relaxed_dot_i8x16_i7x16_add};
+use std::arch::wasm32::{
+    i8x16_narrow_i16x8, i8x16_shuffle, i16x8_narrow_i32x4, i16x8_relaxed_dot_i8x16_i7x16, i32x4_extadd_pairwise_i16x8,
+    i32x4_relaxed_dot_i8x16_i7x16_add,
+};
 
 #[cfg(not(target_feature = "relaxed-simd"))]
-pub use super::portable::I8Quads;
+pub use super::portable::{I8Burst, I8Quads, I8Split};
 
 /// Eight f32 lanes.
 #[derive(Clone, Copy, Debug)]
@@ -79,60 +82,103 @@ impl Dot for I16Pairs {
     }
 }
 
-/// Eight lanes of four i8, the second factor in 0…127; sums and products as [`Dot`] says.
-#[cfg(target_feature = "relaxed-simd")]
-#[derive(Clone, Copy, Debug)]
-pub struct I8Quads(v128, v128);
+macro_rules! quads {
+    ($(#[$about:meta])* $vector:ident, $add:ident, $bursts:literal, $product:expr) => {
+        $(#[$about])*
+        ///
+        /// Exact: a sum of two products of i8 and 0…127 stays within 2·128·127, so the 16-bit sums that an engine may form
+        /// on the way neither saturate nor wrap, and reading the second factor as unsigned changes nothing.
+        #[cfg(target_feature = "relaxed-simd")]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $vector(v128, v128);
 
-#[cfg(target_feature = "relaxed-simd")]
-impl Lane for I8Quads {
-    type Scalar = i32;
-    #[inline(always)]
-    fn splat(value: i32) -> Self {
-        let half = i32x4_splat(value);
-        Self(half, half)
-    }
-    #[inline(always)]
-    fn load(from: &[i32; LANES]) -> Self {
-        let I32x8(a, b) = I32x8::load(from);
-        Self(a, b)
-    }
-    #[inline(always)]
-    fn store(self, to: &mut [i32; LANES]) {
-        I32x8(self.0, self.1).store(to);
-    }
-    #[inline(always)]
-    fn add(self, rhs: Self) -> Self {
-        Self(i32x4_add(self.0, rhs.0), i32x4_add(self.1, rhs.1))
-    }
-    #[inline(always)]
-    fn mul(self, rhs: Self) -> Self {
-        Self::splat(0).add_product(self, rhs)
-    }
-    /// Exact: a sum of two products of i8 and 0…127 stays within 2·128·127, so the 16-bit sums that an engine may form
-    /// on the way neither saturate nor wrap, and reading the second factor as unsigned changes nothing.
-    #[inline(always)]
-    fn add_product(self, a: Self, b: Self) -> Self {
-        Self(i32x4_relaxed_dot_i8x16_i7x16_add(a.0, b.0, self.0), i32x4_relaxed_dot_i8x16_i7x16_add(a.1, b.1, self.1))
-    }
+        #[cfg(target_feature = "relaxed-simd")]
+        impl Lane for $vector {
+            type Scalar = i32;
+            #[inline(always)]
+            fn splat(value: i32) -> Self {
+                let half = i32x4_splat(value);
+                Self(half, half)
+            }
+            #[inline(always)]
+            fn load(from: &[i32; LANES]) -> Self {
+                let I32x8(a, b) = I32x8::load(from);
+                Self(a, b)
+            }
+            #[inline(always)]
+            fn store(self, to: &mut [i32; LANES]) {
+                I32x8(self.0, self.1).store(to);
+            }
+            #[inline(always)]
+            fn add(self, rhs: Self) -> Self {
+                Self($add(self.0, rhs.0), $add(self.1, rhs.1))
+            }
+            #[inline(always)]
+            fn mul(self, rhs: Self) -> Self {
+                Self::splat(0).add_product(self, rhs)
+            }
+            #[inline(always)]
+            fn add_product(self, a: Self, b: Self) -> Self {
+                let product: fn(v128, v128, v128) -> v128 = $product;
+                Self(product(a.0, b.0, self.0), product(a.1, b.1, self.1))
+            }
+            #[inline(always)]
+            fn absorb(self, part: Self) -> Self {
+                if !$bursts {
+                    return self.add(part);
+                }
+                let widened = |total, part| i32x4_add(total, i32x4_extadd_pairwise_i16x8(part));
+                Self(widened(self.0, part.0), widened(self.1, part.1))
+            }
+        }
+
+        #[cfg(target_feature = "relaxed-simd")]
+        impl Dot for $vector {
+            const GROUP: usize = 4;
+            const BURSTS: bool = $bursts;
+            #[inline(always)]
+            fn sums(self) -> I32x8 {
+                I32x8(self.0, self.1)
+            }
+            #[inline(always)]
+            fn join(codes: impl FnMut(usize) -> I32x8) -> I32x8 {
+                join_quads(codes)
+            }
+        }
+    };
 }
 
+quads!(
+    /// Eight lanes of four i8, the second factor in 0…127, by the one instruction for it: fast where the machine has it too.
+    I8Quads,
+    i32x4_add,
+    false,
+    |a, b, sum| i32x4_relaxed_dot_i8x16_i7x16_add(a, b, sum)
+);
+quads!(
+    /// The same by way of sums of two products in 16 bits: fast where the machine has no instruction for four.
+    I8Split,
+    i32x4_add,
+    false,
+    |a, b, sum| i32x4_add(sum, i32x4_extadd_pairwise_i16x8(i16x8_relaxed_dot_i8x16_i7x16(a, b)))
+);
+quads!(
+    /// The same with sums that stay in 16 bits for a while; see [`Dot::BURSTS`].
+    I8Burst,
+    i16x8_add,
+    true,
+    |a, b, sum| i16x8_add(sum, i16x8_relaxed_dot_i8x16_i7x16(a, b))
+);
+
 #[cfg(target_feature = "relaxed-simd")]
-impl Dot for I8Quads {
-    const GROUP: usize = 4;
-    #[inline(always)]
-    fn sums(self) -> I32x8 {
-        I32x8(self.0, self.1)
-    }
-    #[inline(always)]
-    fn join(mut codes: impl FnMut(usize) -> I32x8) -> I32x8 {
-        let (a, b, c, d) = (codes(0), codes(1), codes(2), codes(3));
-        let half = |a, b, c, d| {
-            let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
-            i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(bytes, bytes)
-        };
-        I32x8(half(a.0, b.0, c.0, d.0), half(a.1, b.1, c.1, d.1))
-    }
+#[inline(always)]
+fn join_quads(mut codes: impl FnMut(usize) -> I32x8) -> I32x8 {
+    let (a, b, c, d) = (codes(0), codes(1), codes(2), codes(3));
+    let half = |a, b, c, d| {
+        let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
+        i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(bytes, bytes)
+    };
+    I32x8(half(a.0, b.0, c.0, d.0), half(a.1, b.1, c.1, d.1))
 }
 
 impl F32x8 {
