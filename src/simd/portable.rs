@@ -230,6 +230,12 @@ impl Lane for I32x8 {
     }
 }
 
+/// Columns of four rows of four.
+#[inline(always)]
+pub fn transpose_four(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    std::array::from_fn(|column| rows.map(|row| row[column]))
+}
+
 impl F32x8 {
     /// Lane-wise `if self < rhs { rhs } else { self }`: a NaN in `self` stays, one in `rhs` is never taken.
     #[inline(always)]

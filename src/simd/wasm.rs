@@ -5,7 +5,8 @@ use std::arch::wasm32::{
     f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_extract_lane, f32x4_lt, f32x4_mul, f32x4_pmax,
     f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i16x8_add, i16x8_extend_high_i8x16,
     i16x8_extend_low_i8x16, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_mul, i32x4_shl, i32x4_shuffle,
-    i32x4_splat, i32x4_sub, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_or, v128_store,
+    i32x4_splat, i32x4_sub, i64x2_shuffle, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_or,
+    v128_store,
 };
 #[cfg(target_feature = "relaxed-simd")]
 use std::arch::wasm32::{
@@ -235,6 +236,23 @@ pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES])
     let (bytes, centers) = unsafe { (v128_load(bytes.as_ptr().cast()), v128_load(centers.as_ptr().cast())) };
     let (low, high) = (i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes));
     I32x8(i16x8_add(low, centers), i16x8_add(high, centers)).store(out);
+}
+
+/// Columns of four rows of four.
+#[inline(always)]
+pub fn transpose_four(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    let mut columns = [[0.0; 4]; 4];
+    // SAFETY: each row and column is sixteen bytes; v128_load and v128_store have no alignment requirement.
+    unsafe {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i: usize| v128_load(rows[i].as_ptr().cast()));
+        let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<0, 4, 1, 5>(c, d));
+        v128_store(columns[0].as_mut_ptr().cast(), i64x2_shuffle::<0, 2>(ab, cd));
+        v128_store(columns[1].as_mut_ptr().cast(), i64x2_shuffle::<1, 3>(ab, cd));
+        let (ab, cd) = (i32x4_shuffle::<2, 6, 3, 7>(a, b), i32x4_shuffle::<2, 6, 3, 7>(c, d));
+        v128_store(columns[2].as_mut_ptr().cast(), i64x2_shuffle::<0, 2>(ab, cd));
+        v128_store(columns[3].as_mut_ptr().cast(), i64x2_shuffle::<1, 3>(ab, cd));
+    }
+    columns
 }
 
 impl F32x8 {
