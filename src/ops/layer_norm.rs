@@ -90,7 +90,7 @@ impl Layer for Prepared {
         let share = 1.0 / self.channels as f32;
         for position in 0..self.positions {
             let column = || inputs[0].iter().skip(position).step_by(self.positions);
-            let center = column().fold(0.0, |sum, x| sum + x) * share * -1.0;
+            let center = -(column().fold(0.0, |sum, x| sum + x) * share);
             let squares = column().fold(0.0, |sum, x| sum + (x + center) * (x + center));
             let inverse = 1.0 / (squares * share + EPSILON).sqrt();
             for (channel, x) in column().enumerate() {

@@ -19,7 +19,7 @@ const HEIGHT = 190;
 const SIZE = 12;
 const TOP = 22;
 const BOTTOM = 38;
-const RIGHT = 14;
+const RIGHT = 22;
 
 /** Draws the curve in a box `width` pixels wide. */
 export function sparsityChart(data: SparsityData, width: number): SvgNode {

@@ -244,7 +244,7 @@ export const page: Record<keyof typeof english, string> = {
     "같은 f32 곱에서 가중치 곳곳을 0으로 만들고, 0을 건너뛰는 커널과 밀집 커널을 견줍니다. 레시피는 정해진 0의 비율부터 이 커널을 쓰므로 결과가 기기에 따라 달라지지 않습니다. 출처: 이 엔진, 이 브라우저.",
   "browser.sparse.axis": "0의 비율",
   "browser.sparse.dense": "밀집 {ms} ms",
-  "browser.sparse.even": "손익분기 {percent}\u00a0%",
+  "browser.sparse.even": "같아지는 지점 {percent}\u00a0%",
   "browser.sparse.read": "0의 비율마다 걸린 밀리초: {list}; 밀집 {ms} ms",
   "browser.layers": "레시피의 층",
   "browser.runs": "실행한 커널: {list}.",

@@ -12,6 +12,7 @@ const layer = (name: string, reason: string, ms: number) => ({
   baseline_ms: 2 * ms,
   requested: "w4a8",
   executed: "i32",
+  single: undefined,
   support: "fallback" as const,
 });
 const measured: Measured = {
