@@ -94,6 +94,22 @@ fn layers_with_enough_zeros_skip_them_with_the_same_bits() {
 }
 
 #[test]
+fn packed_weights_with_enough_zeros_skip_them_in_blocks_alone() {
+    let mut network = thinned("mlp-digits", 90, false);
+    let int8 = formats::find("int8").unwrap();
+    for parameter in network.parameters.iter_mut().filter(|parameter| parameter.is_weight()) {
+        let granules = vec![int8.fit(parameter.latent.data(), true)];
+        parameter.packed = Some(PackedTensor::new(int8, &parameter.latent, granules).unwrap());
+    }
+    let mut plan = network.plan(Execution::Integer).unwrap();
+    for step in timed_steps(&network, &plan).iter().filter(|step| step.reason != "no-weights") {
+        assert!(step.executed.ends_with("-f32csr-block") && step.reason == "decoded-weights", "{step:?}");
+        assert!(step.single.as_ref().unwrap().ends_with("-f32i8-gemv"), "{step:?}");
+    }
+    check(&network, &mut plan, "packed zeros");
+}
+
+#[test]
 fn a_kernel_that_skips_zeros_may_be_asked_for() {
     for (percent, pairs) in [(0, false), (40, false), (0, true)] {
         let network = thinned("lenet5-fashion", percent, pairs);

@@ -22,8 +22,10 @@ pub(super) enum Matrix {
     TwoFour(TwoFour),
     Stored {
         stored: Arc<WeightOnly>,
-        /// The weights for blocks, once there was one.
-        decoded: OnceLock<Packed<f32>>,
+        /// The decoded weights for blocks, once there was one.
+        blocks: OnceLock<Box<Matrix>>,
+        /// The kernel that they are for.
+        kernel: Option<String>,
     },
 }
 
@@ -31,17 +33,20 @@ impl Matrix {
     /// The form for row-major weights of `rows × inputs`. Layers that are trained change their weights at every step and stay dense.
     pub(super) fn new(weights: &[f32], [rows, inputs]: [usize; 2], params: &LayerParams<'_>) -> Self {
         let asked = matches!(params.arithmetic, Arithmetic::Sparse);
-        if !params.training
-            && let Some(matrix) = Self::sparse(weights, inputs, asked)
-        {
-            return matrix;
-        }
+        let form = || Self::decoded(weights, [rows, inputs], asked);
         match params.arithmetic {
+            _ if params.training => Self::dense(Packed::new(weights, inputs, rows, TILE_ROWS)),
             Arithmetic::Stored(stored) if (stored.rows(), stored.inputs()) == (rows, inputs) => {
-                Self::Stored { stored: Arc::clone(stored), decoded: OnceLock::new() }
+                Self::Stored { stored: Arc::clone(stored), blocks: OnceLock::new(), kernel: form().kernel(false) }
             }
-            _ => Self::dense(Packed::new(weights, inputs, rows, TILE_ROWS)),
+            _ => form(),
         }
+    }
+
+    /// Sparse where that is worth it, else dense.
+    fn decoded(weights: &[f32], [rows, inputs]: [usize; 2], asked: bool) -> Self {
+        let dense = || Self::dense(Packed::new(weights, inputs, rows, TILE_ROWS));
+        Self::sparse(weights, inputs, asked).unwrap_or_else(dense)
     }
 
     fn dense(packed: Packed<f32>) -> Self {
@@ -66,10 +71,10 @@ impl Matrix {
     pub(super) fn rows(&self, x: &[f32], bias: AddBias<'_>, sink: &mut dyn RowSink) {
         match self {
             Self::Dense { packed, .. } => linear_rows::<F32x8>(packed, x, &bias, sink),
-            Self::Stored { stored, decoded } => {
-                let packed =
-                    decoded.get_or_init(|| Packed::new(&stored.decoded(), stored.inputs(), stored.rows(), TILE_ROWS));
-                linear_rows::<F32x8>(packed, x, &bias, sink);
+            Self::Stored { stored, blocks, .. } => {
+                let size = [stored.rows(), stored.inputs()];
+                let matrix = blocks.get_or_init(|| Box::new(Self::decoded(&stored.decoded(), size, false)));
+                matrix.rows(x, bias, sink);
             }
             Self::Csr(csr) => whole(csr.rows(), sink, |out| csr.blocks(x, bias.0, out)),
             Self::TwoFour(pairs) => whole(pairs.rows(), sink, |out| pairs.block(x, bias.0, out)),
@@ -91,7 +96,8 @@ impl Matrix {
         let variant = if single { "gemv" } else { "block" };
         match self {
             Self::Stored { stored, .. } if single => Some(stored.id(variant)),
-            Self::Dense { .. } | Self::Stored { .. } => None,
+            Self::Stored { kernel, .. } => kernel.clone(),
+            Self::Dense { .. } => None,
             Self::Csr(csr) => Some(csr.id(variant)),
             Self::TwoFour(pairs) => Some(pairs.id(variant)),
         }
@@ -101,9 +107,7 @@ impl Matrix {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Dense { packed, panels } => 4 * packed.data.len() + panels.get().map_or(0, Panels::bytes),
-            Self::Stored { stored, decoded } => {
-                stored.bytes() + decoded.get().map_or(0, |packed| 4 * packed.data.len())
-            }
+            Self::Stored { stored, blocks, .. } => stored.bytes() + blocks.get().map_or(0, |matrix| matrix.bytes()),
             Self::Csr(csr) => csr.bytes(),
             Self::TwoFour(pairs) => pairs.bytes(),
         }
