@@ -2,10 +2,12 @@
 
 use super::{Graph, GraphError, ValueId};
 use crate::kernels::RowSink;
+use crate::kernels::weight_only::WeightOnly;
 use crate::ops::{Arithmetic, Finish, InputGrid, Layer, LayerParams, RowStep, Scratch, Tail};
 use crate::simd::LANES;
 use crate::tensor::Tensor;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// With what numbers a node computes; owned, see [`Arithmetic`].
 #[derive(Clone, Debug, Default)]
@@ -13,6 +15,10 @@ pub enum LayerArithmetic {
     /// f32 throughout.
     #[default]
     Float,
+    /// f32, skipping zeros however few there are.
+    Sparse,
+    /// f32, single images from packed weights.
+    Stored(Arc<WeightOnly>),
     /// Rounded inputs, f32 products.
     RoundedInputs(InputGrid),
     /// Exact integer sums.
@@ -30,6 +36,8 @@ impl LayerArithmetic {
     fn borrow(&self) -> Arithmetic<'_> {
         match self {
             Self::Float => Arithmetic::Float,
+            Self::Sparse => Arithmetic::Sparse,
+            Self::Stored(stored) => Arithmetic::Stored(stored),
             Self::RoundedInputs(grid) => Arithmetic::RoundedInputs(*grid),
             Self::Integer { grid, weights, scales } => Arithmetic::Integer { grid: *grid, weights, scales },
         }
@@ -300,20 +308,40 @@ impl Plan {
         self.layers[step.node].forward_blocks(&inputs, &mut sinks, &mut self.scratch);
     }
 
-    /// The integer kernel of every node, where it runs one.
-    pub fn kernels(&self) -> Vec<Option<&'static str>> {
-        self.layers.iter().map(|layer| layer.kernel()).collect()
+    /// The kernel of every node for blocks, or with `single` for one image alone; `None` for dense f32 and without weights.
+    pub fn kernels(&self, single: bool) -> Vec<Option<String>> {
+        self.layers.iter().map(|layer| layer.kernel(single)).collect()
+    }
+
+    /// Bytes of the float weights that every node holds at the moment: what only blocks or only single images need is made
+    /// when the first of them comes.
+    pub fn weight_bytes(&self) -> Vec<usize> {
+        self.layers.iter().map(|layer| layer.weight_bytes()).collect()
     }
 
     /// Runs one image of plain values, which is faster than a block with one lane in use, and returns its output. The bits are
     /// those of the block. [`Plan::node_input`] does not see it.
     pub fn run_one(&mut self, image: &[f32]) -> &[f32] {
-        let (graph, layers) = (&self.graph, &self.layers);
-        let single = self.single.get_or_insert_with(|| Single {
+        self.image().copy_from_slice(image);
+        self.run_image()
+    }
+
+    /// Where to write the next image for [`Plan::run_image`]; it stays as it is until then.
+    pub fn image(&mut self) -> &mut [f32] {
+        &mut Self::single(&mut self.single, &self.graph, &self.layers).values[0]
+    }
+
+    fn single<'a>(single: &'a mut Option<Single>, graph: &Graph, layers: &[Box<dyn Layer>]) -> &'a mut Single {
+        single.get_or_insert_with(|| Single {
             steps: layers.iter().map(|layer| layer.as_row_step()).collect(),
             values: graph.shapes().iter().map(|shape| vec![0.0; shape.len()]).collect(),
-        });
-        single.values[0].copy_from_slice(image);
+        })
+    }
+
+    /// [`Plan::run_one`] of the image in [`Plan::image`].
+    pub fn run_image(&mut self) -> &[f32] {
+        let (graph, layers) = (&self.graph, &self.layers);
+        let single = Self::single(&mut self.single, graph, layers);
         for (i, (node, layer)) in graph.nodes().iter().zip(layers).enumerate() {
             let (earlier, rest) = single.values.split_at_mut(i + 1);
             let inputs: Vec<&[f32]> = node.inputs.iter().map(|id| earlier[id.index()].as_slice()).collect();

@@ -55,6 +55,11 @@ impl ConvShape {
         [self.out_channels, side(0), side(1)]
     }
 
+    /// Whether its one window is the whole input: a linear layer, with the same sums.
+    pub fn is_linear(&self) -> bool {
+        self.padding == 0 && self.taps() == self.input.iter().product::<usize>()
+    }
+
     /// Terms of one output's sum.
     pub fn taps(&self) -> usize {
         self.input[0] / self.groups * self.kernel[0] * self.kernel[1]

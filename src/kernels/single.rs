@@ -35,6 +35,11 @@ impl Panels {
         }
         Self { rows, k, data }
     }
+
+    /// Bytes of the weights.
+    pub fn bytes(&self) -> usize {
+        4 * self.data.len()
+    }
 }
 
 /// First row and padded number of rows of the panel that holds `row`.

@@ -37,7 +37,9 @@ impl<F, I> Weighted<F, I> {
         let weight = params.tensors.first().map_or(&[][..], |t| t.data());
         let bias = params.tensors.get(1).map_or(&[][..], |t| t.data());
         match params.arithmetic {
-            Arithmetic::Float => Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: None },
+            Arithmetic::Float | Arithmetic::Sparse | Arithmetic::Stored(_) => {
+                Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: None }
+            }
             Arithmetic::RoundedInputs(grid) => {
                 Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: Some(grid) }
             }
@@ -54,12 +56,20 @@ impl<F, I> Weighted<F, I> {
         }
     }
 
-    /// See [`super::Layer::kernel`].
-    pub(super) fn kernel(&self) -> Option<&'static str> {
+    /// See [`super::Layer::kernel`]; `float` names that of float weights.
+    pub(super) fn kernel(&self, float: impl FnOnce(&F) -> Option<String>) -> Option<String> {
         match self {
-            Self::Float { .. } => None,
-            Self::Integer { kernel: IntegerKernel::Dots(kernel), .. } => Some(kernel.id()),
-            Self::Integer { kernel: IntegerKernel::Plain(_), .. } => Some(PLAIN_ID),
+            Self::Float { kernel, .. } => float(kernel),
+            Self::Integer { kernel: IntegerKernel::Dots(kernel), .. } => Some(kernel.id().into()),
+            Self::Integer { kernel: IntegerKernel::Plain(_), .. } => Some(PLAIN_ID.into()),
+        }
+    }
+
+    /// See [`super::Layer::weight_bytes`]; only float weights are counted.
+    pub(super) fn bytes(&self, float: impl FnOnce(&F) -> usize) -> usize {
+        match self {
+            Self::Float { kernel, .. } => float(kernel),
+            Self::Integer { .. } => 0,
         }
     }
 
