@@ -2,7 +2,7 @@
 
 use crate::data::{AssetRef, Kind, Library, Split};
 use crate::error::CoreError;
-use crate::formats::{FORMATS, Family, Format};
+use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs};
 use crate::models::{self, MODELS};
 use crate::recipe::MOST_SEED;
@@ -111,6 +111,10 @@ pub struct FormatInfo {
     pub asymmetric: bool,
     /// Whether the choice of range matters.
     pub ranged: bool,
+    /// Inputs of a block, which must divide every row of the layer; `null` where there are no blocks.
+    pub block: Option<u32>,
+    /// Whether it is one of the widths that the page runs side by side.
+    pub curve: bool,
     /// The paper or standard.
     pub source: String,
 }
@@ -174,6 +178,8 @@ fn format_info(format: &dyn Format) -> FormatInfo {
         scaled: format.scaled(),
         asymmetric: format.asymmetric(),
         ranged: format.ranged(),
+        block: format.block().map(|values| values as u32),
+        curve: format.on_curve(),
         source: format.source().into(),
     }
 }
@@ -235,6 +241,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
         ("quantize.images", [1.0, 1024.0]),
+        ("weights.bits", [*CLUSTERED_BITS.start() as f64, *CLUSTERED_BITS.end() as f64]),
         ("weights.damping", [0.0001, 1.0]),
         ("weights.iterations", [100.0, 20_000.0]),
     ];

@@ -92,6 +92,14 @@ pub trait Step {
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError>;
     /// Multiply-adds it will take, about.
     fn macs(&self, network: &Network, library: &Library) -> u64;
+    /// Does to the graph alone what it does to that, for reading an exported network; parameters get any values.
+    ///
+    /// # Errors
+    /// `internal` when the graph does not build, which its parsing rules out.
+    fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
+        let _ = network;
+        Ok(())
+    }
     /// Does it.
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a>;
 }

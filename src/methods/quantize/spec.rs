@@ -3,7 +3,7 @@
 use super::rounding::{self, RoundingSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
-use crate::formats::{FORMATS, Family, Format, Granule, PackedTensor};
+use crate::formats::{self, CLUSTERED_BITS, FORMATS, Family, Format, Granule, PackedTensor};
 use crate::methods::{Choice, choose, id_of, ids};
 use crate::tensor::{Tensor, TensorError};
 use serde_json::{Value, json};
@@ -125,6 +125,10 @@ impl WeightSpec {
     /// With every default written out, and without what the format does not use.
     pub fn canonical(&self) -> Value {
         let mut value = json!({"format": self.format.id()});
+        if let Some(clustered) = self.format.clustered() {
+            value["bits"] = json!(clustered.bits);
+            value["huffman"] = json!(clustered.huffman);
+        }
         if self.format.scaled() {
             value["granularity"] = match self.granularity {
                 Granularity::Group(size) => json!({"group": size}),
@@ -139,6 +143,14 @@ impl WeightSpec {
         }
         self.rounding.write(&mut value);
         value
+    }
+
+    /// Inputs of a group or block, where granules are those.
+    pub fn group(&self) -> Option<usize> {
+        match self.granularity {
+            Granularity::Group(size) if self.format.scaled() => Some(size as usize),
+            _ => self.format.block(),
+        }
     }
 
     /// Encodes a weight on these granules, which are those of the spec's granularity.
@@ -197,11 +209,6 @@ pub(crate) fn for_inputs(format: &dyn Format) -> bool {
 /// Sizes of a group.
 pub(crate) const GROUP_SIZES: std::ops::RangeInclusive<u64> = 2..=65536;
 
-/// Whether a format's weights may have one scale per group: whole numbers times a scale of free choice.
-fn groups(format: &dyn Format) -> bool {
-    format.family() == Family::Integer
-}
-
 /// Takes `granularity` if it is an object: `{"group": size}`. A format without scales takes it and does nothing with it.
 fn parse_group(fields: &mut Fields, format: &dyn Format) -> Result<Option<Granularity>, CoreError> {
     let Some(mut own) = fields.object_if("granularity")? else { return Ok(None) };
@@ -209,25 +216,56 @@ fn parse_group(fields: &mut Fields, format: &dyn Format) -> Result<Option<Granul
     let size = own.needed("group", size)?;
     let path = own.path().to_string();
     own.finish()?;
-    if format.scaled() && !groups(format) {
+    if format.scaled() && !format.groups() {
         let found = format!("a group with {}", format.id());
-        return Err(CoreError::new(ErrorCode::Combination, path, found, "tensor, channel, or an integer format"));
+        return Err(CoreError::new(
+            ErrorCode::Combination,
+            path,
+            found,
+            "tensor, channel, or an integer format or nf4",
+        ));
     }
     Ok(Some(Granularity::Group(size as u32)))
 }
 
-/// Refuses an asymmetric grid for a format that has scales but no zero-point.
+/// Refuses an asymmetric grid for a format that has no zero-point; fp32, fp16 and bf16, which have nothing of a grid, take it and
+/// do nothing with it.
 fn check_symmetric(format: &dyn Format, symmetric: Option<bool>, path: String) -> Result<(), CoreError> {
-    if symmetric == Some(false) && format.scaled() && !format.asymmetric() {
+    let plain = format.family() == Family::Float && !format.scaled() && format.block().is_none();
+    if symmetric == Some(false) && !plain && !format.asymmetric() {
         let found = format!("false with {}", format.id());
         return Err(CoreError::new(ErrorCode::Combination, path, found, "true, or an integer format"));
     }
     Ok(())
 }
 
+/// Takes what only k-means has, and gives the format with it.
+fn parse_clustered(
+    fields: &mut Fields,
+    format: &'static dyn Format,
+    base: Option<&WeightSpec>,
+) -> Result<&'static dyn Format, CoreError> {
+    let bits = fields.integer("bits", CLUSTERED_BITS)?.map(|bits| bits as u32);
+    let huffman = fields.boolean("huffman")?;
+    let Some(plain) = format.clustered() else {
+        let given = [("bits", bits.is_some()), ("huffman", huffman.is_some())];
+        return match given.iter().find(|(_, given)| *given) {
+            None => Ok(format),
+            Some((name, _)) => {
+                let found = format!("{name} with {}", format.id());
+                Err(CoreError::new(ErrorCode::Combination, fields.at(name), found, "only with kmeans"))
+            }
+        };
+    };
+    let own = base.and_then(|base| base.format.clustered()).unwrap_or(plain);
+    let (bits, huffman) = (bits.unwrap_or(own.bits), huffman.unwrap_or(own.huffman));
+    formats::clustered(bits, huffman).ok_or_else(|| CoreError::internal(fields.at("bits"), "no such codebook"))
+}
+
 /// Reads `weights`; `base` gives the defaults of a layer's override.
 pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Result<WeightSpec, CoreError> {
     let format = take_format(&mut fields, base.map(|b| b.format), |_| true)?;
+    let format = parse_clustered(&mut fields, format, base)?;
     let granularity = match parse_group(&mut fields, format)? {
         None => fields.id("granularity", &ids(GRANULARITIES), |id| choose(GRANULARITIES, id))?,
         group => group,
@@ -241,8 +279,8 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
     Ok(WeightSpec {
         format,
         granularity: granularity
-            .or(base.map(|b| b.granularity).filter(|g| groups(format) || !matches!(g, Granularity::Group(_))))
-            .unwrap_or(Granularity::Channel),
+            .or(base.map(|b| b.granularity).filter(|g| format.groups() || !matches!(g, Granularity::Group(_))))
+            .unwrap_or(format.default_group().map_or(Granularity::Channel, Granularity::Group)),
         symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric(),
         range: range.or(base.map(|b| b.range)).unwrap_or(Range::Minmax),
         rounding,
