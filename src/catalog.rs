@@ -3,7 +3,9 @@
 use crate::data::{AssetRef, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
-use crate::methods::{CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs};
+use crate::methods::{
+    CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, SCALES, TRANSFORMS, for_inputs,
+};
 use crate::models::{self, MODELS};
 use crate::recipe::MOST_SEED;
 use crate::report::{ENGINE, NUMERICS};
@@ -149,6 +151,8 @@ pub struct Catalog {
     pub granularities: Vec<ChoiceInfo>,
     /// Ranges of weights.
     pub ranges: Vec<ChoiceInfo>,
+    /// Scales of integer weights.
+    pub scales: Vec<ChoiceInfo>,
     /// Ranges of inputs.
     pub calibrations: Vec<ChoiceInfo>,
     /// Which code each weight gets.
@@ -253,6 +257,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         formats: FORMATS.iter().map(|format| format_info(*format)).collect(),
         granularities: choices(GRANULARITIES),
         ranges: choices(RANGES),
+        scales: choices(SCALES),
         calibrations: choices(CALIBRATIONS),
         roundings: choices(ROUNDINGS),
         transforms: choices(TRANSFORMS),

@@ -141,6 +141,24 @@ fn refusals_name_path_and_what_is_allowed() {
             "an integer format, or ternary",
         ),
         (
+            w(json!({"format": "int4", "scale": "round"})),
+            ErrorCode::UnknownId,
+            "steps.0.quantize.weights.scale",
+            "float, power-of-two",
+        ),
+        (
+            w(json!({"format": "int4", "scale": "power-of-two", "symmetric": false})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.scale",
+            "a symmetric integer format",
+        ),
+        (
+            w(json!({"format": "ternary", "scale": "power-of-two"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.scale",
+            "a symmetric integer format",
+        ),
+        (
             w(json!({"format": "mxfp4"})),
             ErrorCode::Combination,
             "steps.0.quantize.weights.format",
@@ -314,6 +332,23 @@ fn blocks_and_codebooks_have_no_granularity_and_say_all_they_have() {
     let once = canonical(digits);
     let weights = &once["steps"][0]["quantize"]["weights"];
     assert_eq!(*weights, json!({"format": "nf4", "granularity": {"group": 64}}));
+    assert_eq!(canonical(once.clone()), once);
+}
+
+#[test]
+fn powers_of_two_are_inherited_and_departed_from() {
+    let once = canonical(quantize(json!({
+        "weights": {"format": "int4", "scale": "power-of-two"},
+        "layers": {
+            "fc1": {"weights": {"format": "int8"}},
+            "fc2": {"weights": {"scale": "float"}},
+            "fc3": {"weights": {"format": "ternary"}},
+        },
+    })));
+    let step = &once["steps"][0]["quantize"];
+    assert_eq!(step["weights"]["scale"], json!("power-of-two"));
+    let of = |layer: &str| step["layers"][layer]["weights"].get("scale").cloned();
+    assert_eq!((of("fc1"), of("fc2"), of("fc3")), (Some(json!("power-of-two")), Some(json!("float")), None));
     assert_eq!(canonical(once.clone()), once);
 }
 

@@ -188,7 +188,7 @@ impl Blocks {
         let mut rest = stored;
         for (_, bytes, count) in FIVES {
             let (own, others) = rest.split_at(bytes);
-            let digit = |byte: u8, j: usize| u32::from(byte.wrapping_mul(3u8.pow(j as u32))) * 3 >> 8;
+            let digit = |byte: u8, j: usize| (u32::from(byte.wrapping_mul(3u8.pow(j as u32))) * 3) >> 8;
             codes.extend((0..count).flat_map(|j| own.iter().map(move |&byte| digit(byte, j))));
             rest = others;
         }
@@ -306,7 +306,8 @@ mod tests {
             let decoded = packed.decode().unwrap();
             let digest = crate::data::sha256_hex(&stored(decoded.data()));
             assert_eq!(digest, all[format.id()]["decoded_sha256"].as_str().unwrap(), "{}", format.id());
-            let again = PackedTensor::read(*format, tensor.shape().clone(), packed.group(), |_| Some(&parts[0].bytes));
+            let again =
+                PackedTensor::read(*format, tensor.shape().clone(), packed.group(), false, |_| Some(&parts[0].bytes));
             assert_eq!(stored(again.unwrap().decode().unwrap().data()), stored(decoded.data()), "{}", format.id());
         }
     }

@@ -17,7 +17,7 @@ pub fn lengths(codes: &[u32], symbols: usize) -> Vec<u8> {
         return lengths;
     }
     while trees.len() > 1 {
-        trees.sort_by(|a, b| b.0.cmp(&a.0));
+        trees.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
         let (Some((first, mut leaves)), Some((second, others))) = (trees.pop(), trees.pop()) else { break };
         leaves.extend(others);
         leaves.iter_mut().for_each(|(_, depth)| *depth += 1);

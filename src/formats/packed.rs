@@ -19,6 +19,8 @@ pub struct PackedTensor {
     pub(super) granules: Vec<Granule>,
     /// Whether granules are groups or blocks within an output channel.
     pub(super) grouped: bool,
+    /// Whether scales are powers of two and stored as such.
+    pub(super) powers: bool,
     pub(super) codes: Vec<u8>,
 }
 
@@ -40,7 +42,8 @@ impl PackedTensor {
             .flat_map(|(values, granule)| values.iter().map(move |&value| format.encode(value, granule)))
             .collect();
         let grouped = format.block().is_some();
-        Ok(Self { format, shape: tensor.shape().clone(), granules, grouped, codes: format.pack(&codes) })
+        let shape = tensor.shape().clone();
+        Ok(Self { format, shape, granules, grouped, powers: false, codes: format.pack(&codes) })
     }
 
     /// Encodes like [`PackedTensor::new`], with granules that are groups within an output channel. Their scales are stored
@@ -50,6 +53,17 @@ impl PackedTensor {
     /// [`TensorError::Length`] when the granules do not divide the values.
     pub fn grouped(format: &'static dyn Format, tensor: &Tensor, granules: Vec<Granule>) -> Result<Self, TensorError> {
         Ok(Self { grouped: true, ..Self::new(format, tensor, granules)? })
+    }
+
+    /// The same, whose scales are all powers of two and so take a byte each ([`super::ScaleType::E8m0`]).
+    #[must_use]
+    pub fn with_powers(self) -> Self {
+        Self { powers: true, ..self }
+    }
+
+    /// Whether scales are stored as powers of two.
+    pub fn powers(&self) -> bool {
+        self.powers
     }
 
     /// Values of a group or block that shares a scale; `None` where a scale is one channel's or the tensor's.

@@ -95,16 +95,25 @@ impl ScaleType {
         Some(Granule { scale, unit, ..Granule::UNIT })
     }
 
-    /// A granule as it will be read back: its scale rounded to this type, and kept positive and finite.
+    /// A granule as it will be read back: its scale rounded to this type (up to the next power of two, else to the nearest),
+    /// and kept positive and finite.
     #[must_use]
     pub fn stored(self, granule: Granule, unit: f32) -> Granule {
         let scale = match self {
-            Self::F32 | Self::E8m0 => granule.scale,
+            Self::F32 => granule.scale,
+            Self::E8m0 => power_above(granule.scale),
             Self::F16 => group_scale(granule.scale),
             Self::E4m3 => E4M3.value(E4M3.nearest(granule.scale / unit).clamp(LEAST_E4M3, E4M3.largest)) * unit,
         };
         Granule { scale, unit, ..granule }
     }
+}
+
+/// The least power of two that is not below a positive scale; at most 2^127.
+fn power_above(scale: f32) -> f32 {
+    let (exponent, fraction) = (scale.to_bits() >> 23, scale.to_bits() << 9);
+    // 2^−127 itself is a fraction under the exponent 0.
+    if scale == e8m0(0) { scale } else { e8m0((exponent + u32::from(fraction > 0)).min(254) as u8) }
 }
 
 fn floats(values: &[f32]) -> Vec<u8> {
@@ -145,7 +154,8 @@ impl PackedTensor {
         let dtype = self.format.dtype();
         let dims = if dtype == Dtype::U8 { vec![self.codes.len()] } else { self.shape.dims().to_vec() };
         let mut parts = vec![part("", PartKind::Values, dtype, dims, self.codes.clone())];
-        if let Some(scale_type) = self.format.scale_type(self.grouped) {
+        let free = self.format.scale_type(self.grouped);
+        if let Some(scale_type) = if self.powers { Some(ScaleType::E8m0) } else { free } {
             let mut bytes = Vec::new();
             self.granules.iter().for_each(|granule| scale_type.write(granule, &mut bytes));
             parts.push(part(".scale", PartKind::Scales, scale_type.dtype(), vec![count], bytes));
@@ -163,12 +173,13 @@ impl PackedTensor {
         parts
     }
 
-    /// The tensor of this format and shape that was stored as `parts`: the bytes of the part with a suffix. `group`: see
-    /// [`PackedTensor::group`]. `None` when a part is missing or has another length than it must.
+    /// The tensor of this format and shape that was stored as `parts`: the bytes of the part with a suffix. `group` and `powers`: see
+    /// the methods of these names. `None` when a part is missing or has another length than it must.
     pub fn read<'a>(
         format: &'static dyn Format,
         shape: Shape,
         group: Option<usize>,
+        powers: bool,
         parts: impl Fn(&str) -> Option<&'a [u8]>,
     ) -> Option<Self> {
         let (values, stored) = (shape.len(), parts("")?);
@@ -183,7 +194,7 @@ impl PackedTensor {
                 granules.push(blocks.read(bytes, &mut codes)?);
             }
             let codes = format.pack(&codes);
-            return fits(granules.len()).then_some(Self { format, shape, granules, grouped, codes });
+            return fits(granules.len()).then_some(Self { format, shape, granules, grouped, powers, codes });
         }
         let mut codes = stored.to_vec();
         if let Some(clustered) = format.clustered() {
@@ -196,10 +207,10 @@ impl PackedTensor {
                 codes = format.pack(&huffman::decode(stored, lengths, values)?);
             }
             let granules = vec![Granule { codebook: Some(codebook), ..Granule::UNIT }];
-            return packs(format, values, &codes).then_some(Self { format, shape, granules, grouped, codes });
+            return packs(format, values, &codes).then_some(Self { format, shape, granules, grouped, powers, codes });
         }
         let mut granules = vec![Granule::UNIT];
-        if let Some(scale_type) = format.scale_type(grouped) {
+        if let Some(scale_type) = if powers { Some(ScaleType::E8m0) } else { format.scale_type(grouped) } {
             let width = scale_type.dtype().bitsize() / 8;
             let unit = if scale_type == ScaleType::E4m3 { *read_floats(parts(".unit")?).first()? } else { 1.0 };
             let scales = parts(".scale")?.chunks(width);
@@ -215,7 +226,7 @@ impl PackedTensor {
             }
         }
         let right = fits(granules.len()) && packs(format, values, &codes);
-        right.then_some(Self { format, shape, granules, grouped, codes })
+        right.then_some(Self { format, shape, granules, grouped, powers, codes })
     }
 }
 
@@ -231,4 +242,58 @@ fn read_floats(bytes: &[u8]) -> Rc<[f32]> {
 /// Type of zero-points in a file, and its bytes.
 fn zero_point_type(format: &dyn Format) -> (Dtype, usize) {
     if format.bits() > 8.0 { (Dtype::U16, 2) } else { (Dtype::U8, 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::{FORMATS, find};
+    use crate::rng::Rng;
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn powers_of_two_are_the_next_ones_up() {
+        for (scale, power) in [(1.0, 1.0), (1.01, 2.0), (0.5, 0.5), (0.13, 0.25), (3e38, e8m0(254)), (3.5, 4.0)] {
+            assert_eq!(power_above(scale), power, "{scale}");
+        }
+        assert!((0..=254).all(|code| power_above(e8m0(code)) == e8m0(code)));
+    }
+
+    /// A tensor of four rows of 256 in a format, with the granules that recipes give it.
+    fn packed(format: &'static dyn Format, group: Option<usize>) -> PackedTensor {
+        let mut rng = Rng::stream(6, "stored", 0);
+        let values = (0..1024).map(|_| rng.uniform(-1.0, 1.0) * rng.uniform(0.0, 1.0)).collect();
+        let tensor = Tensor::new(Shape::new(&[4, 256]).unwrap(), values).unwrap();
+        let each = group.or(format.block()).unwrap_or(if format.scaled() { 256 } else { 1024 });
+        let (scale_type, unit) = (format.scale_type(group.is_some()), format.unit(tensor.data()));
+        let stored = |granule| scale_type.map_or(Granule::clone(&granule), |kind| kind.stored(granule, unit));
+        let granules = tensor.data().chunks(each).map(|values| stored(format.fit(values, true))).collect();
+        let pack = if group.is_some() { PackedTensor::grouped } else { PackedTensor::new };
+        pack(format, &tensor, granules).unwrap()
+    }
+
+    #[test]
+    fn what_is_stored_reads_back_and_what_is_cut_short_is_refused() {
+        let kinds = FORMATS.iter().copied().chain([crate::formats::clustered(4, true).unwrap()]);
+        for (format, group) in kinds.map(|format| (format, None)).chain([(find("nf4").unwrap(), Some(64))]) {
+            let packed = packed(format, group);
+            let parts = packed.parts();
+            let read = |cut: Option<usize>| {
+                let find = |suffix: &str| parts.iter().position(|part| part.suffix == suffix);
+                let bytes = |suffix: &str| {
+                    let at = find(suffix)?;
+                    let own = parts[at].bytes.as_slice();
+                    Some(if cut == Some(at) { &own[..own.len() - 1] } else { own })
+                };
+                PackedTensor::read(format, packed.shape().clone(), packed.group(), false, bytes)
+            };
+            let again = read(None).unwrap();
+            let bits = |tensor: Tensor| tensor.data().iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
+            assert_eq!(bits(again.decode().unwrap()), bits(packed.decode().unwrap()), "{}", format.id());
+            assert_eq!(again.parts(), parts, "{}", format.id());
+            for (cut, part) in parts.iter().enumerate() {
+                assert!(read(Some(cut)).is_none(), "{}{}", format.id(), part.suffix);
+            }
+        }
+    }
 }

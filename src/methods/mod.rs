@@ -5,7 +5,8 @@ mod train;
 
 pub use quantize::{
     ActivationSpec, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES, Granularity,
-    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, TRANSFORMS, Transform, WeightSpec, sensitivity,
+    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS, Transform, WeightSpec,
+    sensitivity,
 };
 pub use train::TrainStep;
 

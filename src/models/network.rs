@@ -1,7 +1,7 @@
 //! A model with its parameters: latent values, what they are stored as, and how its inputs are rounded.
 
 use super::Model;
-use super::stored::{METADATA, read_plain};
+use super::stored::{METADATA, POWERS, read_plain};
 use crate::data::hex;
 use crate::error::{CoreError, ErrorCode};
 use crate::formats::{Format, PackedTensor, Part, PartKind};
@@ -285,6 +285,9 @@ fn packed_entry(packed: &PackedTensor) -> serde_json::Value {
     let mut entry = json!({"format": packed.format().id(), "shape": packed.shape().dims()});
     if let Some(group) = packed.group() {
         entry["group"] = json!(group);
+    }
+    if packed.powers() {
+        entry["scale"] = json!(POWERS);
     }
     if let Some(clustered) = packed.format().clustered() {
         entry["bits"] = json!(clustered.bits);

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 /// The metadata entry of an exported file.
 pub(super) const METADATA: &str = "featherweight";
+/// What it says of scales that are stored as powers of two.
+pub(super) const POWERS: &str = "power-of-two";
 
 fn wrong(path: &str, found: impl std::fmt::Display, allowed: impl Into<String>) -> CoreError {
     CoreError::new(ErrorCode::Checksum, path, found.to_string(), allowed)
@@ -51,7 +53,7 @@ fn format_of(entry: &Value) -> Option<&'static dyn Format> {
 /// The packed tensor of a parameter.
 fn read_packed(file: &SafeTensors<'_>, parameter: &Parameter, entry: &Value) -> Option<PackedTensor> {
     let shape = parameter.latent.shape();
-    let dims = entry["shape"].as_array()?.iter().map(|dim| Some(usize::try_from(dim.as_u64()?).ok()?));
+    let dims = entry["shape"].as_array()?.iter().map(|dim| usize::try_from(dim.as_u64()?).ok());
     if dims.collect::<Option<Vec<usize>>>()? != shape.dims() {
         return None;
     }
@@ -60,7 +62,8 @@ fn read_packed(file: &SafeTensors<'_>, parameter: &Parameter, entry: &Value) -> 
         group => Some(usize::try_from(group.as_u64()?).ok()?),
     };
     let part = |suffix: &str| file.tensor(&format!("{}{suffix}", parameter.name)).ok().map(|view| view.data());
-    PackedTensor::read(format_of(entry)?, shape.clone(), group, part)
+    let powers = entry["scale"].as_str() == Some(POWERS);
+    PackedTensor::read(format_of(entry)?, shape.clone(), group, powers, part)
 }
 
 /// How a node rounds its input.

@@ -120,7 +120,7 @@ describe("docs/recipe.md", () => {
     ["recipe", engine.canonical(BASE), ["version", "model", "seed", "steps", "data"]],
     ["data", engine.canonical(BASE).data, ["set", "count"]],
     ["train", { ...canonicalStep({ train: { optimizer: "sgd" } }), ...canonicalStep({ train: {} }) }, []],
-    ["weights", { ...gptq, ...adaround, ...kmeans, ...asked.weights, rounding: "nearest" }, ["format"]],
+    ["weights", { ...gptq, ...adaround, ...kmeans, ...asked.weights, scale: "float", rounding: "nearest" }, ["format"]],
     ["activations", { ...asked.activations, ...plain.activations }, ["format"]],
   ];
 
@@ -189,7 +189,7 @@ describe("docs/recipe.md", () => {
       ["train", "schedule", withStep({ train: { schedule: "none" } })],
       ["quantize", "correction", quantize({ correction: "none at all" })],
       ["quantize", "transforms", quantize({ transforms: ["none"] })],
-      ...["format", "granularity", "range", "rounding"].map((name) => [
+      ...["format", "granularity", "range", "scale", "rounding"].map((name) => [
         "weights",
         name,
         quantize({ weights: { ...weights, [name]: "none" } }),
@@ -209,6 +209,7 @@ describe("docs/recipe.md", () => {
       catalog.formats,
       catalog.granularities,
       catalog.ranges,
+      catalog.scales,
       catalog.calibrations,
       catalog.roundings,
       catalog.transforms,
@@ -263,6 +264,7 @@ describe("docs/methods.md", () => {
       catalog.formats,
       catalog.granularities,
       catalog.ranges,
+      catalog.scales,
       catalog.calibrations,
       catalog.roundings,
       catalog.transforms,

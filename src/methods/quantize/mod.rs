@@ -17,7 +17,9 @@ pub(crate) use spec::for_inputs;
 
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
 pub use sensitivity::{Effect, sensitivity};
-pub use spec::{ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, WeightSpec};
+pub use spec::{
+    ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, SCALES, Scale, WeightSpec,
+};
 
 pub use transform::{TRANSFORMS, Transform};
 
@@ -224,7 +226,7 @@ impl Step for QuantizeStep {
             let layer = |(name, own): (&String, &Override)| {
                 let mut layer = both(&own.weights, &own.activations);
                 if let (Some(weights), Some(base)) = (&own.weights, &self.weights) {
-                    weights.rounding.write_departure(&base.rounding, weights.format, &mut layer["weights"]);
+                    weights.write_departure(base, &mut layer["weights"]);
                 }
                 (name.clone(), Value::Object(layer))
             };

@@ -1,6 +1,6 @@
 //! Ranges of weights: min-max, or the least squared error of a hundred.
 
-use super::spec::{Granularity, Range, WeightSpec};
+use super::spec::{Granularity, Range, Scale, WeightSpec};
 use crate::formats::{Clustered, Clusters, Format, Granule, ROUNDS, ScaleType};
 use crate::task::Context;
 use crate::tensor::Tensor;
@@ -51,7 +51,9 @@ struct Storage {
 
 impl Storage {
     fn new(spec: &WeightSpec, values: &[f32]) -> Self {
-        Self { scale_type: spec.format.scale_type(spec.group().is_some()), unit: spec.format.unit(values) }
+        let free = spec.format.scale_type(spec.group().is_some());
+        let scale_type = if spec.scale == Scale::PowerOfTwo { Some(ScaleType::E8m0) } else { free };
+        Self { scale_type, unit: spec.format.unit(values) }
     }
 
     /// A granule as it will be read back.
@@ -128,7 +130,7 @@ mod tests {
                 let data = values.clone();
                 let rounding = RoundingSpec::NEAREST;
                 let (granularity, range) = (Granularity::Tensor, Range::Mse);
-                let spec = WeightSpec { format, granularity, symmetric, range, rounding };
+                let spec = WeightSpec { format, granularity, symmetric, range, scale: Scale::Float, rounding };
                 let best = Task::new(Rc::new(Context::new(1)), |ctx| async move {
                     least_error(&ctx, &spec, &data, Storage::new(&spec, &data)).await
                 })

@@ -28,6 +28,15 @@ pub enum Range {
     Mse,
 }
 
+/// Which numbers the scales of integers may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Any.
+    Float,
+    /// Powers of two: the next one up, so that a range that is asked for is covered. Multiplying by one is a shift.
+    PowerOfTwo,
+}
+
 /// How the range of an input is chosen from what calibration saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calibration {
@@ -53,6 +62,12 @@ pub static GRANULARITIES: &[Choice<Granularity>] = &[
 pub static RANGES: &[Choice<Range>] = &[
     Choice { value: Range::Minmax, id: "minmax", code: "x", source: "Jacob et al. 2018, arXiv 1712.05877" },
     Choice { value: Range::Mse, id: "mse", code: "m", source: "Nagel et al. 2021, arXiv 2106.08295" },
+];
+
+/// Every choice of scale.
+pub static SCALES: &[Choice<Scale>] = &[
+    Choice { value: Scale::Float, id: "float", code: "f", source: "Jacob et al. 2018, arXiv 1712.05877" },
+    Choice { value: Scale::PowerOfTwo, id: "power-of-two", code: "p", source: "Jain et al. 2019, arXiv 1903.08066" },
 ];
 
 /// Every calibration.
@@ -85,6 +100,8 @@ pub struct WeightSpec {
     pub symmetric: bool,
     /// How the range is chosen.
     pub range: Range,
+    /// Which scales there may be.
+    pub scale: Scale,
     /// Which code each weight gets.
     pub rounding: RoundingSpec,
 }
@@ -141,8 +158,19 @@ impl WeightSpec {
         if self.format.ranged() {
             value["range"] = json!(id_of(RANGES, &self.range));
         }
+        if self.scale != Scale::Float {
+            value["scale"] = json!(id_of(SCALES, &self.scale));
+        }
         self.rounding.write(&mut value);
         value
+    }
+
+    /// Writes, for a layer of its own, in what it departs from what it would otherwise inherit of `base`.
+    pub fn write_departure(&self, base: &Self, value: &mut Value) {
+        if self.scale == Scale::Float && base.scale != self.scale && powers(self.format, self.symmetric) {
+            value["scale"] = json!(id_of(SCALES, &self.scale));
+        }
+        self.rounding.write_departure(&base.rounding, self.format, value);
     }
 
     /// Inputs of a group or block, where granules are those.
@@ -158,10 +186,11 @@ impl WeightSpec {
     /// # Errors
     /// [`TensorError::Length`] when the granules do not divide the values.
     pub fn pack(&self, weight: &Tensor, granules: Vec<Granule>) -> Result<PackedTensor, TensorError> {
-        match self.granularity {
+        let packed = match self.granularity {
             Granularity::Group(_) if self.format.scaled() => PackedTensor::grouped(self.format, weight, granules),
             _ => PackedTensor::new(self.format, weight, granules),
-        }
+        }?;
+        Ok(if self.scale == Scale::PowerOfTwo { packed.with_powers() } else { packed })
     }
 }
 
@@ -239,6 +268,11 @@ fn check_symmetric(format: &dyn Format, symmetric: Option<bool>, path: String) -
     Ok(())
 }
 
+/// Whether scales may be held to powers of two: integers on a symmetric grid.
+fn powers(format: &dyn Format, symmetric: bool) -> bool {
+    format.family() == Family::Integer && symmetric
+}
+
 /// Takes what only k-means has, and gives the format with it.
 fn parse_clustered(
     fields: &mut Fields,
@@ -273,16 +307,25 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
     let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
     let range = fields.id("range", &ids(RANGES), |id| choose(RANGES, id))?;
+    let scale_path = fields.at("scale");
+    let scale = fields.id("scale", &ids(SCALES), |id| choose(SCALES, id))?;
     let rounding = rounding::parse(&mut fields, base.map(|b| &b.rounding), format)?;
     fields.finish()?;
     check_symmetric(format, symmetric, symmetric_path)?;
+    let symmetric = symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric();
+    if scale == Some(Scale::PowerOfTwo) && !powers(format, symmetric) {
+        let found = format!("power-of-two with {}{}", format.id(), if symmetric { "" } else { " around a zero-point" });
+        return Err(CoreError::new(ErrorCode::Combination, scale_path, found, "a symmetric integer format"));
+    }
+    let inherited = base.map(|b| b.scale).filter(|_| powers(format, symmetric));
     Ok(WeightSpec {
         format,
         granularity: granularity
             .or(base.map(|b| b.granularity).filter(|g| format.groups() || !matches!(g, Granularity::Group(_))))
             .unwrap_or(format.default_group().map_or(Granularity::Channel, Granularity::Group)),
-        symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric(),
+        symmetric,
         range: range.or(base.map(|b| b.range)).unwrap_or(Range::Minmax),
+        scale: scale.or(inherited).unwrap_or(Scale::Float),
         rounding,
     })
 }
