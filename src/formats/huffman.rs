@@ -7,8 +7,8 @@
 pub fn lengths(codes: &[u32], symbols: usize) -> Vec<u8> {
     let mut counts = vec![0u64; symbols];
     codes.iter().for_each(|&code| counts[code as usize] += 1);
-    // A tree under construction: its count, and its symbols with how deep they lie. Of equal counts, what is already joined is
-    // taken last, which keeps the longest code short.
+    // A tree under construction: its count, and its symbols with how deep they lie. Of equal counts the last of the list is
+    // taken, and what is joined goes to its front, which keeps the longest code short.
     let mut trees: Vec<(u64, Vec<(usize, u8)>)> =
         (0..symbols).filter(|&symbol| counts[symbol] > 0).map(|symbol| (counts[symbol], vec![(symbol, 0)])).collect();
     let mut lengths = vec![0; symbols];
@@ -17,8 +17,11 @@ pub fn lengths(codes: &[u32], symbols: usize) -> Vec<u8> {
         return lengths;
     }
     while trees.len() > 1 {
-        trees.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
-        let (Some((first, mut leaves)), Some((second, others))) = (trees.pop(), trees.pop()) else { break };
+        let mut rarest = || {
+            let at = (0..trees.len()).rev().min_by_key(|&i| trees[i].0).unwrap_or(0);
+            trees.remove(at)
+        };
+        let ((first, mut leaves), (second, others)) = (rarest(), rarest());
         leaves.extend(others);
         leaves.iter_mut().for_each(|(_, depth)| *depth += 1);
         trees.insert(0, (first + second, leaves));
@@ -31,9 +34,9 @@ pub fn lengths(codes: &[u32], symbols: usize) -> Vec<u8> {
 
 /// Symbols that have a code, by length and then by number.
 fn ordered(lengths: &[u8]) -> Vec<usize> {
-    let mut symbols: Vec<usize> = (0..lengths.len()).filter(|&symbol| lengths[symbol] > 0).collect();
-    symbols.sort_by_key(|&symbol| lengths[symbol]);
-    symbols
+    let longest = lengths.iter().copied().max().unwrap_or(0);
+    let of_length = |length: u8| (0..lengths.len()).filter(move |&symbol| lengths[symbol] == length);
+    (1..=longest).flat_map(of_length).collect()
 }
 
 /// The code of every symbol.

@@ -2,7 +2,7 @@
 
 use super::packed::group_scale;
 use super::small::{E4M3, e8m0};
-use super::{Format, Granule, PackedTensor, huffman};
+use super::{Family, Format, Granule, PackedTensor, huffman};
 use crate::tensor::Shape;
 use half::f16;
 use safetensors::Dtype;
@@ -183,8 +183,12 @@ impl PackedTensor {
         parts: impl Fn(&str) -> Option<&'a [u8]>,
     ) -> Option<Self> {
         let (values, stored) = (shape.len(), parts("")?);
-        let grouped = group.is_some() || format.block().is_some();
-        let fits = |granules: usize| match group.or(format.block()) {
+        let grouped = group.is_some();
+        let grouping = if format.block().is_some() { group == format.block() } else { !grouped || format.groups() };
+        if !grouping || (powers && format.family() != Family::Integer) {
+            return None;
+        }
+        let fits = |granules: usize| match group {
             Some(group) => group > 0 && granules.checked_mul(group) == Some(values),
             None => granules > 0 && values.is_multiple_of(granules),
         };
