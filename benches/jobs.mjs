@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { buildPage, dist } from "../tools/setup/page.mjs";
 import { serve } from "../tools/setup/serve.mjs";
+import { breakEven } from "../www/engine/timing.mjs";
 import { RECORDED } from "./rows.mjs";
 import { quartiles } from "./table.mjs";
 
@@ -158,6 +159,44 @@ export async function narrowed(ask, only, effort) {
       ...(i === 0 ? { rates: ms, deviations: checks } : {}),
     };
   });
+}
+
+const ZEROS = [50, 70, 80, 90, 95];
+
+/** From what share of zeros on the kernels that skip them are faster than the dense ones, by shape; and 2:4. */
+export async function sparse(ask, only, effort) {
+  const shapes = [
+    ["512", "gemm-f32-512", "512×512"],
+    ["fc1", "fc1-f32", "LeNet-5's fc1"],
+    ["conv2", "conv2-f32", "LeNet-5's conv2"],
+  ];
+  const rows = [];
+  for (const [shape, dense, name] of shapes) {
+    const title = `unstructured sparse, ${name}: break-even`;
+    if (!title.includes(only)) continue;
+    const ids = ZEROS.map((percent) => `sparse-${percent}-${shape}`);
+    const asked = { workloads: [dense, ...ids], peers: [], tolerance: 0, seed: 7, ...effort };
+    const { samples_ms, checks } = await ask("contest", asked);
+    const ms = Object.fromEntries([dense, ...ids].map((id) => [id, quartiles(samples_ms[id])]));
+    const points = ZEROS.map((percent, i) => ({ zeros: percent / 100, ms: ms[ids[i]].median }));
+    const share = breakEven(points, ms[dense].median);
+    const at90 = Number((ms[dense].median / ms[`sparse-90-${shape}`].median).toPrecision(4));
+    rows.push({
+      title,
+      unit: "% zeros",
+      ours: share === undefined ? 100 : Number((100 * share).toPrecision(3)),
+      rival: "dense f32; times its speed at 90 %",
+      rivals: at90,
+      ratio: null,
+      goal: null,
+      met: null,
+      beyond: null,
+      // Milliseconds of one run, by workload.
+      rates: ms,
+      deviations: checks,
+    });
+  }
+  return rows;
 }
 
 /** The built page: its first real curve after navigation, and what was loaded before it. */

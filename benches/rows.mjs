@@ -16,6 +16,7 @@ const contest = (title, unit, rate, workloads, peers, tolerance, goals) => ({
 });
 
 const against = (least, beyond) => ({ of: "peer", least, beyond, says: `${least} × the best peer` });
+/** A ratio with a workload of ours; without `least` it is only shown. */
 const share = (workload, least, beyond, says) => ({ of: workload, least, beyond, says });
 
 export const CONTESTS = [
@@ -57,6 +58,15 @@ export const CONTESTS = [
       share(`gemm-int8-full-${size}`, 1.5, 3, "1.5 × our int8 by the i16 dot"),
     ]),
   ),
+  contest("2:4 sparse GEMM 512", "GFLOP/s of the dense product", gops, ["two-four-512", "gemm-f32-512"], [], 0, [
+    share("gemm-f32-512", 1, undefined, "no slower than dense"),
+  ]),
+  contest("fp16-weight matrix-vector 512", "GFLOP/s", gops, ["gemv-fp16-512", "gemv-f32-512"], [], 0, [
+    share("gemv-f32-512"),
+  ]),
+  contest("int4-weight matrix-vector 512, groups of 32", "GFLOP/s", gops, ["gemv-int4g32-512", "gemv-f32-512"], [], 0, [
+    share("gemv-f32-512"),
+  ]),
   contest("LeNet-5, batch 64, f32", "images/s", images, ["lenet5-f32"], ["ort-float", "tfjs"], 1e-4, [
     against(1.7, 2.4),
   ]),

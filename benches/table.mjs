@@ -37,7 +37,7 @@ export function judge({ title, unit, rate, workloads, goals }, { about, samples_
       rivals: rates[rival].median,
       ratio,
       goal: goal?.says ?? null,
-      met: goal === undefined ? null : ratio >= goal.least,
+      met: goal?.least === undefined ? null : ratio >= goal.least,
       beyond: goal?.beyond === undefined ? null : ratio >= goal.beyond,
     };
   };

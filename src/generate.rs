@@ -4,7 +4,6 @@ use crate::error::{CoreError, ErrorCode};
 use crate::graph::Plan;
 use crate::models::{self, Execution, Network, Step};
 use crate::rng::Rng;
-use crate::simd::LANES;
 use crate::train::softmax;
 use std::collections::VecDeque;
 
@@ -48,15 +47,14 @@ impl Writer {
             let allowed = format!("below {}", step.vocabulary);
             return Err(CoreError::new(ErrorCode::Range, "prompt", unknown.to_string(), allowed));
         }
-        let mut plan = network.plan_of(&step.graph, execution)?;
-        plan.input().fill(0.0);
+        let plan = network.plan_of(&step.graph, execution)?;
         let waiting = if prompt.is_empty() { VecDeque::from([0]) } else { prompt.iter().copied().collect() };
         Ok(Self { step, plan, sampling, read: Vec::new(), waiting, written: 0, logits: Vec::new() })
     }
 
     /// Multiply-adds of one step.
     pub fn step_macs(&self) -> u64 {
-        self.plan.block_macs()
+        self.plan.graph().macs()
     }
 
     /// Logits after the newest character that was read.
@@ -74,13 +72,13 @@ impl Writer {
         }
         let character = self.waiting.pop_front()?;
         let at = self.read.len();
-        let input = self.plan.input().as_chunks_mut::<LANES>().0;
-        input[0] = [f32::from(character); LANES];
-        input[1] = [at as f32; LANES];
-        let outputs = self.plan.run().as_chunks::<LANES>().0.to_vec();
-        self.step.keep(&outputs, self.plan.input().as_chunks_mut::<LANES>().0, at);
+        let input = self.plan.image();
+        input[0] = f32::from(character);
+        input[1] = at as f32;
+        let outputs = self.plan.run_image().to_vec();
+        self.step.keep(&outputs, self.plan.image(), at);
         self.read.push(character);
-        self.logits = outputs[..self.step.vocabulary].iter().map(|lanes| lanes[0]).collect();
+        self.logits = outputs[..self.step.vocabulary].to_vec();
         if !self.waiting.is_empty() {
             return None;
         }

@@ -2,10 +2,10 @@
 //! training: threads, budgets and interruptions change nothing.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use featherweight::graph::Graph;
+use featherweight::graph::{Graph, ValueId};
 use featherweight::ops::{
     Activation, Add, AvgPool2d, BatchNorm, CausalAttention, Concat, Conv2d, Embedding, Flatten, GlobalAvgPool,
-    LayerNorm, Linear, MaxPool2d, Op, Pad, Relu, Reshape, Transpose,
+    LayerNorm, Linear, MatMul, MaxPool2d, Op, Pad, Relu, Reshape, Softmax, Transpose,
 };
 use featherweight::rng::Rng;
 use featherweight::simd::LANES;
@@ -145,6 +145,30 @@ fn attention() {
         graph.then("attention", CausalAttention { heads: 2 }).unwrap();
     };
     check("attention", build, &[3, 7, 1]);
+}
+
+#[test]
+fn products_of_activations() {
+    for transposed in [false, true] {
+        let build = |graph: &mut Graph| {
+            let left = graph.then("left", Conv2d { padding: 1, ..Conv2d::new(2, 3) }).unwrap();
+            let right = graph.add("right", Conv2d::new(2, 1), &[ValueId::INPUT]).unwrap();
+            let right = if transposed {
+                right
+            } else {
+                graph.add("turn", Transpose { order: vec![0, 2, 1] }, &[right]).unwrap()
+            };
+            let product = graph.add("op", MatMul { transposed, factor: 0.7 }, &[left, right]).unwrap();
+            // A value as both factors, too.
+            graph.add("square", MatMul { transposed, factor: 1.0 }, &[product, product]).unwrap();
+        };
+        check(&format!("matmul {transposed}"), build, &[2, 4, 5]);
+    }
+}
+
+#[test]
+fn shares() {
+    check("softmax", behind_a_conv(Softmax), &[2, 5, 4]);
 }
 
 /// A whole decoder with tokens as inputs and a label for every position.

@@ -4,11 +4,15 @@
 
 use featherweight::kernels::conv::{self, Conv, ConvShape, conv2d};
 use featherweight::kernels::linear::{self, linear};
+use featherweight::kernels::matmul::{Matrix, matmul};
 use featherweight::kernels::pack::Packed;
 use featherweight::kernels::pool::{PoolShape, average_pool, max_pool};
+use featherweight::kernels::softmax::softmax;
 use featherweight::kernels::{AddBias, Rescale, reference};
+use featherweight::ops::{Add, CausalAttention, LayerParams, MatMul, Op, Scratch, Softmax, Transpose};
 use featherweight::rng::Rng;
-use featherweight::simd::{F32x8, I32x8, LANES};
+use featherweight::simd::{F32x8, I32x8, LANES, Lane};
+use featherweight::tensor::Shape;
 
 fn random(rng: &mut Rng, n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.uniform(-1.0, 1.0)).collect()
@@ -136,5 +140,119 @@ fn pooling_equals_the_reference() {
             let average = |window: &[f32]| window.iter().fold(0.0, |sum, v| sum + v) / window.len() as f32;
             assert_lanes(&mean, lane, &reference::pool(&shape, image, average), "average");
         }
+    }
+}
+
+#[test]
+fn products_of_activations_equal_the_reference() {
+    let mut rng = Rng::stream(6, "matmul", 0);
+    for m in [1, 2, 5] {
+        for n in 1..=9 {
+            for k in [1, 2, 7, 16] {
+                let lefts: Vec<Vec<f32>> = (0..LANES).map(|_| random(&mut rng, m * k)).collect();
+                let rights: Vec<Vec<f32>> = (0..LANES).map(|_| random(&mut rng, k * n)).collect();
+                let (left, right) = (interleave(&lefts), interleave(&rights));
+                for transposed in [false, true] {
+                    let left = Matrix::new(left.as_chunks().0, k);
+                    let right = right.as_chunks().0;
+                    let right = if transposed { Matrix::new(right, k).transposed() } else { Matrix::new(right, n) };
+                    let mut out = vec![f32::NAN; m * n * LANES];
+                    let cells = out.as_chunks_mut::<LANES>().0;
+                    matmul([m, k, n], left, right, &mut |at, sum| sum.store(&mut cells[at]));
+                    for lane in 0..LANES {
+                        let expected = reference::matmul([m, k, n], &lefts[lane], &rights[lane], transposed, 1.0);
+                        assert_lanes(&out, lane, &expected, &format!("{m}×{k}×{n} {transposed}"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn softmax_equals_the_reference() {
+    let mut rng = Rng::stream(7, "softmax", 0);
+    for len in 1..=17 {
+        let mut images: Vec<Vec<f32>> =
+            (0..LANES).map(|_| (0..len).map(|_| rng.uniform(-30.0, 30.0)).collect()).collect();
+        images[1][0] = 88.0;
+        images[2][len - 1] = if len > 1 { f32::NEG_INFINITY } else { 0.0 };
+        let mut row: Vec<F32x8> = interleave(&images).as_chunks().0.iter().map(F32x8::load).collect();
+        softmax(&mut row, F32x8::splat(1.0));
+        let out: Vec<f32> = row.iter().flat_map(|v| v.to_array()).collect();
+        for (lane, image) in images.iter().enumerate() {
+            assert_lanes(&out, lane, &reference::softmax(len, image), &format!("softmax of {len}"));
+        }
+    }
+}
+
+fn run(op: &dyn Op, inputs: &[(&Shape, &[f32])]) -> (Shape, Vec<f32>) {
+    let shapes: Vec<&Shape> = inputs.iter().map(|input| input.0).collect();
+    let shape = op.output(&shapes).unwrap();
+    let mut out = vec![f32::NAN; shape.len() * LANES];
+    let values: Vec<&[f32]> = inputs.iter().map(|input| input.1).collect();
+    let layer = op.prepare(&shapes, &LayerParams::default()).unwrap();
+    layer.forward(&values, &mut out, &mut Scratch::default());
+    (shape, out)
+}
+
+#[test]
+fn the_ops_take_batches_of_matrices_and_the_last_axis() {
+    let mut rng = Rng::stream(8, "matmul", 0);
+    let ([b, m, k, n], factor) = ([3, 4, 5, 6], 0.3);
+    let lefts: Vec<Vec<f32>> = (0..LANES).map(|_| random(&mut rng, b * m * k)).collect();
+    let rights: Vec<Vec<f32>> = (0..LANES).map(|_| random(&mut rng, b * k * n)).collect();
+    let left = Shape::new(&[b, m, k]).unwrap();
+    for transposed in [false, true] {
+        let right = Shape::new(&if transposed { [b, n, k] } else { [b, k, n] }).unwrap();
+        let op = MatMul { transposed, factor };
+        assert_eq!(op.macs(&[&left, &right]).unwrap(), (b * m * k * n) as u64);
+        let (shape, out) = run(&op, &[(&left, &interleave(&lefts)), (&right, &interleave(&rights))]);
+        assert_eq!(shape.dims(), [b, m, n]);
+        let (shares_shape, shares) = run(&Softmax, &[(&shape, &out)]);
+        assert_eq!(shares_shape.dims(), [b, m, n]);
+        for lane in 0..LANES {
+            let (lefts, rights) = (lefts[lane].chunks(m * k), rights[lane].chunks(k * n));
+            let products = lefts.zip(rights);
+            let expected: Vec<f32> =
+                products.flat_map(|(l, r)| reference::matmul([m, k, n], l, r, transposed, factor)).collect();
+            assert_lanes(&out, lane, &expected, "batched");
+            assert_lanes(&shares, lane, &reference::softmax(n, &expected), "last axis");
+        }
+        let other = Shape::new(&[b + 1, k, k]).unwrap();
+        assert!(op.output(&[&left, &other]).is_err() && op.output(&[&left]).is_err());
+    }
+    assert!(Softmax.output(&[&left, &left]).is_err());
+}
+
+/// Transposes, products, a mask of −∞ and a softmax do what the fused operation does in the same order: scores over the
+/// channels ascending and then the scale, terms in token order, values in token order. A weight of 0 behind the last
+/// attended token adds nothing. So all bits are the same.
+#[test]
+fn attention_of_separate_ops_has_the_bits_of_the_fused_one() {
+    let mut rng = Rng::stream(9, "attention", 0);
+    for (heads, width, tokens) in [(1, 4, 6), (2, 3, 9), (4, 8, 5)] {
+        let images: Vec<Vec<f32>> = (0..LANES).map(|_| random(&mut rng, 3 * heads * width * tokens)).collect();
+        let block = interleave(&images);
+        let whole = Shape::new(&[3 * heads * width, tokens, 1]).unwrap();
+        let (_, fused) = run(&CausalAttention { heads }, &[(&whole, &block)]);
+
+        let part = Shape::new(&[heads, width, tokens]).unwrap();
+        let parts: Vec<&[f32]> = block.chunks(part.len() * LANES).collect();
+        let [queries, keys, values] = [parts[0], parts[1], parts[2]];
+        let turn = Transpose { order: vec![0, 2, 1] };
+        let (turned, queries) = run(&turn, &[(&part, queries)]);
+        let factor = 1.0 / (width as f32).sqrt();
+        let product = MatMul { transposed: false, factor };
+        let (square, scores) = run(&product, &[(&turned, &queries), (&part, keys)]);
+        let masked = |i: usize| i % tokens > i / tokens % tokens;
+        let mask = (0..square.len()).flat_map(|i| [if masked(i) { f32::NEG_INFINITY } else { 0.0 }; LANES]);
+        let (_, scores) = run(&Add, &[(&square, &scores), (&square, &mask.collect::<Vec<_>>())]);
+        let (_, weights) = run(&Softmax, &[(&square, &scores)]);
+        let product = MatMul { transposed: true, factor: 1.0 };
+        let (mixed, out) = run(&product, &[(&square, &weights), (&part, values)]);
+        let (_, out) = run(&turn, &[(&mixed, &out)]);
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&out), bits(&fused), "{heads} heads of {width}, {tokens} tokens");
     }
 }

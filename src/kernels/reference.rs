@@ -2,6 +2,7 @@
 
 use super::conv::ConvShape;
 use super::pool::PoolShape;
+use crate::math::exp;
 
 /// `out[row] = Σ_k weights[row][k] · x[k] + bias[row]`, terms in k order, bias last.
 pub fn linear(weights: &[f32], bias: &[f32], x: &[f32]) -> Vec<f32> {
@@ -14,6 +15,32 @@ pub fn linear(weights: &[f32], bias: &[f32], x: &[f32]) -> Vec<f32> {
 pub fn linear_i64(weights: &[i32], x: &[i32]) -> Vec<i64> {
     let dot = |row: &[i32]| row.iter().zip(x).map(|(&w, &x)| i64::from(w) * i64::from(x)).sum();
     weights.chunks_exact(x.len()).map(dot).collect()
+}
+
+/// `factor · left · right` of an m×k and a k×n matrix, terms in k order, the factor last. `transposed`: the right one is given as n×k.
+pub fn matmul([m, k, n]: [usize; 3], left: &[f32], right: &[f32], transposed: bool, factor: f32) -> Vec<f32> {
+    let mut out = Vec::new();
+    for i in 0..m {
+        for j in 0..n {
+            let mut sum = 0.0;
+            for at in 0..k {
+                sum += left[i * k + at] * if transposed { right[j * k + at] } else { right[at * n + j] };
+            }
+            out.push(sum * factor);
+        }
+    }
+    out
+}
+
+/// Softmax of each `len` neighbouring values: terms e^(x − max) in order, each times 1 / their sum.
+pub fn softmax(len: usize, x: &[f32]) -> Vec<f32> {
+    let row = |row: &[f32]| -> Vec<f32> {
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let terms: Vec<f32> = row.iter().map(|x| exp(x - most)).collect();
+        let inverse = 1.0 / terms.iter().fold(0.0, |sum, term| sum + term);
+        terms.iter().map(|term| term * inverse).collect()
+    };
+    x.chunks(len).flat_map(row).collect()
 }
 
 /// Convolution of one image, terms in (channel, ky, kx) order, bias last.

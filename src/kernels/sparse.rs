@@ -7,12 +7,30 @@
 
 use super::conv::ConvShape;
 use super::registers::{Beside1, Columns, N1, N4, Rows};
-use super::{AddBias, Epilogue};
+use super::{AddBias, Epilogue, Plain, RowSink};
 use crate::simd::words::Quad;
 use crate::simd::{F32x8, LANES, Lane};
 
 /// Most inputs of a row: columns are kept in 16 bits.
 pub const MOST_INPUTS: usize = 1 << 16;
+
+/// From what share of zeros on linear layers of a [`crate::graph::Plan`] run [`Csr`].
+///
+/// The benchmark's rows "unstructured sparse" (2026-11-25, a busy machine) have the break-even at 58 % for LeNet-5's fc1 and at 66 % for
+/// 512×512; this is a little past both.
+pub const CSR_FROM: f64 = 0.7;
+/// From what share of zeros on convolutions run [`SparseConv`].
+///
+/// The benchmark's row "unstructured sparse, LeNet-5's conv2" (2026-11-25, a busy machine) has the break-even at 61 %; this is a little past it.
+pub const CONV_FROM: f64 = 0.7;
+
+/// Whether at least this share of the weights is zero, and all are finite: an infinite weight would make NaN of a padded zero.
+pub fn skips(weights: &[f32], from: f64) -> bool {
+    let zeros = weights.iter().filter(|&&weight| weight == 0.0).count();
+    !weights.is_empty()
+        && zeros as f64 >= from * weights.len() as f64
+        && weights.iter().all(|weight| weight.is_finite())
+}
 
 /// A sum, of one row or of four, for one image or eight side by side: what weights `W` and inputs `X` add to it.
 pub(super) trait Term<W, X>: Copy {
@@ -235,11 +253,33 @@ impl SparseConv {
         arch("f32csr-conv")
     }
 
+    /// Bytes that one pass over the weights reads.
+    pub fn bytes(&self) -> usize {
+        self.weights.bytes() + 4 * self.offsets.len()
+    }
+
+    /// The weights with their zeros, row-major.
+    pub fn dense(&self) -> Vec<f32> {
+        let taps = self.offsets.len();
+        let mut weights = vec![0.0; self.weights.rows() * taps];
+        for (row, out) in weights.chunks_exact_mut(taps.max(1)).enumerate() {
+            let entries = self.weights.row(row);
+            entries.columns.iter().zip(entries.values).for_each(|(&tap, &value)| out[usize::from(tap)] = value);
+        }
+        weights
+    }
+
     /// `out[o][y][x][lane]` over one block `[c][h][w][lane]`, as [`super::conv::conv2d`] with the zeros in place.
     pub fn run(&self, x: &[f32], padded: &mut Vec<f32>, bias: &[f32], out: &mut [f32]) {
+        let [_, height, width] = self.shape.output();
+        self.rows(x, padded, &AddBias(bias), &mut Plain::new(out, [height, width]));
+    }
+
+    /// [`SparseConv::run`] into a sink, a channel after the other.
+    pub fn rows(&self, x: &[f32], padded: &mut Vec<f32>, epilogue: &AddBias<'_>, sink: &mut dyn RowSink) {
         let ConvShape { input, padding, .. } = self.shape;
         if padding == 0 {
-            return self.direct(x, &AddBias(bias), out);
+            return self.direct(x, epilogue, sink);
         }
         let [_, height, width] = input;
         let row = (width + 2 * padding) * LANES;
@@ -249,22 +289,23 @@ impl SparseConv {
             let at = (i / height * (height + 2 * padding) + i % height + padding) * row + padding * LANES;
             padded[at..at + from.len()].copy_from_slice(from);
         }
-        self.direct(padded, &AddBias(bias), out);
+        self.direct(padded, epilogue, sink);
     }
 
     #[inline(never)]
-    fn direct(&self, x: &[f32], epilogue: &AddBias<'_>, out: &mut [f32]) {
+    fn direct(&self, x: &[f32], epilogue: &AddBias<'_>, sink: &mut dyn RowSink) {
         let shape = &self.shape;
         let [_, height, width] = shape.input.map(|size| size + 2 * shape.padding);
         let [out_channels, out_height, out_width] = shape.output();
         let (ins, outs) = (shape.input[0] / shape.groups, out_channels / shape.groups);
-        let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
+        let x = x.as_chunks::<LANES>().0;
         const SIDE: usize = Beside1::<F32x8>::LEN;
         let most = SIDE;
         for o in 0..out_channels {
             let entries = self.weights.row(o);
             let first = o / outs * ins * height * width;
             for oy in 0..out_height {
+                let (out, _) = sink.rows(o, 1, oy);
                 for ox in (0..out_width).step_by(most) {
                     let count = most.min(out_width - ox);
                     let window = &x[first + oy * shape.stride * width + ox * shape.stride..];
@@ -284,10 +325,11 @@ impl SparseConv {
                     }
                     sums.each(0, &mut |column, sum| {
                         if column < count {
-                            epilogue.write(o, sum, &mut out[(o * out_height + oy) * out_width + ox + column]);
+                            epilogue.write(o, sum, &mut out[ox + column]);
                         }
                     });
                 }
+                sink.done(o, 1, oy);
             }
         }
     }

@@ -264,6 +264,11 @@ impl WeightOnly {
         self.rows
     }
 
+    /// Inputs of a row.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     /// Bytes that one pass over the weights reads, scales and filling included.
     pub fn bytes(&self) -> usize {
         (self.words.len() + self.scales.len()) * LANES * 4
@@ -341,6 +346,33 @@ impl WeightOnly {
         });
     }
 
+    fn decode_tile(&self, tile: usize, panel: &mut [f32]) {
+        match self.coding {
+            Coding::F32 => self.panel::<Float32>(tile, panel),
+            Coding::F16 => self.panel::<Float16>(tile, panel),
+            Coding::Bf16 => self.panel::<Brain16>(tile, panel),
+            Coding::E4m3 => self.panel::<E4m3>(tile, panel),
+            Coding::E5m2 => self.panel::<E5m2>(tile, panel),
+            Coding::Int8 => self.panel::<Int<8>>(tile, panel),
+            Coding::Int4 => self.panel::<Int<4>>(tile, panel),
+            Coding::Int2 => self.panel::<Int<2>>(tile, panel),
+        }
+    }
+
+    /// The weights as they stand for, row-major.
+    pub fn decoded(&self) -> Vec<f32> {
+        let mut panel = vec![0.0; TILE_ROWS * self.inputs];
+        let mut weights = vec![0.0; self.rows * self.inputs];
+        for (tile, out) in weights.chunks_mut((TILE_ROWS * self.inputs).max(1)).enumerate() {
+            self.decode_tile(tile, &mut panel);
+            for (row, out) in out.chunks_exact_mut(self.inputs).enumerate() {
+                let from = &panel[row / PANEL_ROWS * PANEL_ROWS * self.inputs + row % PANEL_ROWS..];
+                out.iter_mut().zip(from.iter().step_by(PANEL_ROWS)).for_each(|(out, &weight)| *out = weight);
+            }
+        }
+        weights
+    }
+
     /// `out[row] = Σ_k weights[row][k] · x[k] + bias[row]` for one image; outputs stand in the lanes.
     ///
     /// Sums run in k order with one accumulator per output, bias last; an empty bias means none.
@@ -376,17 +408,7 @@ impl WeightOnly {
         let mut packed = Packed { taps: self.inputs, tiles: tiles.collect(), data };
         let mut sums = [0.0; TILE_ROWS * LANES];
         for first in (0..self.rows).step_by(TILE_ROWS) {
-            let (tile, data) = (first / TILE_ROWS, packed.data.as_mut_slice());
-            match self.coding {
-                Coding::F32 => self.panel::<Float32>(tile, data),
-                Coding::F16 => self.panel::<Float16>(tile, data),
-                Coding::Bf16 => self.panel::<Brain16>(tile, data),
-                Coding::E4m3 => self.panel::<E4m3>(tile, data),
-                Coding::E5m2 => self.panel::<E5m2>(tile, data),
-                Coding::Int8 => self.panel::<Int<8>>(tile, data),
-                Coding::Int4 => self.panel::<Int<4>>(tile, data),
-                Coding::Int2 => self.panel::<Int<2>>(tile, data),
-            }
+            self.decode_tile(first / TILE_ROWS, &mut packed.data);
             let epilogue = AddBias(bias.get(first..).unwrap_or(&[]));
             let count = TILE_ROWS.min(self.rows - first) * LANES;
             let blocks = x.chunks_exact(self.inputs * LANES).zip(out.chunks_exact_mut(self.rows * LANES));

@@ -12,7 +12,7 @@ pub use steps::{Support, TimedStep, timed_steps};
 
 use crate::error::CoreError;
 use crate::ops::{InputGrid, Window};
-use networks::{lenet5, mlp, product, resnet8};
+use networks::{Built, lenet5, lenet5_conv2, lenet5_fc1, mlp, product, resnet8};
 use run::{Numbers, Run};
 use serde::Serialize;
 
@@ -111,6 +111,30 @@ pub static WORKLOADS: &[Entry] = &[
     Entry { id: "gemm-int4-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Int4, seed) },
     Entry { id: "gemm-binary-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Signs, seed) },
     Entry { id: "gemm-binary-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Signs, seed) },
+    Entry { id: "fc1-f32", prepare: |seed| Run::boxed(lenet5_fc1(), 64, Numbers::Float, seed) },
+    Entry { id: "conv2-f32", prepare: |seed| Run::boxed(lenet5_conv2(), 64, Numbers::Float, seed) },
+    Entry { id: "sparse-50-512", prepare: sparse::<50, 0> },
+    Entry { id: "sparse-70-512", prepare: sparse::<70, 0> },
+    Entry { id: "sparse-80-512", prepare: sparse::<80, 0> },
+    Entry { id: "sparse-90-512", prepare: sparse::<90, 0> },
+    Entry { id: "sparse-95-512", prepare: sparse::<95, 0> },
+    Entry { id: "sparse-50-fc1", prepare: sparse::<50, 1> },
+    Entry { id: "sparse-70-fc1", prepare: sparse::<70, 1> },
+    Entry { id: "sparse-80-fc1", prepare: sparse::<80, 1> },
+    Entry { id: "sparse-90-fc1", prepare: sparse::<90, 1> },
+    Entry { id: "sparse-95-fc1", prepare: sparse::<95, 1> },
+    Entry { id: "sparse-50-conv2", prepare: sparse::<50, 2> },
+    Entry { id: "sparse-70-conv2", prepare: sparse::<70, 2> },
+    Entry { id: "sparse-80-conv2", prepare: sparse::<80, 2> },
+    Entry { id: "sparse-90-conv2", prepare: sparse::<90, 2> },
+    Entry { id: "sparse-95-conv2", prepare: sparse::<95, 2> },
+    Entry { id: "two-four-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::TwoFour, seed) },
+    Entry { id: "gemv-f32-512", prepare: |seed| Run::boxed(product(512), 1, Numbers::Float, seed) },
+    Entry { id: "gemv-fp16-512", prepare: |seed| Run::boxed(product(512), 1, Numbers::Stored("fp16", None), seed) },
+    Entry {
+        id: "gemv-int4g32-512",
+        prepare: |seed| Run::boxed(product(512), 1, Numbers::Stored("int4", Some(32)), seed),
+    },
     Entry { id: "lenet5-f32", prepare: |seed| Run::boxed(lenet5(8), 64, Numbers::Float, seed) },
     Entry { id: "lenet5-int8", prepare: |seed| Run::boxed(lenet5(8), 64, Numbers::Unsigned, seed) },
     Entry { id: "lenet5-f32-6/8", prepare: |seed| Run::boxed(lenet5(6), 64, Numbers::Float, seed) },
@@ -123,6 +147,13 @@ pub static WORKLOADS: &[Entry] = &[
     Entry { id: "mlp-int8-64", prepare: |seed| Run::boxed(mlp(), 64, Numbers::Unsigned, seed) },
     Entry { id: "mlp-int8-1", prepare: |seed| Run::boxed(mlp(), 1, Numbers::Unsigned, seed) },
 ];
+
+/// Unstructured zeros, skipped, in one of the shapes that the dense workloads `gemm-f32-512`, `fc1-f32` and `conv2-f32` have.
+fn sparse<const PERCENT: usize, const SHAPE: usize>(seed: u64) -> Result<Box<dyn Workload>, CoreError> {
+    let shapes: [(fn() -> Built, usize); 3] = [(|| product(512), 512), (lenet5_fc1, 64), (lenet5_conv2, 64)];
+    let (build, batch) = shapes[SHAPE];
+    Run::boxed(build(), batch, Numbers::Sparse(PERCENT), seed)
+}
 
 /// The workload with this id, prepared.
 ///
@@ -157,6 +188,24 @@ mod tests {
             assert!(found <= allowed, "{}: {found} against {allowed}", entry.id);
             assert!(about.macs > 0);
         }
+    }
+
+    #[test]
+    fn sparse_and_packed_weights_are_fewer_bytes() {
+        let bytes = |id: &str| {
+            let mut workload = prepare(id, 7).unwrap();
+            let input = workload.input().to_vec();
+            workload.run(&input);
+            workload.describe().bytes as f64
+        };
+        let dense = bytes("gemm-f32-512");
+        // Six bytes for each weight that is left, and where rows begin.
+        assert!((bytes("sparse-90-512") / dense - 0.1 * 6.0 / 4.0).abs() < 0.005);
+        assert!((bytes("two-four-512") / dense - (0.5 + 1.0 / 32.0)).abs() < 0.001);
+        // Four bits and a 16-bit scale for 32 weights.
+        assert_eq!(bytes("gemv-int4g32-512") / dense, (4.0 + 0.5) / 32.0);
+        assert_eq!(bytes("gemv-fp16-512") / dense, 0.5);
+        assert_eq!(bytes("gemv-f32-512") / dense, 1.0);
     }
 
     #[test]

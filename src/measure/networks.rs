@@ -19,6 +19,20 @@ pub(super) fn product(size: usize) -> Built {
     Ok(graph)
 }
 
+/// LeNet-5's first fully connected layer: 400 inputs, 120 outputs.
+pub(super) fn lenet5_fc1() -> Built {
+    let mut graph = graph(&[400])?;
+    graph.then("fc1", Linear { outputs: 120 })?;
+    Ok(graph)
+}
+
+/// LeNet-5's second convolution: 6×14×14 to 16×10×10 by 5×5.
+pub(super) fn lenet5_conv2() -> Built {
+    let mut graph = graph(&[6, 14, 14])?;
+    graph.then("conv2", Conv2d::new(16, 5))?;
+    Ok(graph)
+}
+
 /// LeNet-5 with `eighths` of its channels and hidden units, rounded half up; 8 is the whole network.
 pub(super) fn lenet5(eighths: usize) -> Built {
     let part = |whole: usize| (whole * eighths + 4) / 8;

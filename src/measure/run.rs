@@ -3,13 +3,14 @@
 use super::networks::Built;
 use super::{Description, Deviation, LayerDescription, Workload, grid_parts, reference};
 use crate::error::CoreError;
-use crate::formats::{self, Granule, PackedTensor};
+use crate::formats::{self, Granule, PackedTensor, group_scale};
 use crate::graph::{Graph, LayerArithmetic, Plan};
 use crate::ops::Init;
 use crate::rng::Rng;
-use crate::simd::LANES;
+use crate::simd::{LANES, from_lanes, to_lanes};
 use crate::tensor::Tensor;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// With what numbers, and what inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,12 @@ pub(super) enum Numbers {
     Int4,
     /// Signs: binary weights by output channel, binary inputs; inputs from −1 to 1.
     Signs,
+    /// f32; the smallest weights of each layer are zero, this many in a hundred, and skipped.
+    Sparse(usize),
+    /// f32; the smaller two of every four neighbouring weights are zero, and skipped.
+    TwoFour,
+    /// f32 inputs, weights of this format by groups of so many, decoded as they are used; inputs from 0 to 1.
+    Stored(&'static str, Option<usize>),
 }
 
 /// Share of the greatest magnitude by which floats may differ from the naive computation; only normalisation and
@@ -82,7 +89,20 @@ impl Run {
         let mut rng = Rng::stream(seed, "measure-input", 0);
         let input: Vec<f32> = (0..batch * graph.shapes()[0].len()).map(|_| rng.uniform(low, 1.0)).collect();
         let mut arithmetic = vec![LayerArithmetic::Float; graph.nodes().len()];
-        if numbers != Numbers::Float {
+        for (i, node) in graph.nodes().iter().enumerate().filter(|(_, node)| has_weight(node)) {
+            let weight = &mut parameters[node.first_param];
+            match numbers {
+                Numbers::Sparse(percent) => clear(weight.data_mut(), percent),
+                Numbers::TwoFour => weight.data_mut().chunks_mut(4).for_each(|four| clear(four, 50)),
+                Numbers::Stored(format, group) => {
+                    (arithmetic[i], *weight) = stored(format, group, weight).map_err(fault)?;
+                    continue;
+                }
+                _ => continue,
+            }
+            arithmetic[i] = LayerArithmetic::Sparse;
+        }
+        if matches!(numbers, Numbers::Unsigned | Numbers::Signed | Numbers::Int4 | Numbers::Signs) {
             let tensors: Vec<&Tensor> = parameters.iter().collect();
             let every = vec![true; graph.nodes().len()];
             let mut plan = Plan::keeping(&graph, &tensors, &[], &every).map_err(fault)?;
@@ -105,7 +125,7 @@ impl Run {
 
 impl Run {
     fn floats(&self) -> bool {
-        self.arithmetic.iter().all(|a| matches!(a, LayerArithmetic::Float))
+        !self.arithmetic.iter().any(|a| matches!(a, LayerArithmetic::Integer { .. }))
     }
 }
 
@@ -145,38 +165,47 @@ fn integers(numbers: Numbers, weight: &Tensor, reach: f32) -> Result<(LayerArith
     Ok((LayerArithmetic::Integer { grid, weights, scales }, packed.decode().map_err(fault)?))
 }
 
-/// Up to eight images, one after another, into the lanes of a block; other lanes become 0.
-fn load(images: &[f32], features: usize, block: &mut [f32]) {
-    let rows: Vec<&[f32]> = images.chunks_exact(features).collect();
-    let lanes = block.as_chunks_mut::<LANES>().0;
-    if let Ok(rows) = <[&[f32]; LANES]>::try_from(rows.as_slice()) {
-        for (feature, lanes) in lanes.iter_mut().enumerate() {
-            *lanes = rows.map(|row| row[feature]);
-        }
-        return;
-    }
-    block.fill(0.0);
-    for (lane, row) in rows.iter().enumerate() {
-        for (lanes, &value) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(*row) {
-            lanes[lane] = value;
-        }
-    }
+/// Makes the smallest `percent` of a hundred values zero.
+fn clear(values: &mut [f32], percent: usize) {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].abs().total_cmp(&values[b].abs()));
+    order[..values.len() * percent / 100].iter().for_each(|&i| values[i] = 0.0);
 }
 
-/// The lanes of a block to images one after another.
-fn store(block: &[f32], features: usize, images: &mut [f32]) {
-    for (lane, image) in images.chunks_exact_mut(features).enumerate() {
-        for (value, lanes) in image.iter_mut().zip(block.as_chunks::<LANES>().0) {
-            *value = lanes[lane];
-        }
+/// A weight in a stored format: the arithmetic, and the weight as its codes say.
+fn stored(id: &str, group: Option<usize>, weight: &Tensor) -> Result<(LayerArithmetic, Tensor), CoreError> {
+    let format = formats::find(id).ok_or_else(|| fault(id))?;
+    let rounded = |granule: Granule| match group {
+        Some(_) => Granule { scale: group_scale(granule.scale), ..granule },
+        None => granule,
+    };
+    let size = group.unwrap_or(weight.data().len() / weight.shape().dims()[0]);
+    let granules = weight.data().chunks(size).map(|values| rounded(format.fit(values, true))).collect();
+    let pack = if group.is_some() { PackedTensor::grouped } else { PackedTensor::new };
+    let packed = pack(format, weight, granules).map_err(fault)?;
+    let kernel = packed.weight_only().ok_or_else(|| fault(format!("no kernel for {id}")))?;
+    Ok((LayerArithmetic::Stored(Arc::new(kernel)), packed.decode().map_err(fault)?))
+}
+
+/// Up to eight images, one after another, into the lanes of a block; other lanes become 0.
+fn load(images: &[f32], features: usize, block: &mut [f32]) {
+    let mut rows: [&[f32]; LANES] = [&[]; LANES];
+    let mut count = 0;
+    for (row, image) in rows.iter_mut().zip(images.chunks_exact(features)) {
+        *row = image;
+        count += 1;
     }
+    to_lanes(&rows[..count], block);
 }
 
 impl Workload for Run {
     fn describe(&self) -> Description {
-        let weight_bytes = |(i, node): (usize, &crate::graph::Node)| {
-            let bits = if matches!(self.arithmetic[i], LayerArithmetic::Integer { .. }) { self.bits } else { 32 };
-            if has_weight(node) { bits * self.parameters[node.first_param].data().len() as u64 / 8 } else { 0 }
+        let held = self.plan.weight_bytes();
+        let weight_bytes = |(i, node): (usize, &crate::graph::Node)| match &self.arithmetic[i] {
+            _ if !has_weight(node) => 0,
+            LayerArithmetic::Integer { .. } => self.bits * self.parameters[node.first_param].data().len() as u64 / 8,
+            LayerArithmetic::Float => 4 * self.parameters[node.first_param].data().len() as u64,
+            _ => held[i] as u64,
         };
         Description {
             macs: self.graph.macs() * self.batch as u64,
@@ -197,9 +226,15 @@ impl Workload for Run {
             self.output.copy_from_slice(self.plan.run_one(input));
             return &self.output;
         }
-        for (images, out) in input.chunks(features * LANES).zip(self.output.chunks_mut(outputs * LANES)) {
-            load(images, features, self.plan.input());
-            store(self.plan.run(), outputs, out);
+        let width = self.plan.width() * LANES;
+        for (images, out) in input.chunks(features * width).zip(self.output.chunks_mut(outputs * width)) {
+            let blocks = images.chunks(features * LANES);
+            let count = blocks.len();
+            blocks.enumerate().for_each(|(block, images)| load(images, features, self.plan.input_block(block)));
+            self.plan.run_blocks(count);
+            for (block, out) in out.chunks_mut(outputs * LANES).enumerate() {
+                from_lanes(self.plan.output_block(block), outputs, out);
+            }
         }
         &self.output
     }

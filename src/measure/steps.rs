@@ -26,8 +26,10 @@ pub struct TimedStep {
     pub name: String,
     /// Bits of weights and inputs, such as `w4a8`.
     pub requested: String,
-    /// What runs: the id of an integer kernel, or `f32`.
-    pub executed: &'static str,
+    /// What runs: a kernel's id, or `f32` for the dense kernel of floats.
+    pub executed: String,
+    /// What runs for one image alone, where that is another kernel.
+    pub single: Option<String>,
     /// How the two go together.
     pub support: Support,
     /// Why, as an id: `as-asked`, `decoded-weights`, `rounded-inputs`, `whole-numbers` or `no-weights`.
@@ -38,43 +40,47 @@ pub struct TimedStep {
 
 /// The steps of a network's plan, in the order they run.
 pub fn timed_steps(network: &Network, plan: &Plan) -> Vec<TimedStep> {
-    let kernels = plan.kernels();
+    let kernels = [plan.kernels(false), plan.kernels(true)];
     plan.steps().iter().map(|nodes| describe(network, &kernels, nodes)).collect()
 }
 
-fn describe(network: &Network, kernels: &[Option<&'static str>], nodes: &[usize]) -> TimedStep {
+fn describe(network: &Network, [blocks, single]: &[Vec<Option<String>>; 2], nodes: &[usize]) -> TimedStep {
     let name = |&node: &usize| network.graph.nodes()[node].name.as_str();
     let macs = |&node: &usize| network.graph.nodes()[node].macs * crate::simd::LANES as u64;
     let weighted = nodes.iter().copied().find(|&node| network.weight_of(node).is_some());
     let (requested, (executed, support, reason)) = match weighted {
-        None => ("w32a32".to_string(), ("f32", Support::Native, "no-weights")),
+        None => ("w32a32".to_string(), (FLOAT, Support::Native, "no-weights")),
         Some(node) => {
             let packed = network.weight_of(node).and_then(|weight| network.parameters[weight].packed.as_ref());
             let input = network.inputs[node];
             let bits = |bits: Option<f64>| bits.unwrap_or(32.0).ceil();
             let requested =
                 format!("w{}a{}", bits(packed.map(|p| p.format().bits())), bits(input.map(|i| i.format.bits())));
-            (requested, executed(packed.is_some(), input.is_some(), kernels[node]))
+            (requested, executed(packed.is_some(), input.is_some(), blocks[node].as_deref()))
         }
     };
     TimedStep {
         name: nodes.iter().map(name).collect::<Vec<_>>().join(" + "),
         requested,
-        executed,
+        executed: executed.into(),
+        single: weighted.and_then(|node| single[node].clone()).filter(|id| id != executed),
         support,
         reason,
         macs: nodes.iter().map(macs).sum(),
     }
 }
 
-/// What runs, from whether weights and inputs are quantized and the integer kernel there is.
-fn executed(weights: bool, inputs: bool, kernel: Option<&'static str>) -> (&'static str, Support, &'static str) {
+/// The dense kernel of floats.
+const FLOAT: &str = "f32";
+
+/// What runs, from whether weights and inputs are quantized and the kernel there is but the dense one of floats.
+fn executed(weights: bool, inputs: bool, kernel: Option<&str>) -> (&str, Support, &'static str) {
     match (kernel, weights, inputs) {
         (Some(PLAIN_ID), ..) => (PLAIN_ID, Support::Fallback, "whole-numbers"),
-        (Some(kernel), ..) => (kernel, Support::Native, "as-asked"),
-        (None, false, false) => ("f32", Support::Native, "as-asked"),
-        (None, true, false) => ("f32", Support::Fallback, "decoded-weights"),
-        (None, _, true) => ("f32", Support::Emulated, "rounded-inputs"),
+        (Some(kernel), ..) if !kernel.contains("-f32") => (kernel, Support::Native, "as-asked"),
+        (kernel, false, false) => (kernel.unwrap_or(FLOAT), Support::Native, "as-asked"),
+        (kernel, true, false) => (kernel.unwrap_or(FLOAT), Support::Fallback, "decoded-weights"),
+        (kernel, _, true) => (kernel.unwrap_or(FLOAT), Support::Emulated, "rounded-inputs"),
     }
 }
 
@@ -106,7 +112,7 @@ mod tests {
         assert_eq!((integer.requested.as_str(), integer.support), ("w4a8", Support::Native));
         assert!(integer.executed.contains("-i4i"), "{}", integer.executed);
         let fake = timed_steps(&network, &network.plan(Execution::Fake).unwrap());
-        assert!(fake.iter().any(|step| (step.executed, step.support) == ("f32", Support::Emulated)));
+        assert!(fake.iter().any(|step| (step.executed.as_str(), step.support) == ("f32", Support::Emulated)));
         let int16 = formats::find("int16").unwrap();
         let granules = vec![int16.fit(latent.data(), true)];
         network.parameters[weight].packed = Some(formats::PackedTensor::new(int16, &latent, granules).unwrap());

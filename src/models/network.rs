@@ -13,6 +13,7 @@ use crate::tensor::Tensor;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// How quantized layers compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -139,9 +140,15 @@ impl Network {
         self.weight_of(node).is_some() && self.graph.nodes()[node].op.kind() != "embedding"
     }
 
-    fn arithmetic(&self, node: usize, execution: Execution) -> LayerArithmetic {
-        let Some(InputQuantizer { grid, .. }) = self.inputs[node] else { return LayerArithmetic::Float };
+    /// How node `node` computes where it stands as node `at` of `graph`.
+    fn arithmetic(&self, node: usize, execution: Execution, graph: &Graph, at: usize) -> LayerArithmetic {
         let packed = self.weight_of(node).and_then(|weight| self.parameters[weight].packed.as_ref());
+        let Some(InputQuantizer { grid, .. }) = self.inputs[node] else {
+            let node = &graph.nodes()[at];
+            let one = node.op.windows(&graph.input_shapes(node)).is_some_and(|shape| shape.is_linear());
+            let stored = packed.filter(|_| one).and_then(PackedTensor::weight_only);
+            return stored.map_or(LayerArithmetic::Float, |stored| LayerArithmetic::Stored(Arc::new(stored)));
+        };
         match packed.filter(|_| execution == Execution::Integer).and_then(PackedTensor::levels) {
             Some((weights, scales)) => LayerArithmetic::Integer { grid, weights, scales },
             None => LayerArithmetic::RoundedInputs(grid),
@@ -150,8 +157,9 @@ impl Network {
 
     /// Whether any layer can be computed with integer sums.
     pub fn has_integer_layers(&self) -> bool {
-        (0..self.graph.nodes().len())
-            .any(|node| matches!(self.arithmetic(node, Execution::Integer), LayerArithmetic::Integer { .. }))
+        (0..self.graph.nodes().len()).any(|node| {
+            matches!(self.arithmetic(node, Execution::Integer, &self.graph, node), LayerArithmetic::Integer { .. })
+        })
     }
 
     /// The network ready for inference.
@@ -169,7 +177,7 @@ impl Network {
     pub fn plan_keeping(&self, execution: Execution, kept: &[bool]) -> Result<Plan, CoreError> {
         let tensors = self.effective()?;
         let arithmetic: Vec<LayerArithmetic> =
-            (0..self.graph.nodes().len()).map(|node| self.arithmetic(node, execution)).collect();
+            (0..self.graph.nodes().len()).map(|node| self.arithmetic(node, execution, &self.graph, node)).collect();
         Plan::keeping(&self.graph, &tensors.iter().collect::<Vec<_>>(), &arithmetic, kept)
             .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
     }
@@ -181,7 +189,7 @@ impl Network {
     pub fn plan_of(&self, graph: &Rc<Graph>, execution: Execution) -> Result<Plan, CoreError> {
         let tensors = self.effective()?;
         let (mut own, mut arithmetic) = (Vec::new(), Vec::new());
-        for node in graph.nodes() {
+        for (i, node) in graph.nodes().iter().enumerate() {
             if node.params.is_empty() {
                 arithmetic.push(LayerArithmetic::Float);
                 continue;
@@ -190,7 +198,7 @@ impl Network {
             let at = at.ok_or_else(|| CoreError::internal(&node.name, "no layer of this name"))?;
             let first = self.graph.nodes()[at].first_param;
             own.extend(&tensors[first..first + node.params.len()]);
-            arithmetic.push(self.arithmetic(at, execution));
+            arithmetic.push(self.arithmetic(at, execution, graph, i));
         }
         Plan::new(graph, &own, &arithmetic)
             .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))

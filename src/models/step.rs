@@ -1,7 +1,6 @@
 //! Graphs that write: one token in, the logits of the next out, with keys and values kept by the caller.
 
 use crate::graph::Graph;
-use crate::simd::LANES;
 use std::rc::Rc;
 
 /// A decoder's graph for one token, and how its inputs and outputs lie in one value each.
@@ -23,9 +22,8 @@ pub struct Step {
 }
 
 impl Step {
-    /// Copies the key and value of the token at position `at` from `outputs` to where `inputs` keep them, all lanes:
-    /// both blocks are `[feature][lane]`.
-    pub fn keep(&self, outputs: &[[f32; LANES]], inputs: &mut [[f32; LANES]], at: usize) {
+    /// Copies the key and value of the token at position `at` from `outputs` to where `inputs` keep them.
+    pub fn keep(&self, outputs: &[f32], inputs: &mut [f32], at: usize) {
         for part in 0..2 * self.layers {
             let (layer, value) = (part / 2, part % 2);
             let from = &outputs[self.vocabulary + (3 * layer + 1 + value) * self.width..][..self.width];

@@ -1,7 +1,7 @@
 //! One step of causal self-attention against kept keys and values (Pope et al. 2022, arXiv 2211.05102, section 2.1).
 
 use super::{BlockGradient, Layer, LayerParams, Op, Scratch};
-use crate::math::exp;
+use crate::kernels::softmax::{softmax, softmax_one};
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
 
@@ -84,7 +84,7 @@ impl Layer for Prepared {
                         *sum = sum.add(query.mul(F32x8::load(key)));
                     }
                 }
-                soften(&mut weights, scale);
+                softmax(&mut weights, scale);
             }
             let earlier = values[channel * tokens..][..at].iter().chain([&token[2 * self.channels + channel]]);
             let sum = weights
@@ -95,29 +95,32 @@ impl Layer for Prepared {
         }
     }
 
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
+        let (token, kept) = (inputs[0], inputs[1]);
+        let CachedAttention { heads, tokens, offset } = self.op;
+        let at = (kept[1] as usize).min(tokens - 1);
+        let all = self.channels * tokens;
+        let (keys, values) = (&kept[offset..][..all], &kept[offset + all..][..all]);
+        let width = self.channels / heads;
+        let scale = 1.0 / (width as f32).sqrt();
+        let weights = &mut scratch.values;
+        for (channel, out) in out.iter_mut().enumerate() {
+            if channel % width == 0 {
+                weights.clear();
+                weights.resize(at + 1, 0.0);
+                for c in channel..channel + width {
+                    let earlier = keys[c * tokens..][..at].iter().chain([&token[self.channels + c]]);
+                    weights.iter_mut().zip(earlier).for_each(|(sum, key)| *sum += token[c] * key);
+                }
+                softmax_one(weights, scale);
+            }
+            let earlier = values[channel * tokens..][..at].iter().chain([&token[2 * self.channels + channel]]);
+            *out = weights.iter().zip(earlier).fold(0.0, |sum, (weight, value)| sum + weight * value);
+        }
+        true
+    }
+
     fn backward_inputs(&self, _: &BlockGradient<'_>, _: &mut [&mut [f32]], _: &mut Scratch) {
         // Steps write; they are never trained.
-    }
-}
-
-/// Scores to weights: scaled, then e^(x − max) over their sum in token order.
-fn soften(scores: &mut [F32x8], scale: F32x8) {
-    let mut most = [f32::NEG_INFINITY; LANES];
-    for score in scores.iter_mut() {
-        *score = score.mul(scale);
-        for (most, score) in most.iter_mut().zip(score.to_array()) {
-            *most = if score > *most { score } else { *most };
-        }
-    }
-    let mut sum = F32x8::splat(0.0);
-    for score in scores.iter_mut() {
-        let lanes = score.to_array();
-        let terms: [f32; LANES] = std::array::from_fn(|lane| exp(lanes[lane] - most[lane]));
-        *score = F32x8::load(&terms);
-        sum = sum.add(*score);
-    }
-    let inverse = F32x8::load(&sum.to_array().map(|sum| 1.0 / sum));
-    for score in scores.iter_mut() {
-        *score = score.mul(inverse);
     }
 }

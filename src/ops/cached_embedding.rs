@@ -55,20 +55,31 @@ impl Op for CachedEmbedding {
     }
 }
 
+impl Prepared {
+    /// The channels of a token at a position.
+    fn values(&self, token: f32, position: f32) -> impl Iterator<Item = f32> {
+        let Embedding { vocabulary, width } = self.op.embedding;
+        let token = if (token as usize) < vocabulary { token as usize } else { 0 };
+        let at = (position as usize).min(self.op.tokens - 1);
+        let pairs = self.weight[token * width..][..width].iter().zip(&self.position[at * width..][..width]);
+        pairs.map(|(weight, position)| weight + position)
+    }
+}
+
 impl Layer for Prepared {
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) {
         let inputs = inputs[0].as_chunks::<LANES>().0;
-        let Embedding { vocabulary, width } = self.op.embedding;
         let out = out.as_chunks_mut::<LANES>().0;
         for lane in 0..LANES {
-            let token = inputs[0][lane] as usize;
-            let token = if token < vocabulary { token } else { 0 };
-            let at = (inputs[1][lane] as usize).min(self.op.tokens - 1);
-            let pairs = self.weight[token * width..][..width].iter().zip(&self.position[at * width..][..width]);
-            for (cell, (weight, position)) in out.iter_mut().zip(pairs) {
-                cell[lane] = weight + position;
-            }
+            let values = self.values(inputs[0][lane], inputs[1][lane]);
+            out.iter_mut().zip(values).for_each(|(cell, value)| cell[lane] = value);
         }
+    }
+
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) -> bool {
+        let values = self.values(inputs[0][0], inputs[0][1]);
+        out.iter_mut().zip(values).for_each(|(out, value)| *out = value);
+        true
     }
 
     fn backward_inputs(&self, _: &BlockGradient<'_>, _: &mut [&mut [f32]], _: &mut Scratch) {

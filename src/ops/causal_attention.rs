@@ -1,7 +1,7 @@
 //! Causal self-attention with several heads (Vaswani et al. 2017, arXiv 1706.03762).
 
 use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
-use crate::math::exp;
+use crate::kernels::softmax::softmax;
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
 
@@ -86,24 +86,7 @@ impl Prepared {
     /// The weights with which token `t` attends to tokens `0..=t`: terms e^(x − max) and their sum in token order.
     fn weights(&self, head: &Head<'_>, t: usize, out: &mut Vec<F32x8>) {
         self.dots(head.q, t, head.k, t, out);
-        let mut most = [f32::NEG_INFINITY; LANES];
-        for score in out.iter_mut() {
-            *score = score.mul(self.scale());
-            for (most, score) in most.iter_mut().zip(score.to_array()) {
-                *most = if score > *most { score } else { *most };
-            }
-        }
-        let mut sum = F32x8::splat(0.0);
-        for score in out.iter_mut() {
-            let score_lanes = score.to_array();
-            let terms: [f32; LANES] = std::array::from_fn(|lane| exp(score_lanes[lane] - most[lane]));
-            *score = F32x8::load(&terms);
-            sum = sum.add(*score);
-        }
-        let inverse = F32x8::load(&sum.to_array().map(|sum| 1.0 / sum));
-        for score in out.iter_mut() {
-            *score = score.mul(inverse);
-        }
+        softmax(out, self.scale());
     }
 }
 

@@ -1,14 +1,17 @@
 //! Two-dimensional convolution with stride, zero padding and groups.
 
+use super::linear;
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
-use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, only};
+use super::{Arithmetic, BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, only};
 use crate::kernels::conv::{Conv, ConvShape, conv2d, conv2d_rows};
 use crate::kernels::pack::tile_rows;
-use crate::kernels::single::conv_one;
+use crate::kernels::single::{Spread, conv_one};
+use crate::kernels::sparse::{CONV_FROM, SparseConv, skips};
 use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
+use std::sync::OnceLock;
 
 /// `[in×h×w] -> [out×h'×w']`, weight `[out×in/groups×kernel×kernel]`, bias `[out]`.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +30,52 @@ pub struct Conv2d {
 
 struct Prepared {
     shape: ConvShape,
-    weighted: Weighted<Conv<f32>, Conv<i32>>,
+    weighted: Weighted<Filters, Conv<i32>>,
     transposed: Option<Conv<f32>>,
+}
+
+/// Float weights, in the form of the kernel that runs.
+enum Filters {
+    Dense(Conv<f32>),
+    Sparse {
+        sparse: SparseConv,
+        /// With zeros, once there was a single image.
+        dense: OnceLock<Conv<f32>>,
+    },
+}
+
+impl Filters {
+    fn new(shape: ConvShape, weights: &[f32], params: &LayerParams<'_>) -> Self {
+        let asked = matches!(params.arithmetic, Arithmetic::Sparse);
+        let skips = !params.training && skips(weights, if asked { 0.0 } else { CONV_FROM });
+        match SparseConv::new(shape, weights).filter(|_| skips) {
+            Some(sparse) => Self::Sparse { sparse, dense: OnceLock::new() },
+            None => Self::Dense(Conv::new(shape, weights)),
+        }
+    }
+
+    fn one(&self, shape: ConvShape, x: &[f32], bias: &[f32], out: &mut [f32], spread: &mut Spread) {
+        let conv = match self {
+            Self::Dense(conv) => conv,
+            Self::Sparse { sparse, dense } => dense.get_or_init(|| Conv::new(shape, &sparse.dense())),
+        };
+        conv_one(conv, x, bias, out, spread);
+    }
+
+    fn kernel(&self, single: bool) -> Option<String> {
+        match self {
+            Self::Sparse { sparse, .. } if !single => Some(sparse.id()),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self, shape: &ConvShape) -> usize {
+        let all = 4 * shape.out_channels * shape.taps();
+        match self {
+            Self::Dense(_) => all,
+            Self::Sparse { sparse, dense } => sparse.bytes() + dense.get().map_or(0, |_| all),
+        }
+    }
 }
 
 impl Conv2d {
@@ -98,8 +145,11 @@ impl Op for Conv2d {
         if let Some(layer) = signs::conv2d(params, shape) {
             return Ok(layer);
         }
+        if shape.is_linear() {
+            return Ok(linear::prepared(shape.taps(), shape.out_channels, params));
+        }
         let transposed = params.training.then(|| Conv::transposed(shape, params.tensors[0].data()));
-        let weighted = Weighted::new(shape, params, |w| Conv::new(shape, w), |w| Conv::new(shape, w));
+        let weighted = Weighted::new(shape, params, |w| Filters::new(shape, w, params), |w| Conv::new(shape, w));
         Ok(Box::new(Prepared { shape, weighted, transposed }))
     }
 }
@@ -115,21 +165,32 @@ impl Layer for Prepared {
     }
 
     fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
+        let mut padded = std::mem::take(&mut scratch.padded);
         self.weighted.forward(
             input,
             scratch,
             sink,
-            |conv, x, bias, sink| conv2d_rows::<F32x8>(conv, x, &bias, sink),
+            |filters, x, bias, sink| match filters {
+                Filters::Dense(conv) => conv2d_rows::<F32x8>(conv, x, &bias, sink),
+                Filters::Sparse { sparse, .. } => sparse.rows(x, &mut padded, &bias, sink),
+            },
             |conv, x, rescale, sink| conv2d_rows::<I32x8>(conv, x, &rescale, sink),
         );
+        scratch.padded = padded;
     }
 
-    fn kernel(&self) -> Option<&'static str> {
-        self.weighted.kernel()
+    fn kernel(&self, single: bool) -> Option<String> {
+        self.weighted.kernel(|filters| filters.kernel(single))
+    }
+
+    fn weight_bytes(&self) -> usize {
+        self.weighted.bytes(|filters| filters.bytes(&self.shape))
     }
 
     fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
-        self.weighted.forward_one(inputs[0], scratch, |conv, x, bias, spread| conv_one(conv, x, bias, out, spread))
+        self.weighted.forward_one(inputs[0], scratch, |filters, x, bias, spread| {
+            filters.one(self.shape, x, bias, out, spread);
+        })
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {

@@ -86,6 +86,21 @@ impl Layer for Prepared {
         }
     }
 
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) -> bool {
+        let share = 1.0 / self.channels as f32;
+        for position in 0..self.positions {
+            let column = || inputs[0].iter().skip(position).step_by(self.positions);
+            let center = -(column().fold(0.0, |sum, x| sum + x) * share);
+            let squares = column().fold(0.0, |sum, x| sum + (x + center) * (x + center));
+            let inverse = 1.0 / (squares * share + EPSILON).sqrt();
+            for (channel, x) in column().enumerate() {
+                let y = (x + center) * inverse * self.scale[channel] + self.bias[channel];
+                out[channel * self.positions + position] = y;
+            }
+        }
+        true
+    }
+
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {
         let grad = grads[0].as_chunks_mut::<LANES>().0;
         let share = F32x8::splat(-1.0 / self.channels as f32);

@@ -1,16 +1,15 @@
 //! Fully connected layer: `y = W·x + b`.
 
+use super::matrix::Matrix;
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
 use crate::kernels::conv::ConvShape;
 use crate::kernels::linear::{TILE_ROWS, linear, linear_rows};
 use crate::kernels::pack::{Packed, tile_rows};
-use crate::kernels::single::{Panels, linear_one};
 use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
-use std::sync::OnceLock;
 
 /// `[inputs] -> [outputs]`, weight `[outputs×inputs]`, bias `[outputs]`.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +19,8 @@ pub struct Linear {
 }
 
 struct Prepared {
-    weighted: Weighted<Packed<f32>, Packed<i32>>,
+    weighted: Weighted<Matrix, Packed<i32>>,
     transposed: Option<Packed<f32>>,
-    /// The weights for single images, once there was one.
-    panels: OnceLock<Panels>,
     inputs: usize,
     outputs: usize,
 }
@@ -72,23 +69,22 @@ impl Op for Linear {
         if let Some(layer) = signs::linear(params, inputs) {
             return Ok(layer);
         }
-        let transposed = params.training.then(|| Packed::transposed(params.tensors[0].data(), inputs, TILE_ROWS));
-        let pointwise = ConvShape {
-            input: [inputs, 1, 1],
-            out_channels: outputs,
-            kernel: [1, 1],
-            stride: 1,
-            padding: 0,
-            groups: 1,
-        };
-        let weighted = Weighted::new(
-            pointwise,
-            params,
-            |w| Packed::new(w, inputs, outputs, TILE_ROWS),
-            |w| Packed::new(w, inputs, outputs, TILE_ROWS),
-        );
-        Ok(Box::new(Prepared { weighted, transposed, panels: OnceLock::new(), inputs, outputs }))
+        Ok(prepared(inputs, outputs, params))
     }
+}
+
+/// A layer of checked parameters; `weight` may have any shape of `outputs × inputs` values.
+pub(super) fn prepared(inputs: usize, outputs: usize, params: &LayerParams<'_>) -> Box<dyn Layer> {
+    let transposed = params.training.then(|| Packed::transposed(params.tensors[0].data(), inputs, TILE_ROWS));
+    let pointwise =
+        ConvShape { input: [inputs, 1, 1], out_channels: outputs, kernel: [1, 1], stride: 1, padding: 0, groups: 1 };
+    let weighted = Weighted::new(
+        pointwise,
+        params,
+        |w| Matrix::new(w, [outputs, inputs], params),
+        |w| Packed::new(w, inputs, outputs, TILE_ROWS),
+    );
+    Box::new(Prepared { weighted, transposed, inputs, outputs })
 }
 
 impl Layer for Prepared {
@@ -105,19 +101,29 @@ impl Layer for Prepared {
             input,
             scratch,
             sink,
-            |w, x, bias, sink| linear_rows::<F32x8>(w, x, &bias, sink),
+            |w, x, bias, sink| w.rows(x, bias, sink),
             |w, x, rescale, sink| linear_rows::<I32x8>(w, x, &rescale, sink),
         );
     }
 
-    fn kernel(&self) -> Option<&'static str> {
-        self.weighted.kernel()
+    fn takes_blocks(&self) -> bool {
+        self.weighted.takes_blocks()
+    }
+
+    fn forward_blocks(&self, inputs: &[&[f32]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
+        self.weighted.forward_blocks(inputs, scratch, sinks);
+    }
+
+    fn kernel(&self, single: bool) -> Option<String> {
+        self.weighted.kernel(|matrix| matrix.kernel(single))
+    }
+
+    fn weight_bytes(&self) -> usize {
+        self.weighted.bytes(Matrix::bytes)
     }
 
     fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
-        self.weighted.forward_one(inputs[0], scratch, |packed, x, bias, _| {
-            linear_one(self.panels.get_or_init(|| Panels::new(packed)), x, bias, out);
-        })
+        self.weighted.forward_one(inputs[0], scratch, |matrix, x, bias, _| matrix.one(x, bias, out))
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {

@@ -18,12 +18,15 @@ mod global_avg_pool;
 mod input_grid;
 mod layer_norm;
 mod linear;
+mod matmul;
+mod matrix;
 mod max_pool2d;
 mod moves;
 mod pad;
 mod relu;
 mod reshape;
 mod signs;
+mod softmax;
 mod tail;
 mod transpose;
 mod weighted;
@@ -43,10 +46,12 @@ pub use global_avg_pool::GlobalAvgPool;
 pub use input_grid::InputGrid;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use matmul::MatMul;
 pub use max_pool2d::MaxPool2d;
 pub use pad::Pad;
 pub use relu::Relu;
 pub use reshape::Reshape;
+pub use softmax::Softmax;
 pub use tail::{Finish, RowStep, Tail};
 pub use transpose::Transpose;
 
@@ -54,8 +59,10 @@ use crate::kernels::RowSink;
 use crate::kernels::conv::ConvShape;
 use crate::kernels::integer::Buffers;
 use crate::kernels::single::Spread;
+use crate::kernels::weight_only::WeightOnly;
 use crate::kernels::xnor::SignScratch;
 use crate::tensor::{Shape, Tensor, TensorError};
+use std::sync::Arc;
 
 /// How a fresh parameter is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +97,10 @@ pub enum Arithmetic<'a> {
     /// f32 inputs and weights.
     #[default]
     Float,
+    /// The same by a kernel that skips zeros, however few there are, so that it can be timed.
+    Sparse,
+    /// The same; single images of linear layers are computed from these packed weights.
+    Stored(&'a Arc<WeightOnly>),
     /// Inputs rounded to a grid, then f32 arithmetic.
     RoundedInputs(InputGrid),
     /// Integer inputs times integer weights, summed exactly in 32 bits.
@@ -119,6 +130,8 @@ pub struct LayerParams<'a> {
 pub struct Scratch {
     /// A rounded input.
     pub values: Vec<f32>,
+    /// The padded input of a sparse convolution.
+    pub padded: Vec<f32>,
     /// The input of a convolution of one image.
     pub spread: Spread,
     /// An integer input.
@@ -223,9 +236,16 @@ pub trait Layer: Send + Sync {
     /// Computes `out` from `inputs`; every element of `out` is written.
     fn forward(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch);
 
-    /// The integer kernel that [`Layer::forward`] runs, where it runs one.
-    fn kernel(&self) -> Option<&'static str> {
+    /// The kernel that [`Layer::forward`] runs, or with `single` [`Layer::forward_one`]; `None` for dense f32 and for layers
+    /// without weights.
+    fn kernel(&self, single: bool) -> Option<String> {
+        let _ = single;
         None
+    }
+
+    /// Bytes of the float weights it holds at the moment, in all forms: a single image and a block may want different ones.
+    fn weight_bytes(&self) -> usize {
+        0
     }
 
     /// Whether [`Layer::forward_rows`] is there.
@@ -236,6 +256,16 @@ pub trait Layer: Send + Sync {
     /// Computes the output from the only input row by row, for layers that say so: every row of `sink` is written once.
     fn forward_rows(&self, input: &[f32], sink: &mut dyn RowSink, scratch: &mut Scratch) {
         let _ = (input, sink, scratch);
+    }
+
+    /// Whether [`Layer::forward_blocks`] is there, and faster than block after block.
+    fn takes_blocks(&self) -> bool {
+        false
+    }
+
+    /// [`Layer::forward_rows`] for several blocks, each with its sink, for layers that say so.
+    fn forward_blocks(&self, inputs: &[&[f32]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
+        let _ = (inputs, sinks, scratch);
     }
 
     /// Computes one image alone, plain NCHW values, with the bits of a lane of [`Layer::forward`]; false when there is no

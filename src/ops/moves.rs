@@ -13,6 +13,13 @@ impl Layer for Moves {
         }
     }
 
+    fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], _: &mut Scratch) -> bool {
+        for (out, from) in out.iter_mut().zip(&self.0) {
+            *out = from.map_or(0.0, |(input, element)| inputs[input][element]);
+        }
+        true
+    }
+
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], _: &mut Scratch) {
         for (gradient, from) in block.gradient.as_chunks::<LANES>().0.iter().zip(&self.0) {
             if let Some((input, element)) = *from {

@@ -50,8 +50,8 @@ impl Layer for SignLayer {
         }
     }
 
-    fn kernel(&self) -> Option<&'static str> {
-        Some(xnor::ID)
+    fn kernel(&self, _: bool) -> Option<String> {
+        Some(xnor::ID.into())
     }
 
     /// Not trained: [`layer`] makes none for training.

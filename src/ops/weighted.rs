@@ -3,7 +3,7 @@
 use super::{Arithmetic, InputGrid, LayerParams, Scratch};
 use crate::kernels::conv::ConvShape;
 use crate::kernels::elementwise::add;
-use crate::kernels::integer::{Integer, PLAIN_ID, Steps, uses_quads};
+use crate::kernels::integer::{Integer, PLAIN_ID, Steps, chosen};
 use crate::kernels::single::Spread;
 use crate::kernels::{AddBias, Rescale, RowSink};
 use crate::math::round_ties_even;
@@ -37,7 +37,9 @@ impl<F, I> Weighted<F, I> {
         let weight = params.tensors.first().map_or(&[][..], |t| t.data());
         let bias = params.tensors.get(1).map_or(&[][..], |t| t.data());
         match params.arithmetic {
-            Arithmetic::Float => Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: None },
+            Arithmetic::Float | Arithmetic::Sparse | Arithmetic::Stored(_) => {
+                Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: None }
+            }
             Arithmetic::RoundedInputs(grid) => {
                 Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: Some(grid) }
             }
@@ -45,7 +47,7 @@ impl<F, I> Weighted<F, I> {
                 let scale: Vec<f32> = scales.iter().map(|s| s * grid.scale).collect();
                 let bias = bias.iter().zip(&scale).map(|(b, s)| integer_bias(*b, *s)).collect();
                 let steps = Steps { scale: grid.scale, low: grid.low, high: grid.high };
-                let kernel = match Integer::new(shape, steps, weights, uses_quads()) {
+                let kernel = match Integer::new(shape, steps, weights, chosen()) {
                     Some(kernel) => IntegerKernel::Dots(Box::new(kernel)),
                     None => IntegerKernel::Plain(integer(weights)),
                 };
@@ -54,12 +56,20 @@ impl<F, I> Weighted<F, I> {
         }
     }
 
-    /// See [`super::Layer::kernel`].
-    pub(super) fn kernel(&self) -> Option<&'static str> {
+    /// See [`super::Layer::kernel`]; `float` names that of float weights.
+    pub(super) fn kernel(&self, float: impl FnOnce(&F) -> Option<String>) -> Option<String> {
         match self {
-            Self::Float { .. } => None,
-            Self::Integer { kernel: IntegerKernel::Dots(kernel), .. } => Some(kernel.id()),
-            Self::Integer { kernel: IntegerKernel::Plain(_), .. } => Some(PLAIN_ID),
+            Self::Float { kernel, .. } => float(kernel),
+            Self::Integer { kernel: IntegerKernel::Dots(kernel), .. } => Some(kernel.id().into()),
+            Self::Integer { kernel: IntegerKernel::Plain(_), .. } => Some(PLAIN_ID.into()),
+        }
+    }
+
+    /// See [`super::Layer::weight_bytes`]; only float weights are counted.
+    pub(super) fn bytes(&self, float: impl FnOnce(&F) -> usize) -> usize {
+        match self {
+            Self::Float { kernel, .. } => float(kernel),
+            Self::Integer { .. } => 0,
         }
     }
 
@@ -79,6 +89,18 @@ impl<F, I> Weighted<F, I> {
             Self::Integer { .. } => return false,
         }
         true
+    }
+
+    /// Whether several blocks at once are faster: weights of dot kernels are unpacked once for all of them.
+    pub(super) fn takes_blocks(&self) -> bool {
+        matches!(self, Self::Integer { kernel: IntegerKernel::Dots(_), .. })
+    }
+
+    /// Runs several blocks, each with its sink, where [`Weighted::takes_blocks`].
+    pub(super) fn forward_blocks(&self, blocks: &[&[f32]], scratch: &mut Scratch, sinks: &mut [&mut dyn RowSink]) {
+        if let Self::Integer { kernel: IntegerKernel::Dots(kernel), bias, scale, .. } = self {
+            kernel.run_blocks(blocks, &mut scratch.integer, &Rescale { bias, scale }, sinks);
+        }
     }
 
     /// Runs one block through `float` or `integer`.

@@ -4,7 +4,7 @@
  */
 
 import type { Manifest, Request, Response, Results, Work } from "./protocol";
-import { kernelSpeeds, startOf, thisBrowser } from "./timing.mjs";
+import { kernelSpeeds, sparseSpeeds, startOf, thisBrowser } from "./timing.mjs";
 import {
   type AssetNeed,
   type Bindings,
@@ -155,11 +155,13 @@ export class Session {
       this.answer({ type: "progress", id, progress: { ...progress, partial: null, bytes: null } });
     };
     const job = await this.prepared(key, recipe);
-    // The kernels take about half of the time.
-    const kernels = await this.follow(kernelSpeeds(this.bindings, this.around.now), stopper, (share) => say(share, 2));
+    // The kernels and the sparse products take about half of the time.
+    const { bindings, around } = this;
+    const kernels = await this.follow(kernelSpeeds(bindings, around.now), stopper, (share) => say(share / 2, 2));
+    const sparse = await this.follow(sparseSpeeds(bindings, around.now), stopper, (share) => say((1 + share) / 2, 2));
     let samples = 0;
     const target = await this.latency(job, recipe, stopper, () => say(1 + samples / (++samples + 200), 2));
-    return { engine: this.bindings.identity().engine, kernels, target };
+    return { engine: bindings.identity().engine, kernels, sparse, target };
   }
 
   /** Runs a generator to its end with a turn of the event loop between its steps. */

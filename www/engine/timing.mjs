@@ -54,6 +54,24 @@ function* race(runs, now, sample_ms = SAMPLE_MS) {
   return samples.map(median);
 }
 
+/**
+ * The share of zeros from which a kernel that skips them takes no longer than the dense one: where the line through the measured
+ * times crosses the dense time, between the two measured shares around it. `undefined` where it does not cross.
+ *
+ * @param {readonly {zeros: number, ms: number}[]} points by ascending share
+ * @param {number} dense_ms
+ * @returns {number | undefined}
+ */
+export function breakEven(points, dense_ms) {
+  const after = points.findIndex(({ ms }) => ms <= dense_ms);
+  if (after < 0) return undefined;
+  // Faster from the first share on: the line through the first two goes on to where it crosses.
+  const [a, b] = after === 0 ? points : points.slice(after - 1);
+  const slope = (b.ms - a.ms) / (b.zeros - a.zeros);
+  const at = slope < 0 ? a.zeros + (dense_ms - a.ms) / slope : a.zeros;
+  return Math.min(1, Math.max(0, at));
+}
+
 /** Images of one block, which all kernels work on. */
 export const BATCH = 8;
 
@@ -105,7 +123,7 @@ export function* thisBrowser(job, baseline, now) {
   const [steps, floats] = [job.timedSteps(), baseline.timedSteps()];
   for (const [own, others] of alike(steps, floats)) {
     const weighted = own.find((index) => steps[index].reason !== "no-weights") ?? own[0];
-    const { requested, executed, support, reason } = steps[weighted];
+    const { requested, executed, single, support, reason } = steps[weighted];
     const name = own.map((index) => steps[index].name).join(" + ");
     const all = (each, indices) => (times) => {
       for (const index of indices) each.runSteps(index, times);
@@ -113,7 +131,7 @@ export function* thisBrowser(job, baseline, now) {
     const [ms, baseline_ms] = /** @type {[number, number]} */ (
       yield* race([all(job, own), all(baseline, others)], now)
     );
-    layers.push({ name, requested, executed, support, reason, ms, baseline_ms });
+    layers.push({ name, requested, executed, single, support, reason, ms, baseline_ms });
   }
   const whole = [job, baseline].map((each) => (times) => each.runSteps(undefined, times));
   const [latency_ms, baseline_latency_ms] = /** @type {[number, number]} */ (yield* race(whole, now, 3 * SAMPLE_MS));
@@ -129,14 +147,14 @@ export function startOf(recipe) {
 const SIDE = "512";
 
 /**
- * Giga-operations a second of every kernel, results checked first. Yields the share that is done.
+ * Milliseconds and multiply-adds of workloads, results checked first. Yields the share that is done.
  *
  * @param {{Workload: typeof import("./wasm/featherweight.js").Workload}} bindings
+ * @param {readonly string[]} ids
  * @param {() => number} now
- * @returns {Generator<number, {id: string, gops: number}[]>}
+ * @returns {Generator<number, {id: string, ms: number, macs: number}[]>}
  */
-export function* kernelSpeeds({ Workload }, now) {
-  const ids = Workload.ids().filter((id) => id.startsWith("gemm-") && id.endsWith(`-${SIDE}`));
+function* timed({ Workload }, ids, now) {
   /** @type {import("./wasm/featherweight.js").Workload[]} */
   const workloads = [];
   try {
@@ -160,12 +178,41 @@ export function* kernelSpeeds({ Workload }, now) {
         yield next.value / SAMPLES;
         continue;
       }
-      return ids.map((id, i) => ({
-        id: id.slice("gemm-".length, -SIDE.length - 1),
-        gops: (2 * workloads[i].describe().macs) / next.value[i] / 1e6,
-      }));
+      return ids.map((id, i) => ({ id, ms: next.value[i], macs: workloads[i].describe().macs }));
     }
   } finally {
     for (const workload of workloads) workload.free();
   }
+}
+
+/**
+ * Giga-operations a second of every kernel. Yields the share that is done.
+ *
+ * @param {{Workload: typeof import("./wasm/featherweight.js").Workload}} bindings
+ * @param {() => number} now
+ * @returns {Generator<number, {id: string, gops: number}[]>}
+ */
+export function* kernelSpeeds(bindings, now) {
+  const ids = bindings.Workload.ids().filter((id) => id.startsWith("gemm-") && id.endsWith(`-${SIDE}`));
+  const all = yield* timed(bindings, ids, now);
+  return all.map(({ id, ms, macs }) => ({
+    id: id.slice("gemm-".length, -SIDE.length - 1),
+    gops: (2 * macs) / ms / 1e6,
+  }));
+}
+
+const SPARSE = /^sparse-(\d+)-(.*)$/;
+
+/**
+ * Times of the sparse product at several shares of zeros, of the dense one, and where they cross. Yields the share that is done.
+ *
+ * @param {{Workload: typeof import("./wasm/featherweight.js").Workload}} bindings
+ * @param {() => number} now
+ * @returns {Generator<number, {dense_ms: number, points: {zeros: number, ms: number}[], break_even?: number}>}
+ */
+export function* sparseSpeeds(bindings, now) {
+  const ids = bindings.Workload.ids().filter((id) => SPARSE.exec(id)?.[2] === SIDE);
+  const [dense, ...all] = yield* timed(bindings, [`gemm-f32-${SIDE}`, ...ids], now);
+  const points = all.map(({ id, ms }) => ({ zeros: Number(SPARSE.exec(id)[1]) / 100, ms }));
+  return { dense_ms: dense.ms, points, break_even: breakEven(points, dense.ms) };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { alike, kernelSpeeds, startOf, thisBrowser } from "./timing.mjs";
+import { alike, breakEven, kernelSpeeds, sparseSpeeds, startOf, thisBrowser } from "./timing.mjs";
 
 type Args<F extends (...args: never[]) => unknown> = Parameters<F>;
 
@@ -70,11 +70,19 @@ describe("this-browser", () => {
 describe("kernels", () => {
   const bindings = (found: number, clock = { ms: 0 }, freed = { count: 0 }) => {
     class Workload {
-      static ids = () => ["ceiling-f32", "gemm-f32-512", "gemm-f32-1024", "gemm-int8-512"];
+      static ids = () => [
+        "ceiling-f32",
+        "gemm-f32-512",
+        "gemm-f32-1024",
+        "gemm-int8-512",
+        "sparse-50-512",
+        "sparse-90-512",
+        "sparse-90-fc1",
+      ];
       constructor(private readonly id: string) {}
       input = () => new Float32Array(1);
       run = () => {
-        clock.ms += this.id === "gemm-f32-512" ? 20 : 5;
+        clock.ms += { "gemm-f32-512": 20, "sparse-50-512": 30 }[this.id] ?? 5;
       };
       check = () => ({ found, allowed: 0.1 });
       describe = () => ({ macs: 1e8 });
@@ -92,6 +100,23 @@ describe("kernels", () => {
       { id: "int8", gops: 40 },
     ]);
     expect(freed.count).toBe(2);
+  });
+
+  it("skip zeros at some speed, and meet the dense product in between", () => {
+    const { given, clock, freed } = bindings(0);
+    const { dense_ms, points, break_even } = finish(sparseSpeeds(given, () => clock.ms));
+    expect([dense_ms, points]).toEqual([
+      20,
+      [
+        { zeros: 0.5, ms: 30 },
+        { zeros: 0.9, ms: 5 },
+      ],
+    ]);
+    expect(break_even).toBeCloseTo(0.66);
+    expect(freed.count).toBe(3);
+    // Already faster at the first share, by the line that goes on; never as fast.
+    expect(breakEven(points, 35)).toBeCloseTo(0.42);
+    expect(breakEven(points, 4)).toBeUndefined();
   });
 
   it("count only when their results are right", () => {

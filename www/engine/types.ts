@@ -74,6 +74,13 @@ export interface Target {
 export interface Measured {
   readonly engine: string;
   readonly kernels: readonly { readonly id: string; readonly gops: number }[];
+  /** A sparse product of the same side by its share of zeros, 0 to 1, and the dense one. */
+  readonly sparse: {
+    readonly dense_ms: number;
+    readonly points: readonly { readonly zeros: number; readonly ms: number }[];
+    /** The share of zeros at which both take as long; absent where they never do. */
+    readonly break_even?: number | undefined;
+  };
   readonly target: Target;
 }
 

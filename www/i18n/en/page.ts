@@ -239,7 +239,16 @@ export const page = {
     "Products of two 512×512 matrices, with row-major f32 at both ends. The line is f32; int8 is on inputs 0…127, int8-full on −127…127. Source: this engine, this browser.",
   "browser.kernels.read": "Giga-operations a second: {list}",
   "browser.speed": "{gops} GOP/s · {times}× f32",
+  "browser.sparse": "Zeros that are skipped",
+  "browser.sparse.about":
+    "The same product in f32 with zeros strewn over the weights: a kernel that skips them against the dense one. Recipes use it from a fixed share of zeros on, so that results do not depend on the machine. Source: this engine, this browser.",
+  "browser.sparse.axis": "share of zeros",
+  "browser.sparse.dense": "dense {ms} ms",
+  "browser.sparse.even": "break-even {percent}\u00a0%",
+  "browser.sparse.read": "Milliseconds by share of zeros: {list}; dense {ms} ms",
   "browser.layers": "Layers of the recipe",
+  "browser.runs": "What runs: {list}.",
+  "browser.runs.both": "{blocks} (one image: {single})",
   "browser.layers.about":
     "Bars are the recipe's layers, outlines the same layers in float; beside them the bits of weights (w) and inputs (a). Source: this engine, this browser.",
   "browser.layers.read": "Milliseconds by layer: {list}",

@@ -239,7 +239,16 @@ export const page: Record<keyof typeof english, string> = {
     "512×512 행렬 두 개의 곱이며, 입력과 출력은 행 우선 f32입니다. 세로선은 f32이고, int8은 입력이 0…127, int8-full은 −127…127일 때입니다. 출처: 이 엔진, 이 브라우저.",
   "browser.kernels.read": "초당 기가 연산: {list}",
   "browser.speed": "{gops} GOP/s · f32의 {times}배",
+  "browser.sparse": "건너뛰는 0",
+  "browser.sparse.about":
+    "같은 f32 곱에서 가중치 곳곳을 0으로 만들고, 0을 건너뛰는 커널과 밀집 커널을 견줍니다. 레시피는 정해진 0의 비율부터 이 커널을 쓰므로 결과가 기기에 따라 달라지지 않습니다. 출처: 이 엔진, 이 브라우저.",
+  "browser.sparse.axis": "0의 비율",
+  "browser.sparse.dense": "밀집 {ms} ms",
+  "browser.sparse.even": "같아지는 지점 {percent}\u00a0%",
+  "browser.sparse.read": "0의 비율마다 걸린 밀리초: {list}; 밀집 {ms} ms",
   "browser.layers": "레시피의 층",
+  "browser.runs": "실행한 커널: {list}.",
+  "browser.runs.both": "{blocks} (이미지 한 장: {single})",
   "browser.layers.about":
     "막대는 이 레시피의 층, 테두리는 같은 층을 실수로 계산한 시간입니다. 옆의 w와 a는 가중치와 입력의 비트 수입니다. 출처: 이 엔진, 이 브라우저.",
   "browser.layers.read": "층마다 걸린 밀리초: {list}",

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { sparsityChart } from "../../charts/sparsity";
 import { speedScale, speedsChart } from "../../charts/speeds";
 import { toMarkup } from "../../charts/svg";
 import type { Measured } from "../../state/schema";
-import { kernelRows, layerRows, readKept } from "./data";
+import { kernelRows, kernelsOfLayers, layerRows, readKept } from "./data";
 
 const layer = (name: string, reason: string, ms: number) => ({
   name,
@@ -11,6 +12,7 @@ const layer = (name: string, reason: string, ms: number) => ({
   baseline_ms: 2 * ms,
   requested: "w4a8",
   executed: "i32",
+  single: undefined,
   support: "fallback" as const,
 });
 const measured: Measured = {
@@ -20,6 +22,14 @@ const measured: Measured = {
     { id: "f32", gops: 20 },
     { id: "slow", gops: 10 },
   ],
+  sparse: {
+    dense_ms: 10,
+    points: [
+      { zeros: 0.5, ms: 12 },
+      { zeros: 0.9, ms: 4 },
+    ],
+    break_even: 0.6,
+  },
   target: {
     id: "this-browser",
     measured: true,
@@ -48,6 +58,32 @@ describe("this browser", () => {
     ]);
   });
 
+  it("says which kernel each layer runs on, and which one a single image", () => {
+    const [conv = layer("", "", 0), ...others] = measured.target.layers;
+    const fc = { ...conv, name: "fc1 + relu", executed: "f32", single: "i4" };
+    const target = { ...measured.target, layers: [conv, fc, { ...fc, name: "fc2" }, ...others] };
+    expect(kernelsOfLayers(target, (blocks, single) => `${blocks} (${single})`)).toBe("i32: conv1; f32 (i4): fc1, fc2");
+  });
+
+  it("draws time against zeros, with the dense time and where the two cross", () => {
+    const { dense_ms, points, break_even } = measured.sparse;
+    const words = { dense: "dense", breakEven: "even", axis: "zeros" };
+    const lineAt = (markup: string, kind: string, side: string) =>
+      Number(new RegExp(`class="${kind}"[^>]* ${side}="([\\d.]+)"`).exec(markup)?.[1]);
+    for (const width of [280, 600]) {
+      const data = { points, dense_ms, words, description: "both" };
+      const markup = toMarkup(sparsityChart({ ...data, breakEven: break_even ?? 0 }, width));
+      const marks = [...markup.matchAll(/cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, x, y]) => [Number(x), Number(y)]);
+      const [[x1 = 0, y1 = 0] = [], [x2 = 0, y2 = 0] = []] = marks;
+      // On the line through the marks, the dense time lies above the break-even share.
+      const share = (lineAt(markup, "break-even", "x1") - x1) / (x2 - x1);
+      expect(y1 + share * (y2 - y1)).toBeCloseTo(lineAt(markup, "speed-reference", "y1"), 0);
+      expect(x2).toBeLessThan(width);
+      expect(toMarkup(sparsityChart(data, width))).not.toContain("break-even");
+      expect(markup).not.toMatch(/NaN|Infinity|undefined/);
+    }
+  });
+
   it("keeps what the same engine measured, and nothing else", () => {
     const kept = { date: "2026-11-24T04:00:00.000Z", key: "k", measured };
     expect(readKept(JSON.stringify(kept), "1")).toEqual(kept);
@@ -55,6 +91,8 @@ describe("this browser", () => {
     expect(readKept("{", "1")).toBeUndefined();
     expect(readKept("null", "1")).toBeUndefined();
     expect(readKept(undefined, "1")).toBeUndefined();
+    const { sparse: _, ...earlier } = measured;
+    expect(readKept(JSON.stringify({ ...kept, measured: earlier }), "1")).toBeUndefined();
   });
 
   it("draws bars that leave room for their labels", () => {

@@ -1,6 +1,7 @@
 /** What this machine makes of it: the speed of the kernels, and of the chosen recipe's layers against float. */
 
 import { html, nothing, type TemplateResult } from "lit";
+import { sparsityChart } from "../../charts/sparsity";
 import { speedsChart } from "../../charts/speeds";
 import { paint } from "../../charts/svg";
 import { choiceKey, recipeOf } from "../../state/choice";
@@ -9,7 +10,7 @@ import { browserKeep } from "../../state/preferences";
 import type { CoreError } from "../../state/schema";
 import { Panel } from "../panel";
 import { errorWords, recipeName } from "../words";
-import { type Kept, kernelRows, layerRows, readKept } from "./data";
+import { type Kept, kernelRows, kernelsOfLayers, layerRows, readKept } from "./data";
 
 const KEY = "featherweight.measured";
 
@@ -93,7 +94,7 @@ export class BrowserPanel extends Panel {
     this.#measureWidth();
     const { kept, speech, width } = this;
     if (!kept || width === 0) return;
-    const { kernels, target } = kept.measured;
+    const { kernels, sparse, target } = kept.measured;
     const plot = this.querySelector(".speeds-plot");
     const label = (gops: number, times: number) =>
       this.t("browser.speed", { gops: gops.toFixed(1), times: times.toFixed(2) });
@@ -101,6 +102,25 @@ export class BrowserPanel extends Panel {
       const rows = kernelRows(kernels, label);
       const list = rows.map(({ name, label: said }) => `${name} ${said}`).join("; ");
       paint(plot, speedsChart({ rows, description: this.t("browser.kernels.read", { list }) }, width));
+    }
+    const zeros = this.querySelector(".sparsity-plot");
+    if (zeros) {
+      const percent = (share: number) => Math.round(share * 100);
+      const ms = sparse.dense_ms.toFixed(2);
+      const list = sparse.points.map((each) => `${percent(each.zeros)} % ${each.ms.toFixed(2)} ms`).join("; ");
+      const { break_even } = sparse;
+      const data = {
+        points: sparse.points,
+        dense_ms: sparse.dense_ms,
+        ...(break_even === undefined ? {} : { breakEven: break_even }),
+        words: {
+          dense: this.t("browser.sparse.dense", { ms }),
+          breakEven: this.t("browser.sparse.even", { percent: percent(break_even ?? 0) }),
+          axis: this.t("browser.sparse.axis"),
+        },
+        description: this.t("browser.sparse.read", { list, ms }),
+      };
+      paint(zeros, sparsityChart(data, width));
     }
     const layers = this.querySelector(".layers-plot");
     if (layers) {
@@ -154,11 +174,17 @@ export class BrowserPanel extends Panel {
           <p class="soft">${this.t("browser.kernels.about")}</p>
         </section>
         <section>
+          <h3>${this.t("browser.sparse")}</h3>
+          <div class="sparsity-plot"></div>
+          <p class="soft">${this.t("browser.sparse.about")}</p>
+        </section>
+        <section>
           <h3>${this.t("browser.layers")}</h3>
           ${
             mine
               ? html`<p>${this.t(ratio >= 1 ? "browser.faster" : "browser.slower", values)}</p>
                 <div class="layers-plot"></div>
+                <p class="soft">${this.t("browser.runs", { list: kernelsOfLayers(target, (blocks, single) => this.t("browser.runs.both", { blocks, single })) })}</p>
                 <p class="soft">${this.t("browser.layers.about")}</p>`
               : html`<p class="soft">${this.t("browser.other")}</p>`
           }

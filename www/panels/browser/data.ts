@@ -23,11 +23,25 @@ export function readKept(text: string | undefined, engine: string): Kept | undef
       typeof key === "string" &&
       measured?.engine === engine &&
       Array.isArray(measured.kernels) &&
+      Array.isArray(measured.sparse?.points) &&
       Array.isArray(measured.target?.layers);
     return whole ? { date, key, measured } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Which layers run on which kernel, as names by kernel; the kernel of single images behind it where it is another one. */
+export function kernelsOfLayers(target: Measured["target"], both: (blocks: string, single: string) => string): string {
+  const names = new Map<string, string[]>();
+  for (const { name, executed, single, reason } of target.layers) {
+    if (reason === "no-weights") continue;
+    const runs = single ? both(executed, single) : executed;
+    // What follows in the same step has no kernel of its own.
+    const [layer = name] = name.split(" + ");
+    names.set(runs, [...(names.get(runs) ?? []), layer]);
+  }
+  return [...names].map(([runs, layers]) => `${runs}: ${layers.join(", ")}`).join("; ");
 }
 
 const REFERENCE = "f32";
