@@ -123,6 +123,10 @@ impl PackedTensor {
         if self.granules.iter().any(|granule| granule.zero_point.is_some()) {
             return None;
         }
+        // Those kernels keep the scales of groups as binary16, which a power of two need not be.
+        if self.grouped && self.granules.iter().any(|granule| group_scale(granule.scale) != granule.scale) {
+            return None;
+        }
         let rows = self.shape.dims().first().copied()?;
         let inputs = self.shape.len().checked_div(rows)?;
         let codes = self.each(|code, granule| self.format.level(code, granule).map_or(code, |level| level as u32));
@@ -138,5 +142,23 @@ impl PackedTensor {
             (true, Some(size)) => Scales::Groups { size, scales: &scales },
         };
         WeightOnly::new(coding, &codes, inputs, scales)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::find;
+
+    #[test]
+    fn groups_stay_packed_only_where_the_kernels_keep_their_scales() {
+        let tensor = Tensor::new(Shape::new(&[1, 2]).unwrap(), vec![3e-9, -7e-9]).unwrap();
+        let with = |scale| {
+            let granule = Granule { scale, ..Granule::UNIT };
+            PackedTensor::grouped(find("int4").unwrap(), &tensor, vec![granule]).unwrap().with_powers()
+        };
+        let power = |exponent: u32| f32::from_bits((127 - exponent) << 23);
+        assert!(with(power(24)).weight_only().is_some());
+        assert!(with(power(30)).weight_only().is_none());
     }
 }
