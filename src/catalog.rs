@@ -2,8 +2,10 @@
 
 use crate::data::{AssetRef, Kind, Library, Split};
 use crate::error::CoreError;
-use crate::formats::{FORMATS, Family, Format};
-use crate::methods::{CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs};
+use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
+use crate::methods::{
+    CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, SCALES, TRANSFORMS, for_inputs,
+};
 use crate::models::{self, MODELS};
 use crate::recipe::MOST_SEED;
 use crate::report::{ENGINE, NUMERICS};
@@ -111,6 +113,10 @@ pub struct FormatInfo {
     pub asymmetric: bool,
     /// Whether the choice of range matters.
     pub ranged: bool,
+    /// Inputs of a block, which must divide every row of the layer; `null` where there are no blocks.
+    pub block: Option<u32>,
+    /// Whether it is one of the widths that the page runs side by side.
+    pub curve: bool,
     /// The paper or standard.
     pub source: String,
 }
@@ -145,6 +151,8 @@ pub struct Catalog {
     pub granularities: Vec<ChoiceInfo>,
     /// Ranges of weights.
     pub ranges: Vec<ChoiceInfo>,
+    /// Scales of integer weights.
+    pub scales: Vec<ChoiceInfo>,
     /// Ranges of inputs.
     pub calibrations: Vec<ChoiceInfo>,
     /// Which code each weight gets.
@@ -174,6 +182,8 @@ fn format_info(format: &dyn Format) -> FormatInfo {
         scaled: format.scaled(),
         asymmetric: format.asymmetric(),
         ranged: format.ranged(),
+        block: format.block().map(|values| values as u32),
+        curve: format.on_curve(),
         source: format.source().into(),
     }
 }
@@ -235,6 +245,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
         ("quantize.images", [1.0, 1024.0]),
+        ("weights.bits", [*CLUSTERED_BITS.start() as f64, *CLUSTERED_BITS.end() as f64]),
         ("weights.damping", [0.0001, 1.0]),
         ("weights.iterations", [100.0, 20_000.0]),
     ];
@@ -246,6 +257,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         formats: FORMATS.iter().map(|format| format_info(*format)).collect(),
         granularities: choices(GRANULARITIES),
         ranges: choices(RANGES),
+        scales: choices(SCALES),
         calibrations: choices(CALIBRATIONS),
         roundings: choices(ROUNDINGS),
         transforms: choices(TRANSFORMS),

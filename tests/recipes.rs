@@ -116,10 +116,89 @@ fn refusals_name_path_and_what_is_allowed() {
             "an integer format",
         ),
         (
-            w(json!({"format": "int4", "bits": 4})),
+            w(json!({"format": "int4", "width": 4})),
             ErrorCode::UnknownField,
+            "steps.0.quantize.weights.width",
+            "format, bits, huffman, granularity",
+        ),
+        (
+            w(json!({"format": "int4", "bits": 4})),
+            ErrorCode::Combination,
             "steps.0.quantize.weights.bits",
-            "format, granularity",
+            "only with kmeans",
+        ),
+        (
+            w(json!({"format": "nf4", "granularity": "channel", "huffman": true})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.huffman",
+            "only with kmeans",
+        ),
+        (w(json!({"format": "kmeans", "bits": 9})), ErrorCode::Range, "steps.0.quantize.weights.bits", "from 2 to 8"),
+        (
+            w(json!({"format": "kmeans", "rounding": "adaround"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.rounding",
+            "an integer format, or ternary",
+        ),
+        (
+            w(json!({"format": "int4", "scale": "round"})),
+            ErrorCode::UnknownId,
+            "steps.0.quantize.weights.scale",
+            "float, power-of-two",
+        ),
+        (
+            w(json!({"format": "int4", "scale": "power-of-two", "symmetric": false})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.scale",
+            "a symmetric integer format",
+        ),
+        (
+            w(json!({"format": "ternary", "scale": "power-of-two"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.scale",
+            "a symmetric integer format",
+        ),
+        (
+            w(json!({"format": "mxfp4"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.format",
+            "rows that 32 divides, or another format for fc1",
+        ),
+        (
+            quantize(json!({"weights": {"format": "int4"}, "layers": {"fc2": {"weights": {"format": "nvfp4"}}}})),
+            ErrorCode::Combination,
+            "steps.0.quantize.layers.fc2.weights.format",
+            "rows that 16 divides, or another format for fc2",
+        ),
+        (
+            w(json!({"format": "tq1_0"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.format",
+            "rows that 256 divides",
+        ),
+        (
+            w(json!({"format": "nf4"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.granularity.group",
+            "a divisor of 784",
+        ),
+        (
+            w(json!({"format": "fp4-e2m1", "granularity": {"group": 4}})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.granularity",
+            "an integer format",
+        ),
+        (
+            w(json!({"format": "kmeans", "symmetric": false})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.symmetric",
+            "an integer format",
+        ),
+        (
+            w(json!({"format": "mxfp8", "symmetric": false})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.symmetric",
+            "an integer format",
         ),
         (
             w(json!({"format": "int4", "granularity": {"group": 3}})),
@@ -228,6 +307,49 @@ fn defaults_are_written_out_and_what_a_format_lacks_is_dropped() {
     let whole = canonical(base());
     assert_eq!(whole["data"], json!({"set": "fashion", "split": "test", "count": 10000}));
     assert_eq!((&whole["execution"], &whole["storage"]), (&json!("integer"), &json!("auto")));
+}
+
+#[test]
+fn blocks_and_codebooks_have_no_granularity_and_say_all_they_have() {
+    let recipe = quantize(json!({
+        "weights": {"format": "kmeans", "granularity": "channel", "range": "mse"},
+        "layers": {
+            "fc1": {"weights": {"format": "nvfp4", "granularity": {"group": 4}}},
+            "fc2": {"weights": {"format": "nf4", "granularity": {"group": 20}}},
+            "fc3": {"weights": {"bits": 3, "huffman": true}},
+        },
+    }));
+    let step = &canonical(recipe)["steps"][0]["quantize"];
+    assert_eq!(step["weights"], json!({"format": "kmeans", "bits": 5, "huffman": false}));
+    assert_eq!(step["layers"]["fc1"]["weights"], json!({"format": "nvfp4"}));
+    assert_eq!(step["layers"]["fc2"]["weights"], json!({"format": "nf4", "granularity": {"group": 20}}));
+    assert_eq!(step["layers"]["fc3"]["weights"], json!({"format": "kmeans", "bits": 3, "huffman": true}));
+    let digits = with(|recipe| {
+        recipe["model"] = json!("mlp-digits");
+        let three = json!({"fc3": {"weights": {"format": "mxfp8"}}});
+        recipe["steps"] = json!([{"quantize": {"weights": {"format": "nf4"}, "layers": three}}]);
+    });
+    let once = canonical(digits);
+    let weights = &once["steps"][0]["quantize"]["weights"];
+    assert_eq!(*weights, json!({"format": "nf4", "granularity": {"group": 64}}));
+    assert_eq!(canonical(once.clone()), once);
+}
+
+#[test]
+fn powers_of_two_are_inherited_and_departed_from() {
+    let once = canonical(quantize(json!({
+        "weights": {"format": "int4", "scale": "power-of-two"},
+        "layers": {
+            "fc1": {"weights": {"format": "int8"}},
+            "fc2": {"weights": {"scale": "float"}},
+            "fc3": {"weights": {"format": "ternary"}},
+        },
+    })));
+    let step = &once["steps"][0]["quantize"];
+    assert_eq!(step["weights"]["scale"], json!("power-of-two"));
+    let of = |layer: &str| step["layers"][layer]["weights"].get("scale").cloned();
+    assert_eq!((of("fc1"), of("fc2"), of("fc3")), (Some(json!("power-of-two")), Some(json!("float")), None));
+    assert_eq!(canonical(once.clone()), once);
 }
 
 #[test]

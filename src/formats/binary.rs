@@ -62,6 +62,10 @@ impl Format for Binary {
     fn input_grid(&self, _: f32, high: f32, _: bool) -> Option<InputGrid> {
         Some(InputGrid::signs(usable(high)))
     }
+
+    fn grid(&self, granule: &Granule) -> Option<InputGrid> {
+        Some(InputGrid::signs(granule.scale))
+    }
 }
 
 #[cfg(test)]

@@ -110,7 +110,10 @@ impl Format for Int {
     }
 
     fn input_grid(&self, low: f32, high: f32, symmetric: bool) -> Option<InputGrid> {
-        let granule = self.granule(low, high, symmetric);
+        self.grid(&self.granule(low, high, symmetric))
+    }
+
+    fn grid(&self, granule: &Granule) -> Option<InputGrid> {
         let (first, last) = match granule.zero_point {
             None => (-self.symmetric_high(), self.symmetric_high()),
             Some(zero_point) => (-zero_point, self.asymmetric_high() - zero_point),

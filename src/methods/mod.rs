@@ -5,7 +5,8 @@ mod train;
 
 pub use quantize::{
     ActivationSpec, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES, Granularity,
-    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, TRANSFORMS, Transform, WeightSpec, sensitivity,
+    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS, Transform, WeightSpec,
+    sensitivity,
 };
 pub use train::TrainStep;
 
@@ -92,6 +93,14 @@ pub trait Step {
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError>;
     /// Multiply-adds it will take, about.
     fn macs(&self, network: &Network, library: &Library) -> u64;
+    /// Does to the graph alone what it does to that, for reading an exported network; parameters get any values.
+    ///
+    /// # Errors
+    /// `internal` when the graph does not build, which its parsing rules out.
+    fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
+        let _ = network;
+        Ok(())
+    }
     /// Does it.
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a>;
 }

@@ -1,8 +1,10 @@
 //! Recipes: JSON in, checked and written out with every default; then run to a report.
 
+mod load;
 mod run;
 mod sweep;
 
+pub use load::load;
 pub use run::{Outcome, layers, prepare, run};
 pub use sweep::{Cell, expand};
 

@@ -26,7 +26,7 @@ const RECIPE_TYPES: &str = r#"
 /** How weights are quantized. */
 export interface WeightSpec {
   format: string; granularity?: string | { group: number }; symmetric?: boolean; range?: string;
-  rounding?: string; damping?: number; act_order?: boolean; iterations?: number;
+  bits?: number; huffman?: boolean; scale?: string; rounding?: string; damping?: number; act_order?: boolean; iterations?: number;
 }
 /** How inputs are quantized. */
 export interface ActivationSpec {

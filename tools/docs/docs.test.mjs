@@ -114,12 +114,13 @@ describe("docs/recipe.md", () => {
   const plain = canonicalStep({ quantize: { activations: { format: "int8" } } });
   const rounded = (rounding) => canonicalStep({ quantize: { weights: { ...weights, rounding } } }).weights;
   const [gptq, adaround] = ["gptq", "adaround"].map(rounded);
+  const kmeans = canonicalStep({ quantize: { weights: { format: "kmeans" } } }).weights;
   /** What the engine writes out for each table, and what of it the recipe itself had said. */
   const tables = [
     ["recipe", engine.canonical(BASE), ["version", "model", "seed", "steps", "data"]],
     ["data", engine.canonical(BASE).data, ["set", "count"]],
     ["train", { ...canonicalStep({ train: { optimizer: "sgd" } }), ...canonicalStep({ train: {} }) }, []],
-    ["weights", { ...gptq, ...adaround, ...asked.weights, rounding: "nearest" }, ["format"]],
+    ["weights", { ...gptq, ...adaround, ...kmeans, ...asked.weights, scale: "float", rounding: "nearest" }, ["format"]],
     ["activations", { ...asked.activations, ...plain.activations }, ["format"]],
   ];
 
@@ -155,6 +156,7 @@ describe("docs/recipe.md", () => {
         (value) => withStep({ train: { optimizer: "sgd", [name]: value } }),
       ]),
       ["quantize", "images", (value) => withStep({ quantize: { images: value } })],
+      ["weights", "bits", (value) => withStep({ quantize: { weights: { format: "kmeans", bits: value } } })],
       ["weights", "damping", (value) => withStep({ quantize: { weights: { ...weights, damping: value } } })],
       ["weights", "iterations", (value) => withStep({ quantize: { weights: { ...weights, iterations: value } } })],
       ...["images", "percentile"].map((name) => [
@@ -187,7 +189,7 @@ describe("docs/recipe.md", () => {
       ["train", "schedule", withStep({ train: { schedule: "none" } })],
       ["quantize", "correction", quantize({ correction: "none at all" })],
       ["quantize", "transforms", quantize({ transforms: ["none"] })],
-      ...["format", "granularity", "range", "rounding"].map((name) => [
+      ...["format", "granularity", "range", "scale", "rounding"].map((name) => [
         "weights",
         name,
         quantize({ weights: { ...weights, [name]: "none" } }),
@@ -207,6 +209,7 @@ describe("docs/recipe.md", () => {
       catalog.formats,
       catalog.granularities,
       catalog.ranges,
+      catalog.scales,
       catalog.calibrations,
       catalog.roundings,
       catalog.transforms,
@@ -261,6 +264,7 @@ describe("docs/methods.md", () => {
       catalog.formats,
       catalog.granularities,
       catalog.ranges,
+      catalog.scales,
       catalog.calibrations,
       catalog.roundings,
       catalog.transforms,

@@ -123,10 +123,10 @@ function quantizeOf(choice: Choice, catalog: Catalog): Quantize {
   };
 }
 
-/** One choice per weight format, widest first: what "All widths" runs. Full precision is the plain baseline. */
+/** One choice per weight format of the curve, widest first: what "All widths" runs. Full precision is the plain baseline. */
 export function allWidths(choice: Choice, catalog: Catalog): Choice[] {
   const seen = new Map<string, Choice>();
-  for (const format of weightFormats(catalog)) {
+  for (const format of weightFormats(catalog).filter((entry) => entry.curve)) {
     const cell =
       format.id === FULL_PRECISION ? baselineOf(choice) : normalise({ ...choice, weights: format.id }, catalog);
     seen.set(choiceKey(cell), cell);
@@ -143,10 +143,10 @@ export function weightFormats(catalog: Catalog): Format[] {
     .map(({ format }) => format);
 }
 
-/** One format per number of bits, widest first; `keep` stays in even if another has its width. */
+/** One format of the curve per number of bits, widest first; `keep` stays in even if another has its width. */
 export function widthStops(catalog: Catalog, keep: string): Format[] {
   const stops: Format[] = [];
-  for (const format of weightFormats(catalog)) {
+  for (const format of weightFormats(catalog).filter((entry) => entry.curve || entry.id === keep)) {
     const index = stops.findIndex((stop) => stop.bits === format.bits);
     if (index < 0) stops.push(format);
     else if (format.id === keep) stops[index] = format;

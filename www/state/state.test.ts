@@ -176,9 +176,12 @@ describe("choices", () => {
     expect(normalise({ ...DEFAULT_CHOICE, model: "mlp-digits", count: 1000 }, catalog).count).toBe(0);
   });
 
-  it("run every weight format once, widest first, full precision as the baseline", () => {
+  it("run every weight format of the curve once, widest first, full precision as the baseline", () => {
     const cells = allWidths(DEFAULT_CHOICE, catalog);
-    expect(new Set(cells.map(choiceKey)).size).toBe(weightFormats(catalog).length);
+    expect(new Set(cells.map(choiceKey)).size).toBe(cells.length);
+    expect(cells.map((cell) => cell.weights).join(" ")).toBe(
+      "fp32 fp16 bf16 int16 fp8-e4m3 fp8-e5m2 int8 int7 int6 int5 int4 int3 int2 ternary binary",
+    );
     expect(cells[0]).toEqual(baselineOf(DEFAULT_CHOICE));
     for (const cell of cells.slice(1)) expect(cell.activations).toBe("int8");
   });
@@ -189,6 +192,8 @@ describe("choices", () => {
     expect(new Set(stops.map((format) => format.bits)).size).toBe(stops.length);
     expect(stops[0]?.id).toBe("fp32");
     expect(stops.at(-1)?.id).toBe("binary");
+    expect(widthStops(catalog, "mxfp4").map((format) => format.id)).toContain("mxfp4");
+    expect(widthStops(catalog, "int4").every((format) => format.curve)).toBe(true);
   });
 
   it("have readable codes", () => {

@@ -17,7 +17,9 @@ pub(crate) use spec::for_inputs;
 
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
 pub use sensitivity::{Effect, sensitivity};
-pub use spec::{ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, WeightSpec};
+pub use spec::{
+    ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, SCALES, Scale, WeightSpec,
+};
 
 pub use transform::{TRANSFORMS, Transform};
 
@@ -134,23 +136,28 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
 }
 
 impl QuantizeStep {
-    /// Groups must divide the weights of an output of every layer that has them.
+    /// Groups and blocks must divide the weights of an output of every layer that has them.
     fn check_groups(&self, path: &str, network: &Network) -> Result<(), CoreError> {
         for node in 0..network.graph.nodes().len() {
             let name = &network.graph.nodes()[node].name;
             let (Some(index), Some(spec)) = (network.weight_of(node), self.weights_of(name)) else { continue };
-            let Granularity::Group(size) = spec.granularity else { continue };
+            let Some(size) = spec.group() else { continue };
             let shape = network.parameters[index].latent.shape();
             let each = shape.len() / shape.dims()[0].max(1);
-            if spec.format.scaled() && !each.is_multiple_of(size as usize) {
+            if !each.is_multiple_of(size) {
                 let own = self.layers.get(name).is_some_and(|own| own.weights.is_some());
-                let at = if own { format!(".layers.{name}") } else { String::new() };
-                return Err(CoreError::new(
-                    ErrorCode::Combination,
-                    format!("{path}{at}.weights.granularity.group"),
-                    format!("{size}, and {each} weights per output of {name}"),
-                    format!("a divisor of {each}, or another granularity for {name} under layers"),
-                ));
+                let at = if own { format!("{path}.layers.{name}") } else { path.to_string() };
+                let (at, found, allowed) = if spec.format.block().is_some() {
+                    let found =
+                        format!("{} in blocks of {size}, and {each} weights per output of {name}", spec.format.id());
+                    let allowed = format!("rows that {size} divides, or another format for {name} under layers");
+                    (format!("{at}.weights.format"), found, allowed)
+                } else {
+                    let found = format!("{size}, and {each} weights per output of {name}");
+                    let allowed = format!("a divisor of {each}, or another granularity for {name} under layers");
+                    (format!("{at}.weights.granularity.group"), found, allowed)
+                };
+                return Err(CoreError::new(ErrorCode::Combination, at, found, allowed));
             }
         }
         Ok(())
@@ -219,7 +226,7 @@ impl Step for QuantizeStep {
             let layer = |(name, own): (&String, &Override)| {
                 let mut layer = both(&own.weights, &own.activations);
                 if let (Some(weights), Some(base)) = (&own.weights, &self.weights) {
-                    weights.rounding.write_departure(&base.rounding, weights.format, &mut layer["weights"]);
+                    weights.write_departure(base, &mut layer["weights"]);
                 }
                 (name.clone(), Value::Object(layer))
             };
@@ -252,6 +259,10 @@ impl Step for QuantizeStep {
         let encode = weights * range::MACS_PER_VALUE * if searched { range::STEPS as u64 } else { 1 };
         let informed = if self.informed() { inform::macs(self, network) } else { 0 };
         encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
+    }
+
+    fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
+        self.transforms.iter().try_for_each(|transform| transform.apply(network).map(|_| ()))
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
