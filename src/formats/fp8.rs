@@ -104,6 +104,9 @@ impl Format for Fp8 {
     fn encode(&self, value: f32, granule: &Granule) -> u32 {
         self.nearest(value / granule.scale)
     }
+    fn passes(&self, value: f32, granule: &Granule) -> bool {
+        (value / granule.scale).abs() <= self.most()
+    }
     fn decode(&self, code: u32, granule: &Granule) -> f32 {
         self.value(code) * granule.scale
     }

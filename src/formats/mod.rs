@@ -9,8 +9,10 @@ mod fp8;
 mod int;
 mod packed;
 mod ternary;
+mod weight;
 
 pub use packed::{PackedTensor, Part, PartKind, group_scale};
+pub use weight::{Shares, WeightQuantizer, WeightRule};
 
 use crate::ops::InputGrid;
 
@@ -88,6 +90,16 @@ pub trait Format: Sync {
     /// Element type of the codes in a file: bytes, unless the format is a type that files know.
     fn dtype(&self) -> safetensors::Dtype {
         safetensors::Dtype::U8
+    }
+    /// Whether a straight-through estimator lets the gradient by the rounded value through to `value`: it lies inside the clip
+    /// range (Bengio et al. 2013, arXiv 1308.3432; Jacob et al. 2018). Formats that do not clip let everything through.
+    fn passes(&self, value: f32, granule: &Granule) -> bool {
+        let _ = (value, granule);
+        true
+    }
+    /// What training keeps the magnitude of latent values at, if anything.
+    fn latent_bound(&self) -> Option<f32> {
+        None
     }
     /// The grid for inputs in `low..=high`, for formats that inputs may have. `binary` takes their mean magnitude as `high`.
     fn input_grid(&self, low: f32, high: f32, symmetric: bool) -> Option<InputGrid> {

@@ -145,7 +145,7 @@ impl Plan {
         arithmetic: &[LayerArithmetic],
         kept: &[bool],
     ) -> Result<Self, GraphError> {
-        let layers = prepare(graph, params, arithmetic, false)?;
+        let layers = prepare(graph, params, arithmetic, |_| false)?;
         let (steps, buffers) = schedule(graph, &layers, kept);
         let made = std::iter::once(0).chain(steps.iter().map(|step| step.output));
         let blocks = made.map(|value| vec![0.0; graph.shapes()[value].len() * LANES]).collect();
@@ -247,7 +247,7 @@ impl Plan {
     }
 }
 
-/// Prepares the layers of a graph; `training` for those that will also run backward.
+/// Prepares the layers of a graph; `goes_back` says whose gradients by their inputs will be asked for.
 ///
 /// # Errors
 /// [`GraphError`] naming the node whose parameters do not fit.
@@ -255,7 +255,7 @@ pub(crate) fn prepare(
     graph: &Graph,
     params: &[&Tensor],
     arithmetic: &[LayerArithmetic],
-    training: bool,
+    goes_back: impl Fn(usize) -> bool,
 ) -> Result<Vec<Box<dyn Layer>>, GraphError> {
     graph
         .nodes()
@@ -264,9 +264,7 @@ pub(crate) fn prepare(
         .map(|(i, node)| {
             let tensors = &params[node.first_param..node.first_param + node.params.len()];
             let arithmetic = arithmetic.get(i).map_or(Arithmetic::Float, LayerArithmetic::borrow);
-            // Nothing asks for gradients by the graph's input.
-            let training = training && node.inputs.iter().any(|&id| id != ValueId::INPUT);
-            let layer_params = LayerParams { tensors, arithmetic, training };
+            let layer_params = LayerParams { tensors, arithmetic, training: goes_back(i) };
             let prepared = node.op.prepare(&graph.input_shapes(node), &layer_params);
             prepared.map_err(|error| GraphError { node: node.name.clone(), error })
         })

@@ -3,9 +3,8 @@
 use super::rounding::{self, RoundingSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
-use crate::formats::{FORMATS, Family, Format, Granule, PackedTensor};
+use crate::formats::{FORMATS, Family, Format};
 use crate::methods::{Choice, choose, id_of, ids};
-use crate::tensor::{Tensor, TensorError};
 use serde_json::{Value, json};
 
 /// How many values share a scale.
@@ -26,6 +25,8 @@ pub enum Range {
     Minmax,
     /// The range with the least squared error, of a hundred.
     Mse,
+    /// The scale is the mean magnitude, and what is above half of it is not 0; for ternary alone.
+    Absmean,
 }
 
 /// How the range of an input is chosen from what calibration saw.
@@ -53,7 +54,14 @@ pub static GRANULARITIES: &[Choice<Granularity>] = &[
 pub static RANGES: &[Choice<Range>] = &[
     Choice { value: Range::Minmax, id: "minmax", code: "x", source: "Jacob et al. 2018, arXiv 1712.05877" },
     Choice { value: Range::Mse, id: "mse", code: "m", source: "Nagel et al. 2021, arXiv 2106.08295" },
+    Choice { value: Range::Absmean, id: "absmean", code: "b", source: "Ma et al. 2024, arXiv 2402.17764" },
 ];
+
+/// The ranges that a format's weights may have.
+pub(crate) fn ranges_of(format: &dyn Format) -> impl Iterator<Item = &'static Choice<Range>> {
+    let ternary = format.family() == Family::Ternary;
+    RANGES.iter().filter(move |choice| ternary || choice.value != Range::Absmean)
+}
 
 /// Every calibration.
 pub static CALIBRATIONS: &[Choice<Calibration>] = &[
@@ -140,17 +148,6 @@ impl WeightSpec {
         self.rounding.write(&mut value);
         value
     }
-
-    /// Encodes a weight on these granules, which are those of the spec's granularity.
-    ///
-    /// # Errors
-    /// [`TensorError::Length`] when the granules do not divide the values.
-    pub fn pack(&self, weight: &Tensor, granules: Vec<Granule>) -> Result<PackedTensor, TensorError> {
-        match self.granularity {
-            Granularity::Group(_) if self.format.scaled() => PackedTensor::grouped(self.format, weight, granules),
-            _ => PackedTensor::new(self.format, weight, granules),
-        }
-    }
 }
 
 impl ActivationSpec {
@@ -234,17 +231,23 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
     };
     let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
+    let range_path = fields.at("range");
     let range = fields.id("range", &ids(RANGES), |id| choose(RANGES, id))?;
     let rounding = rounding::parse(&mut fields, base.map(|b| &b.rounding), format)?;
     fields.finish()?;
     check_symmetric(format, symmetric, symmetric_path)?;
+    let suits = |range: &Range| ranges_of(format).any(|choice| choice.value == *range);
+    if range.is_some_and(|range| format.ranged() && !suits(&range)) {
+        let found = format!("absmean with {}", format.id());
+        return Err(CoreError::new(ErrorCode::Combination, range_path, found, "only with ternary"));
+    }
     Ok(WeightSpec {
         format,
         granularity: granularity
             .or(base.map(|b| b.granularity).filter(|g| groups(format) || !matches!(g, Granularity::Group(_))))
             .unwrap_or(Granularity::Channel),
         symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric(),
-        range: range.or(base.map(|b| b.range)).unwrap_or(Range::Minmax),
+        range: range.or(base.map(|b| b.range)).filter(suits).unwrap_or(Range::Minmax),
         rounding,
     })
 }
