@@ -3,7 +3,9 @@
 use crate::data::{AssetRef, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{FORMATS, Family, Format};
-use crate::methods::{CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs};
+use crate::methods::{
+    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, RANGES, ROUNDINGS, TRANSFORMS, for_inputs, ranges_of,
+};
 use crate::models::{self, MODELS};
 use crate::recipe::MOST_SEED;
 use crate::report::{ENGINE, NUMERICS};
@@ -111,6 +113,8 @@ pub struct FormatInfo {
     pub asymmetric: bool,
     /// Whether the choice of range matters.
     pub ranged: bool,
+    /// Ids of the ranges that its weights may have.
+    pub ranges: Vec<String>,
     /// The paper or standard.
     pub source: String,
 }
@@ -153,6 +157,8 @@ pub struct Catalog {
     pub transforms: Vec<ChoiceInfo>,
     /// What is done to biases after rounding.
     pub corrections: Vec<ChoiceInfo>,
+    /// How gradients pass what is rounded.
+    pub estimators: Vec<ChoiceInfo>,
     /// Least and greatest values of numbers, by name.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, [number, number]>"))]
     pub limits: BTreeMap<String, [f64; 2]>,
@@ -174,6 +180,7 @@ fn format_info(format: &dyn Format) -> FormatInfo {
         scaled: format.scaled(),
         asymmetric: format.asymmetric(),
         ranged: format.ranged(),
+        ranges: ranges_of(format).map(|choice| choice.id.to_string()).collect(),
         source: format.source().into(),
     }
 }
@@ -235,6 +242,8 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
         ("quantize.images", [1.0, 1024.0]),
+        ("train.clip_decay", [0.0, 1.0]),
+        ("train.epochs", [1.0, 200.0]),
         ("weights.damping", [0.0001, 1.0]),
         ("weights.iterations", [100.0, 20_000.0]),
     ];
@@ -250,6 +259,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         roundings: choices(ROUNDINGS),
         transforms: choices(TRANSFORMS),
         corrections: choices(CORRECTIONS),
+        estimators: choices(ESTIMATORS),
         limits: limits.into_iter().map(|(name, range)| (name.to_string(), range)).collect(),
     })
 }

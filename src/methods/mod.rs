@@ -7,9 +7,9 @@ pub use quantize::{
     ActivationSpec, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES, Granularity,
     QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, TRANSFORMS, Transform, WeightSpec, sensitivity,
 };
-pub use train::TrainStep;
+pub use train::{ESTIMATORS, TrainStep};
 
-pub(crate) use quantize::for_inputs;
+pub(crate) use quantize::{for_inputs, ranges_of};
 
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;

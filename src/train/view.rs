@@ -394,3 +394,6 @@ fn weight_view(
     };
     (WeightView { quantizer: quantizer.clone(), granules, len, scales }, own)
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,7 @@ export interface QuantizeStep {
 export interface TrainStep {
   epochs?: number; batch?: number; optimizer?: string; lr?: number; momentum?: number; schedule?: string;
   weight_decay?: number; flip?: boolean; shift?: number; set?: string;
+  estimator?: string; clip_decay?: number;
 }
 /** A recipe, version 1; canonical recipes have every default written out. */
 export interface Recipe {

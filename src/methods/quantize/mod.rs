@@ -13,7 +13,7 @@ mod spec;
 mod transform;
 mod windows;
 
-pub(crate) use spec::for_inputs;
+pub(crate) use spec::{for_inputs, ranges_of};
 
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
 pub use sensitivity::{Effect, sensitivity};
