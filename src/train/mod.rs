@@ -110,6 +110,7 @@ pub async fn train(
 ) -> Result<Vec<f64>, CoreError> {
     let Training { ctx, graph, images, options, seed, key, resume } = training;
     ctx.enter(Phase::Train);
+    ctx.clear_losses();
     let count = network_parameters.len();
     network_parameters.extend_from_slice(view.own());
     let parameters = network_parameters.as_mut_slice();
@@ -139,6 +140,7 @@ pub async fn train(
         let mut gradients = backprop_in(ctx, graph, &seen, view.inputs(), batch, &mut workspace).await?;
         view.backward(parameters, &mut gradients)?;
         at.epoch_loss += gradients.loss;
+        ctx.report_loss(gradients.loss / (chosen.len() * images.positions()) as f64);
         if options.weight_decay > 0.0 {
             let untrained = |i: usize| gradients.statistics.iter().any(|(untrained, _)| *untrained == i);
             let pairs = gradients.parameters.iter_mut().zip(&parameters[..count]).enumerate();
