@@ -244,9 +244,9 @@ mod tests {
         let context = Context::new(1);
         (0..1000).for_each(|i| context.report_loss(f64::from(i)));
         let losses = context.losses();
-        // 1000 values, 16 to a point; the last 8 wait for more.
-        assert_eq!(losses.len(), 62);
-        assert!(losses.iter().enumerate().all(|(i, &loss)| loss == 16.0 * i as f32 + 7.5), "{losses:?}");
+        // Full after 128, 256 and 512 values: 8 to a point since then.
+        assert_eq!(losses.len(), 125);
+        assert!(losses.iter().enumerate().all(|(i, &loss)| loss == 8.0 * i as f32 + 3.5), "{losses:?}");
         context.clear_losses();
         assert!(context.losses().is_empty());
     }
