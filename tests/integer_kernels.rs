@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use featherweight::kernels::conv::ConvShape;
-use featherweight::kernels::integer::{Buffers, Integer, Layout, Packed, Steps, TILE_ROWS};
+use featherweight::kernels::integer::{Buffers, Choice, Integer, Layout, Packed, Steps, TILE_ROWS};
 use featherweight::kernels::{Plain, Rescale, reference};
 use featherweight::math::round_ties_even;
 use featherweight::rng::Rng;
@@ -53,7 +53,7 @@ fn check(
     weights: (i32, i32),
     codes: (i32, i32),
     extreme: bool,
-    quads: bool,
+    choice: Choice,
 ) -> &'static str {
     let what = format!("{shape:?}, weights {weights:?}, codes {codes:?}");
     shape.check().unwrap();
@@ -64,7 +64,7 @@ fn check(
     let scale: Vec<f32> = (0..shape.out_channels).map(|row| 0.25 + row as f32).collect();
     let block: Vec<f32> = (0..size).flat_map(|i| images.iter().map(move |image| image[i] as f32 * 0.5)).collect();
     let steps = Steps { scale: 0.5, low: codes.0.min(0), high: codes.1.max(0) };
-    let layer = Integer::new(shape, steps, &weights, quads).unwrap();
+    let layer = Integer::new(shape, steps, &weights, choice).unwrap();
     let [_, height, width] = shape.output();
     let mut buffers = Buffers::default();
     for _ in 0..2 {
@@ -97,7 +97,9 @@ fn linear_layers_are_exact_at_every_edge() {
         for k in [1, 2, 3, 4, 5, 6, 7, 8, 9, 33, 128] {
             for weights in WEIGHTS {
                 for codes in [(0, 127), (-127, 127), (-255, 255)] {
-                    check(&mut rng, linear(k, rows), weights, codes, k % 2 == 0, true);
+                    for choice in [Choice::Quads, Choice::Split] {
+                        check(&mut rng, linear(k, rows), weights, codes, k % 2 == 0, choice);
+                    }
                 }
             }
         }
@@ -135,8 +137,8 @@ fn convolutions_are_exact_at_every_edge() {
     for (i, shape) in shapes.into_iter().enumerate() {
         for weights in [WEIGHTS[i % WEIGHTS.len()], (-127, 127)] {
             for codes in [(0, 127), (-100, 127), (-3, 252)] {
-                for quads in [true, false] {
-                    check(&mut rng, shape, weights, codes, i % 3 == 0, quads);
+                for choice in [Choice::Pairs, Choice::Quads, Choice::Split] {
+                    check(&mut rng, shape, weights, codes, i % 3 == 0, choice);
                 }
             }
         }
@@ -148,28 +150,40 @@ fn long_sums_of_the_ends_of_the_ranges_neither_saturate_nor_wrap() {
     let mut rng = Rng::stream(3, "integer", 0);
     let k = 4096;
     for (weights, codes) in [(-128, -128), (-128, 127), (127, 127), (127, -128), (-255, 255), (-8, 127)] {
-        let id = check(&mut rng, linear(k, 5), (weights, weights), (codes, codes), true, true);
+        let id = check(&mut rng, linear(k, 5), (weights, weights), (codes, codes), true, Choice::Quads);
         assert_eq!(id.contains("quads"), (0..=127).contains(&codes) && weights >= -128, "{weights} {codes}: {id}");
     }
+    // The longest bursts that fit 16 bits, at both ends.
+    for weight in [1, -1, 7, -8, 15, -16, 31, -32] {
+        let id = check(&mut rng, linear(k, 5), (weight, weight), (127, 127), true, Choice::Split);
+        assert!(id.ends_with("-burst"), "{weight}: {id}");
+    }
+    let id = check(&mut rng, linear(k, 5), (-128, -128), (127, 127), true, Choice::Split);
+    assert!(id.ends_with("-split"), "{id}");
     // One product of i16 pairs at its largest: 2 · 32767².
-    check(&mut rng, linear(1, 1), (32767, 32767), (32767, 32767), true, true);
+    check(&mut rng, linear(1, 1), (32767, 32767), (32767, 32767), true, Choice::Quads);
 }
 
 #[test]
 fn the_kernel_follows_weights_and_inputs() {
     let mut rng = Rng::stream(4, "integer", 0);
-    let mut id = |weights, codes, quads| check(&mut rng, linear(40, 8), weights, codes, true, quads);
-    assert!(id((-1, 1), (0, 127), true).ends_with("-i2i8i32-quads"));
-    assert!(id((-7, 7), (0, 127), true).ends_with("-i4i8i32-quads"));
-    assert!(id((-127, 127), (0, 127), true).ends_with("-i8i8i32-quads"));
-    assert!(id((-127, 127), (0, 127), false).ends_with("-i8i16i32-pairs"));
-    assert!(id((-7, 7), (-127, 127), true).ends_with("-i4i16i32-pairs"), "after a negative code");
-    assert!(id((0, 255), (0, 255), true).ends_with("-i8i16i32-pairs"));
-    assert!(id((-300, 255), (-127, 127), true).ends_with("-i16i16i32-pairs"));
+    let mut id = |weights, codes, choice| check(&mut rng, linear(40, 8), weights, codes, true, choice);
+    let (pairs, quads, split) = (Choice::Pairs, Choice::Quads, Choice::Split);
+    assert!(id((-1, 1), (0, 127), quads).ends_with("-i2i8i32-quads"));
+    assert!(id((-7, 7), (0, 127), quads).ends_with("-i4i8i32-quads"));
+    assert!(id((-127, 127), (0, 127), quads).ends_with("-i8i8i32-quads"));
+    assert!(id((-127, 127), (0, 127), pairs).ends_with("-i8i16i32-pairs"));
+    assert!(id((-7, 7), (-127, 127), quads).ends_with("-i4i16i32-pairs"), "after a negative code");
+    assert!(id((0, 255), (0, 255), quads).ends_with("-i8i16i32-pairs"));
+    assert!(id((-300, 255), (-127, 127), quads).ends_with("-i16i16i32-pairs"));
+    assert!(id((-7, 7), (0, 127), split).ends_with("-i4i8i16-burst"));
+    assert!(id((-31, 31), (0, 127), split).ends_with("-i8i8i16-burst"));
+    assert!(id((-63, 63), (0, 127), split).ends_with("-i8i8i32-split"));
+    assert!(id((-7, 7), (-127, 127), split).ends_with("-i4i16i32-pairs"), "after a negative code");
     let steps = Steps { scale: 1.0, low: -65535, high: 65535 };
-    assert!(Integer::new(linear(1, 1), steps, &[1], true).is_none());
+    assert!(Integer::new(linear(1, 1), steps, &[1], Choice::Quads).is_none());
     let steps = Steps { low: 0, high: 1, ..steps };
-    assert!(Integer::new(linear(1, 1), steps, &[70000], true).is_none());
+    assert!(Integer::new(linear(1, 1), steps, &[70000], Choice::Quads).is_none());
 }
 
 #[test]
@@ -208,7 +222,7 @@ fn codes_are_those_of_the_grid() {
     block[9] = f32::INFINITY;
     let layout = Layout::<I8Quads>::new(shape);
     let mut out = Vec::new();
-    assert!(layout.arrange(&steps, &block, &mut out));
+    assert!(layout.arrange_blocks(&steps, &[&block], &mut out));
     for (i, &value) in block.iter().enumerate() {
         let (channel, position, lane) = (i / LANES / 12, i / LANES % 12, i % LANES);
         let word = out[(position * layout.depth + channel / 4) * LANES + lane];
@@ -216,5 +230,5 @@ fn codes_are_those_of_the_grid() {
         assert_eq!(i32::from(word.to_le_bytes()[channel % 4] as i8), code, "{value}");
     }
     block.iter_mut().for_each(|v| *v = v.abs());
-    assert!(!layout.arrange(&steps, &block, &mut out));
+    assert!(!layout.arrange_blocks(&steps, &[&block], &mut out));
 }

@@ -91,9 +91,17 @@ impl Images {
     /// Writes up to eight items into the lanes of a block, pixels as values from 0 to 1 and characters as their numbers;
     /// unused lanes become 0.
     pub fn fill(&self, indices: impl Iterator<Item = usize>, block: &mut [f32]) {
+        let items: Vec<&[u8]> = indices.take(LANES).map(|index| self.pixels(index)).collect();
+        if let Ok(items) = <[&[u8]; LANES]>::try_from(items.as_slice()) {
+            // A vector at a time, so that nothing is written twice.
+            for (i, lanes) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                *lanes = items.map(|item| self.unit[usize::from(item[i])]);
+            }
+            return;
+        }
         block.fill(0.0);
-        for (lane, index) in indices.take(LANES).enumerate() {
-            fill_lane(self.pixels(index), &self.unit, lane, block);
+        for (lane, item) in items.into_iter().enumerate() {
+            fill_lane(item, &self.unit, lane, block);
         }
     }
 }

@@ -60,27 +60,33 @@ pub async fn evaluate(ctx: &Context, plan: &mut Plan, images: &Images) -> Evalua
     ctx.enter(Phase::Evaluate);
     let (mut predictions, mut loss, mut correct) = (Vec::with_capacity(images.len()), 0.0, 0);
     let mut hash = Sha256::new();
-    for first in (0..images.len()).step_by(LANES) {
-        let count = LANES.min(images.len() - first);
-        images.fill(first..first + count, plan.input());
-        let labels: Vec<u8> = (first..first + count).flat_map(|i| images.labels(i)).copied().collect();
-        let macs = plan.block_macs();
-        let logits = plan.run();
-        let mut bytes = Vec::with_capacity(logits.len() * 4);
-        for lane in 0..count {
-            for class in logits.as_chunks::<LANES>().0 {
-                bytes.extend_from_slice(&canonical_nan(class[lane]).to_le_bytes());
+    for first in (0..images.len()).step_by(LANES * plan.width()) {
+        let last = images.len().min(first + LANES * plan.width());
+        let starts: Vec<usize> = (first..last).step_by(LANES).collect();
+        let end = |start: usize| last.min(start + LANES);
+        for (block, &start) in starts.iter().enumerate() {
+            images.fill(start..end(start), plan.input_block(block));
+        }
+        plan.run_blocks(starts.len());
+        for (block, &start) in starts.iter().enumerate() {
+            let logits = plan.output_block(block);
+            let labels: Vec<u8> = (start..end(start)).flat_map(|i| images.labels(i)).copied().collect();
+            let mut bytes = Vec::with_capacity(logits.len() * 4);
+            for lane in 0..end(start) - start {
+                for class in logits.as_chunks::<LANES>().0 {
+                    bytes.extend_from_slice(&canonical_nan(class[lane]).to_le_bytes());
+                }
+            }
+            hash.update(&bytes);
+            let losses = softmax_cross_entropy(logits, &labels, images.positions(), labels.len(), None);
+            for (image, label) in losses.iter().zip(&labels) {
+                predictions.push(image.prediction);
+                correct += u32::from(image.prediction == *label);
+                loss += f64::from(image.loss);
             }
         }
-        let losses = softmax_cross_entropy(logits, &labels, images.positions(), labels.len(), None);
-        for (image, label) in losses.iter().zip(&labels) {
-            predictions.push(image.prediction);
-            correct += u32::from(image.prediction == *label);
-            loss += f64::from(image.loss);
-        }
-        hash.update(&bytes);
         ctx.report_partial(correct, predictions.len() as u32);
-        ctx.tick(macs).await;
+        ctx.tick(plan.block_macs() * starts.len() as u64).await;
     }
     let total = predictions.len() as u32;
     let accuracy = Accuracy {

@@ -1,6 +1,7 @@
 //! Inference: layers prepared once, run block by block.
 
 use super::{Graph, GraphError, ValueId};
+use crate::kernels::RowSink;
 use crate::ops::{Arithmetic, Finish, InputGrid, Layer, LayerParams, RowStep, Scratch, Tail};
 use crate::simd::LANES;
 use crate::tensor::Tensor;
@@ -60,11 +61,40 @@ pub struct Plan {
     steps: Vec<Step>,
     /// The buffer of each value; `None` for those inside a tail.
     buffers: Vec<Option<usize>>,
-    blocks: Vec<Vec<f32>>,
+    values: Vec<Blocks>,
+    /// Blocks that one run may hold.
+    width: usize,
     scratch: Scratch,
-    rows: Vec<f32>,
+    rows: Vec<Vec<f32>>,
     single: Option<Single>,
 }
+
+/// A value of one or more blocks. Where there are fewer than the plan is wide, blocks take turns.
+struct Blocks {
+    data: Vec<f32>,
+    /// Numbers of one block.
+    len: usize,
+}
+
+impl Blocks {
+    fn range(&self, block: usize) -> std::ops::Range<usize> {
+        let start = block * self.len % self.data.len().max(1);
+        start..start + self.len
+    }
+
+    fn get(&self, block: usize) -> &[f32] {
+        &self.data[self.range(block)]
+    }
+
+    fn get_mut(&mut self, block: usize) -> &mut [f32] {
+        let range = self.range(block);
+        &mut self.data[range]
+    }
+}
+
+/// Most blocks of one run, and most multiply-adds: a run must not keep the caller waiting.
+const MOST_BLOCKS: usize = 8;
+const MOST_MACS: u64 = 80_000_000;
 
 /// What a single image needs: plain values of every node, and how to do without a block.
 struct Single {
@@ -147,15 +177,39 @@ impl Plan {
     ) -> Result<Self, GraphError> {
         let layers = prepare(graph, params, arithmetic, |_| false)?;
         let (steps, buffers) = schedule(graph, &layers, kept);
+        let wide = |step: &Step| layers[step.node].takes_blocks();
+        let width = match (MOST_MACS / (graph.macs() * LANES as u64).max(1)) as usize {
+            fit if kept.is_empty() && steps.iter().any(wide) => fit.clamp(1, MOST_BLOCKS),
+            _ => 1,
+        };
+        // What a step of several blocks reads or makes stands there for all of them, and so do input and output.
+        let output = buffers.last().copied().flatten();
+        let alone = |i: usize| {
+            let read = |step: &Step| step.inputs.iter().chain(&step.others).any(|&id| buffers[id] == Some(i));
+            let made = i > 0 && wide(&steps[i - 1]);
+            i > 0 && Some(i) != output && !made && !steps.iter().any(|step| wide(step) && read(step))
+        };
         let made = std::iter::once(0).chain(steps.iter().map(|step| step.output));
-        let blocks = made.map(|value| vec![0.0; graph.shapes()[value].len() * LANES]).collect();
-        let graph = Rc::clone(graph);
-        Ok(Self { graph, layers, steps, buffers, blocks, scratch: Scratch::default(), rows: Vec::new(), single: None })
+        let sizes = made.map(|value| graph.shapes()[value].len() * LANES);
+        let hold = |(i, len)| Blocks { data: vec![0.0; if alone(i) { len } else { len * width }], len };
+        let values = sizes.enumerate().map(hold).collect();
+        let (graph, rows) = (Rc::clone(graph), vec![Vec::new(); width]);
+        Ok(Self { graph, layers, steps, buffers, values, width, scratch: Scratch::default(), rows, single: None })
+    }
+
+    /// Blocks that [`Plan::run_blocks`] may be given at once: more than one where that is faster.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     /// Where to write the next input: `[feature][lane]`.
     pub fn input(&mut self) -> &mut [f32] {
-        &mut self.blocks[0]
+        self.input_block(0)
+    }
+
+    /// Where to write block `block` of the next input, for one of [`Plan::width`].
+    pub fn input_block(&mut self, block: usize) -> &mut [f32] {
+        self.values[0].get_mut(block)
     }
 
     /// The graph it runs.
@@ -170,17 +224,36 @@ impl Plan {
 
     /// Runs the block in [`Plan::input`] and returns the output, `[feature][lane]`.
     pub fn run(&mut self) -> &[f32] {
-        for step in 0..self.steps.len() {
-            self.run_step(step);
+        self.run_blocks(1);
+        self.output_block(0)
+    }
+
+    /// Runs the first `count` blocks of the input, at most [`Plan::width`]. Bits are those of one after the other.
+    pub fn run_blocks(&mut self, count: usize) {
+        let mut first = 0;
+        while first < self.steps.len() {
+            let wide = |step: &Step| self.layers[step.node].takes_blocks();
+            let alone = self.steps[first..].iter().take_while(|step| !wide(step)).count();
+            for block in 0..count {
+                (first..first + alone).for_each(|step| self.run_at(step, block));
+            }
+            first += alone;
+            if first < self.steps.len() {
+                self.run_wide(first, count);
+                first += 1;
+            }
         }
-        let output = self.buffers.last().copied().flatten().unwrap_or(0);
-        &self.blocks[output]
+    }
+
+    /// Block `block` of the newest output, `[feature][lane]`.
+    pub fn output_block(&self, block: usize) -> &[f32] {
+        self.values[self.buffers.last().copied().flatten().unwrap_or(0)].get(block)
     }
 
     /// The newest output of node `node`, `[feature][lane]`; `None` where it was only ever rows of a tail (see
     /// [`Plan::keeping`]).
     pub fn node_output(&self, node: usize) -> Option<&[f32]> {
-        self.buffers[node + 1].map(|buffer| self.blocks[buffer].as_slice())
+        self.buffers[node + 1].map(|buffer| self.values[buffer].get(0))
     }
 
     /// What [`Plan::run_step`] does, in order: the nodes that each step covers, the first of which gives its name.
@@ -190,21 +263,41 @@ impl Plan {
 
     /// Runs one step of [`Plan::steps`] alone, on the values that the last run left, so that it can be timed.
     pub fn run_step(&mut self, step: usize) {
-        let i = step;
-        let step = &self.steps[i];
-        // Block 0 is the input, block i + 1 what step i makes.
-        let (earlier, rest) = self.blocks.split_at_mut(i + 1);
-        let value = |&id: &usize| self.buffers[id].map_or(&[][..], |at| earlier[at].as_slice());
+        self.run_at(step, 0);
+    }
+
+    fn run_at(&mut self, step: usize, block: usize) {
+        // Value 0 is the input, value i + 1 what step i makes.
+        let (earlier, rest) = self.values.split_at_mut(step + 1);
+        let step = &self.steps[step];
+        let value = |&id: &usize| self.buffers[id].map_or(&[][..], |at| earlier[at].get(block));
         let inputs: Vec<&[f32]> = step.inputs.iter().map(value).collect();
-        let (layer, out) = (&self.layers[step.node], &mut rest[0]);
+        let (layer, out) = (&self.layers[step.node], rest[0].get_mut(block));
         match &step.tail {
             Some(tail) if !tail.is_empty() => {
                 let others: Vec<&[f32]> = step.others.iter().map(value).collect();
-                let mut finish = Finish { tail, others: &others, out, rows: &mut self.rows };
+                let mut finish = Finish { tail, others: &others, out, rows: &mut self.rows[0] };
                 layer.forward_rows(inputs[0], &mut finish, &mut self.scratch);
             }
             _ => layer.forward(&inputs, out, &mut self.scratch),
         }
+    }
+
+    /// A step whose layer takes several blocks.
+    fn run_wide(&mut self, step: usize, count: usize) {
+        let (earlier, rest) = self.values.split_at_mut(step + 1);
+        let step = &self.steps[step];
+        let Some(tail) = &step.tail else { return };
+        let value = |id: usize, block: usize| self.buffers[id].map_or(&[][..], |at| earlier[at].get(block));
+        let inputs: Vec<&[f32]> = (0..count).map(|block| value(step.inputs[0], block)).collect();
+        let others: Vec<Vec<&[f32]>> =
+            (0..count).map(|block| step.others.iter().map(|&id| value(id, block)).collect()).collect();
+        let len = rest[0].len;
+        let parts = rest[0].data.chunks_exact_mut(len).zip(&others).zip(&mut self.rows);
+        let mut finish: Vec<Finish<'_>> =
+            parts.take(count).map(|((out, others), rows)| Finish { tail, others, out, rows }).collect();
+        let mut sinks: Vec<&mut dyn RowSink> = finish.iter_mut().map(|each| each as &mut dyn RowSink).collect();
+        self.layers[step.node].forward_blocks(&inputs, &mut sinks, &mut self.scratch);
     }
 
     /// The integer kernel of every node, where it runs one.
@@ -243,7 +336,7 @@ impl Plan {
     /// of a tail (see [`Plan::keeping`]).
     pub fn node_input(&self, node: usize) -> Option<&[f32]> {
         let buffer = self.buffers[self.graph.nodes()[node].inputs[0].index()]?;
-        Some(&self.blocks[buffer])
+        Some(self.values[buffer].get(0))
     }
 }
 
@@ -276,6 +369,39 @@ mod tests {
     use crate::models::{Execution, MODELS, Network};
     use crate::rng::Rng;
     use crate::simd::LANES;
+
+    #[test]
+    fn several_blocks_at_once_give_the_bits_of_one_after_the_other() {
+        for id in ["lenet300-fashion", "lenet5-fashion", "mlp-digits"] {
+            let mut network = Network::random(crate::models::find(id).unwrap(), 3).unwrap();
+            let int8 = crate::formats::find("int8").unwrap();
+            for node in 0..network.graph.nodes().len() {
+                let Some(weight) = network.weight_of(node) else { continue };
+                let latent = network.parameters[weight].latent.clone();
+                let granules = vec![int8.fit(latent.data(), true)];
+                network.parameters[weight].packed =
+                    Some(crate::formats::PackedTensor::new(int8, &latent, granules).unwrap());
+                let grid = int8.input_grid(-2.0, 2.0, true).unwrap();
+                network.inputs[node] = Some(crate::models::InputQuantizer { format: int8, grid });
+            }
+            let mut wide = network.plan(Execution::Integer).unwrap();
+            let mut narrow = network.plan(Execution::Integer).unwrap();
+            assert!(wide.width() > 1, "{id}");
+            let mut rng = Rng::stream(5, "plan", 0);
+            for count in [wide.width(), 1, wide.width() - 1] {
+                for block in 0..count {
+                    wide.input_block(block).iter_mut().for_each(|v| *v = rng.uniform(-1.0, 1.0));
+                }
+                wide.run_blocks(count);
+                for block in 0..count {
+                    let input = wide.input_block(block).to_vec();
+                    narrow.input().copy_from_slice(&input);
+                    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+                    assert_eq!(bits(wide.output_block(block)), bits(narrow.run()), "{id}, {block} of {count}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn fused_and_separate_layers_give_the_same_bits_for_every_model() {

@@ -252,9 +252,9 @@ fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
             // A position past the last one repeats it; its sum is not written.
             let load = |here: &[[V::Scalar; LANES]]| C::load(&|j: usize| V::load(&here[j.min(count - 1) * stride]), 0);
             if whole && whole_rows {
-                for (weights, here) in weights.iter().zip(pass.offsets.slices(&x[corner..], reach)) {
+                pass.offsets.visit(weights, &x[corner..], reach, |weights, here| {
                     sums = sums.add_scaled(weights, 0, load(here));
-                }
+                });
             } else {
                 // Runs of taps without a gap: those of a channel's rows that lie inside, or of one row.
                 let (x_low, x_high) = inside(window_x, stride, pass.before[1], kernel_width, width);

@@ -3,7 +3,7 @@
 use super::pack::{Packed, Tile};
 use super::registers::{Columns, N1, N2, N3, N4, N5, N6, N7, N8, Rows};
 use super::{Epilogue, Plain, RowSink};
-use crate::simd::{ACCUMULATORS, LANES, Lane};
+use crate::simd::{ACCUMULATORS, LANES, Lane, side_by_side};
 
 /// Most rows of one tile.
 pub const TILE_ROWS: usize = ACCUMULATORS;
@@ -53,8 +53,8 @@ fn rows<V: Lane, const ROWS: usize, R: Rows<V, N1<V>>>(
 ) {
     const { assert!(R::LEN == ROWS) };
     let mut sums = R::zero();
-    for (weights, x) in weights.as_chunks::<ROWS>().0.iter().zip(x.as_chunks::<LANES>().0) {
+    side_by_side(weights.as_chunks::<ROWS>().0, x.as_chunks::<LANES>().0, |weights, x| {
         sums = sums.add_scaled(weights, 0, N1::load(&|_| V::load(x), 0));
-    }
+    });
     sums.each(0, &mut |row, _, sum| epilogue.write(tile.first + row, sum, &mut out[row]));
 }

@@ -43,6 +43,8 @@ pub trait Columns<V: Lane>: Copy {
     fn add_scaled(self, weight: V, x: Self) -> Self;
     /// `self + source(index…) · x`, vector by vector.
     fn add_products(self, source: &impl Fn(usize) -> V, index: usize, x: V) -> Self;
+    /// [`Lane::absorb`], vector by vector.
+    fn absorb(self, part: Self) -> Self;
     /// Calls `visit(index, vector)` for each.
     fn each(self, index: usize, visit: &mut impl FnMut(usize, V));
 }
@@ -63,6 +65,10 @@ impl<V: Lane> Columns<V> for End {
     }
     #[inline(always)]
     fn add_products(self, _: &impl Fn(usize) -> V, _: usize, _: V) -> Self {
+        End
+    }
+    #[inline(always)]
+    fn absorb(self, _: Self) -> Self {
         End
     }
     #[inline(always)]
@@ -88,6 +94,10 @@ impl<V: Lane, T: Columns<V>> Columns<V> for Pair<V, T> {
         Pair(self.0.add(source(index).mul(x)), self.1.add_products(source, index + 1, x))
     }
     #[inline(always)]
+    fn absorb(self, part: Self) -> Self {
+        Pair(self.0.absorb(part.0), self.1.absorb(part.1))
+    }
+    #[inline(always)]
     fn each(self, index: usize, visit: &mut impl FnMut(usize, V)) {
         visit(index, self.0);
         self.1.each(index + 1, visit);
@@ -102,6 +112,8 @@ pub trait Rows<V: Lane, C: Columns<V>>: Copy {
     fn zero() -> Self;
     /// Adds `weights[index…] · x`, row by row.
     fn add_scaled(self, weights: &[V::Scalar], index: usize, x: C) -> Self;
+    /// [`Lane::absorb`], vector by vector.
+    fn absorb(self, part: Self) -> Self;
     /// Calls `visit(row, column, vector)` for each.
     fn each(self, row: usize, visit: &mut impl FnMut(usize, usize, V));
 }
@@ -117,6 +129,10 @@ impl<V: Lane, C: Columns<V>> Rows<V, C> for End {
         End
     }
     #[inline(always)]
+    fn absorb(self, _: Self) -> Self {
+        End
+    }
+    #[inline(always)]
     fn each(self, _: usize, _: &mut impl FnMut(usize, usize, V)) {}
 }
 
@@ -129,6 +145,10 @@ impl<V: Lane, C: Columns<V>, T: Rows<V, C>> Rows<V, C> for Pair<C, T> {
     #[inline(always)]
     fn add_scaled(self, weights: &[V::Scalar], index: usize, x: C) -> Self {
         Pair(self.0.add_scaled(V::splat(weights[index]), x), self.1.add_scaled(weights, index + 1, x))
+    }
+    #[inline(always)]
+    fn absorb(self, part: Self) -> Self {
+        Pair(self.0.absorb(part.0), self.1.absorb(part.1))
     }
     #[inline(always)]
     fn each(self, row: usize, visit: &mut impl FnMut(usize, usize, V)) {

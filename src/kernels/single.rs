@@ -4,7 +4,7 @@
 use super::conv::{Conv, TILE_ROWS};
 use super::pack::{Packed, Tile};
 use super::registers::{Columns, N1, N2, N3, N4, Rows};
-use crate::simd::{F32x8, LANES, Lane, Offsets};
+use crate::simd::{F32x8, LANES, Lane, Offsets, side_by_side};
 
 type Lanes = [f32; LANES];
 
@@ -64,9 +64,9 @@ pub fn linear_one(panels: &Panels, x: &[f32], bias: &[f32], out: &mut [f32]) {
 #[inline(never)]
 fn panel<const N: usize, C: Columns<F32x8>>(weights: &[Lanes], x: &[f32], bias: &[f32], out: &mut [f32]) {
     let mut sums = C::zero();
-    for (weights, &x) in weights.as_chunks::<N>().0.iter().zip(x) {
+    side_by_side(weights.as_chunks::<N>().0, x, |weights, &x| {
         sums = sums.add_scaled(F32x8::splat(x), C::load(&|j| F32x8::load(&weights[j]), 0));
-    }
+    });
     sums.each(0, &mut |j, sum| put(sum, |i| bias.get(j * LANES + i).copied(), &mut out[j * LANES..]));
 }
 
@@ -153,11 +153,15 @@ fn tile_one<const ROWS: usize, R: Rows<F32x8, N1<F32x8>>>(
     for y in 0..height {
         for first in (0..width).step_by(LANES) {
             let mut sums = R::zero();
-            let windows = place.offsets.slices(&x[y * place.pitch + first..], LANES);
-            for (weights, here) in weights.as_chunks::<ROWS>().0.iter().zip(windows) {
-                let here = &here.as_chunks::<LANES>().0[0];
-                sums = sums.add_scaled(weights, 0, N1::load(&|_| F32x8::load(here), 0));
-            }
+            place.offsets.visit(
+                weights.as_chunks::<ROWS>().0,
+                &x[y * place.pitch + first..],
+                LANES,
+                |weights, here| {
+                    let here = &here.as_chunks::<LANES>().0[0];
+                    sums = sums.add_scaled(weights, 0, N1::load(&|_| F32x8::load(here), 0));
+                },
+            );
             sums.each(0, &mut |row, _, sum| {
                 let line = &mut out[((tile.first + row) * height + y) * width..][..width];
                 put(sum, |_| bias.get(row).copied(), &mut line[first..]);

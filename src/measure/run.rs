@@ -7,7 +7,7 @@ use crate::formats::{self, Granule, PackedTensor};
 use crate::graph::{Graph, LayerArithmetic, Plan};
 use crate::ops::Init;
 use crate::rng::Rng;
-use crate::simd::LANES;
+use crate::simd::{LANES, from_lanes, to_lanes};
 use crate::tensor::Tensor;
 use std::rc::Rc;
 
@@ -147,29 +147,13 @@ fn integers(numbers: Numbers, weight: &Tensor, reach: f32) -> Result<(LayerArith
 
 /// Up to eight images, one after another, into the lanes of a block; other lanes become 0.
 fn load(images: &[f32], features: usize, block: &mut [f32]) {
-    let rows: Vec<&[f32]> = images.chunks_exact(features).collect();
-    let lanes = block.as_chunks_mut::<LANES>().0;
-    if let Ok(rows) = <[&[f32]; LANES]>::try_from(rows.as_slice()) {
-        for (feature, lanes) in lanes.iter_mut().enumerate() {
-            *lanes = rows.map(|row| row[feature]);
-        }
-        return;
+    let mut rows: [&[f32]; LANES] = [&[]; LANES];
+    let mut count = 0;
+    for (row, image) in rows.iter_mut().zip(images.chunks_exact(features)) {
+        *row = image;
+        count += 1;
     }
-    block.fill(0.0);
-    for (lane, row) in rows.iter().enumerate() {
-        for (lanes, &value) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(*row) {
-            lanes[lane] = value;
-        }
-    }
-}
-
-/// The lanes of a block to images one after another.
-fn store(block: &[f32], features: usize, images: &mut [f32]) {
-    for (lane, image) in images.chunks_exact_mut(features).enumerate() {
-        for (value, lanes) in image.iter_mut().zip(block.as_chunks::<LANES>().0) {
-            *value = lanes[lane];
-        }
-    }
+    to_lanes(&rows[..count], block);
 }
 
 impl Workload for Run {
@@ -197,9 +181,15 @@ impl Workload for Run {
             self.output.copy_from_slice(self.plan.run_one(input));
             return &self.output;
         }
-        for (images, out) in input.chunks(features * LANES).zip(self.output.chunks_mut(outputs * LANES)) {
-            load(images, features, self.plan.input());
-            store(self.plan.run(), outputs, out);
+        let width = self.plan.width() * LANES;
+        for (images, out) in input.chunks(features * width).zip(self.output.chunks_mut(outputs * width)) {
+            let blocks = images.chunks(features * LANES);
+            let count = blocks.len();
+            blocks.enumerate().for_each(|(block, images)| load(images, features, self.plan.input_block(block)));
+            self.plan.run_blocks(count);
+            for (block, out) in out.chunks_mut(outputs * LANES).enumerate() {
+                from_lanes(self.plan.output_block(block), outputs, out);
+            }
         }
         &self.output
     }

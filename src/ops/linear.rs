@@ -110,6 +110,14 @@ impl Layer for Prepared {
         );
     }
 
+    fn takes_blocks(&self) -> bool {
+        self.weighted.takes_blocks()
+    }
+
+    fn forward_blocks(&self, inputs: &[&[f32]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
+        self.weighted.forward_blocks(inputs, scratch, sinks);
+    }
+
     fn kernel(&self) -> Option<&'static str> {
         self.weighted.kernel()
     }

@@ -239,6 +239,16 @@ pub trait Layer: Send + Sync {
         let _ = (input, sink, scratch);
     }
 
+    /// Whether [`Layer::forward_blocks`] is there, and faster than block after block.
+    fn takes_blocks(&self) -> bool {
+        false
+    }
+
+    /// [`Layer::forward_rows`] for several blocks, each with its sink, for layers that say so.
+    fn forward_blocks(&self, inputs: &[&[f32]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
+        let _ = (inputs, sinks, scratch);
+    }
+
     /// Computes one image alone, plain NCHW values, with the bits of a lane of [`Layer::forward`]; false when there is no
     /// way but that.
     fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {

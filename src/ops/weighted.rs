@@ -3,7 +3,7 @@
 use super::{Arithmetic, InputGrid, LayerParams, Scratch};
 use crate::kernels::conv::ConvShape;
 use crate::kernels::elementwise::add;
-use crate::kernels::integer::{Integer, PLAIN_ID, Steps, uses_quads};
+use crate::kernels::integer::{Integer, PLAIN_ID, Steps, chosen};
 use crate::kernels::single::Spread;
 use crate::kernels::{AddBias, Rescale, RowSink};
 use crate::math::round_ties_even;
@@ -45,7 +45,7 @@ impl<F, I> Weighted<F, I> {
                 let scale: Vec<f32> = scales.iter().map(|s| s * grid.scale).collect();
                 let bias = bias.iter().zip(&scale).map(|(b, s)| integer_bias(*b, *s)).collect();
                 let steps = Steps { scale: grid.scale, low: grid.low, high: grid.high };
-                let kernel = match Integer::new(shape, steps, weights, uses_quads()) {
+                let kernel = match Integer::new(shape, steps, weights, chosen()) {
                     Some(kernel) => IntegerKernel::Dots(Box::new(kernel)),
                     None => IntegerKernel::Plain(integer(weights)),
                 };
@@ -79,6 +79,18 @@ impl<F, I> Weighted<F, I> {
             Self::Integer { .. } => return false,
         }
         true
+    }
+
+    /// Whether several blocks at once are faster: weights of dot kernels are unpacked once for all of them.
+    pub(super) fn takes_blocks(&self) -> bool {
+        matches!(self, Self::Integer { kernel: IntegerKernel::Dots(_), .. })
+    }
+
+    /// Runs several blocks, each with its sink, where [`Weighted::takes_blocks`].
+    pub(super) fn forward_blocks(&self, blocks: &[&[f32]], scratch: &mut Scratch, sinks: &mut [&mut dyn RowSink]) {
+        if let Self::Integer { kernel: IntegerKernel::Dots(kernel), bias, scale, .. } = self {
+            kernel.run_blocks(blocks, &mut scratch.integer, &Rescale { bias, scale }, sinks);
+        }
     }
 
     /// Runs one block through `float` or `integer`.

@@ -6,7 +6,7 @@
 
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 mod leaf {
-    pub use super::portable::{F32x8, I8Quads, I16Pairs, I32x8, add_centers, field};
+    pub use super::portable::{F32x8, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, add_centers, field, transpose_four};
 }
 #[cfg(target_arch = "x86_64")]
 #[path = "native.rs"]
@@ -16,13 +16,18 @@ mod leaf;
 mod leaf;
 mod offsets;
 pub mod portable;
+mod transpose;
+mod walk;
 pub mod words;
 
-pub use leaf::{F32x8, I8Quads, I16Pairs, I32x8, add_centers, field};
+use leaf::transpose_four;
+pub use leaf::{F32x8, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, add_centers, field};
 
 /// Whether [`I8Quads`] is one instruction: WebAssembly's relaxed dot, which is exact for the operands it is given here.
 pub const RELAXED_DOT: bool = cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd"));
 pub use offsets::Offsets;
+pub use transpose::{from_lanes, to_lanes};
+pub use walk::side_by_side;
 
 /// Lanes in a vector, and so images in a block.
 pub const LANES: usize = 8;
@@ -50,6 +55,11 @@ pub trait Lane: Copy {
     fn add_product(self, a: Self, b: Self) -> Self {
         self.add(a.mul(b))
     }
+    /// A total and what was summed apart from it, as [`Dot::BURSTS`] says; elsewhere their sum.
+    #[inline(always)]
+    fn absorb(self, part: Self) -> Self {
+        self.add(part)
+    }
     /// The lanes as an array.
     fn to_array(self) -> [Self::Scalar; LANES] {
         let mut out = [Self::Scalar::default(); LANES];
@@ -63,6 +73,9 @@ pub trait Lane: Copy {
 pub trait Dot: Lane<Scalar = i32> {
     /// Codes in a lane's 32 bits, first in the low bits: four of 8 bits, or two of 16.
     const GROUP: usize;
+    /// Whether products are summed in 16 bits, two sums a lane, until [`Lane::absorb`] adds them to a total of 32. No sum of
+    /// such a burst may pass 16 bits.
+    const BURSTS: bool = false;
     /// The sums.
     fn sums(self) -> I32x8;
     /// Joins `codes(0)`, `codes(1)` … lane by lane. They must fit the group's bits.
@@ -102,6 +115,17 @@ mod tests {
             let exact: [i32; LANES] =
                 std::array::from_fn(|lane| start + (0..4).map(|i| a[lane * 4 + i] * b[lane * 4 + i]).sum::<i32>());
             assert_eq!(found.sums().to_array(), exact);
+            let (left, right) = (words(&a, 4), words(&b, 4));
+            let found = I8Split::splat(start).add_product(I8Split::load(&left), I8Split::load(&right));
+            assert_eq!(found.sums().to_array(), exact);
+            let small = a.iter().map(|v| v / 2).collect::<Vec<i32>>();
+            let left = words(&small, 4);
+            let product = |sum: I8Burst| sum.add_product(I8Burst::load(&left), I8Burst::load(&right));
+            let found = I8Burst::splat(start).absorb(product(product(I8Burst::splat(0))));
+            let twice: [i32; LANES] = std::array::from_fn(|lane| {
+                start + (0..4).map(|i| 2 * small[lane * 4 + i] * b[lane * 4 + i]).sum::<i32>()
+            });
+            assert_eq!(found.sums().to_array(), twice);
             let (a, b): (Vec<i32>, Vec<i32>) = (0..16).map(|_| (draw(-32767, 32767), draw(-32767, 32767))).unzip();
             let (a, b) = (words(&a, 2), words(&b, 2));
             let found = I16Pairs::splat(1).add_product(I16Pairs::load(&a), I16Pairs::load(&b));

@@ -1,7 +1,7 @@
 //! x86-64: one AVX register where the build enables it, otherwise two SSE2 registers (always there).
 //! Integers are left to the compiler, which turns the array form into the same instructions.
 
-pub use super::portable::{I8Quads, I32x8, add_centers, field};
+pub use super::portable::{I8Burst, I8Quads, I8Split, I32x8, add_centers, field, transpose_four};
 use super::{Dot, LANES, Lane};
 use crate::math::round_ties_even;
 use std::arch::x86_64::{__m128i, _mm_add_epi32, _mm_loadu_si128, _mm_madd_epi16, _mm_set1_epi32, _mm_storeu_si128};

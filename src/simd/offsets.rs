@@ -1,5 +1,7 @@
 //! Places at fixed distances from each other, checked once for all.
 
+use super::side_by_side;
+
 /// Distances from a place that is chosen later.
 #[derive(Clone, Debug, Default)]
 pub struct Offsets {
@@ -19,15 +21,17 @@ impl Offsets {
         &self.values
     }
 
-    /// `from[offset..offset + len]` for every offset.
+    /// Visits the elements of `beside` with `from[offset..offset + len]` for the offset at the same place.
     ///
     /// # Panics
-    /// When the farthest of them reaches past the end.
+    /// When the farthest offset reaches past the end.
     #[inline(always)]
-    pub fn slices<'a, T>(&'a self, from: &'a [T], len: usize) -> impl Iterator<Item = &'a [T]> {
+    pub fn visit<T, W>(&self, beside: &[W], from: &[T], len: usize, mut visit: impl FnMut(&W, &[T])) {
         assert!(self.most < from.len() && len <= from.len() - self.most);
-        // SAFETY: no offset is greater than `most`, and `most + len` is at most the length.
-        self.values.iter().map(move |&offset| unsafe { from.get_unchecked(offset as usize..offset as usize + len) })
+        side_by_side(beside, &self.values, |beside, &offset| {
+            // SAFETY: no offset is greater than `most`, and `most + len` is at most the length.
+            visit(beside, unsafe { from.get_unchecked(offset as usize..offset as usize + len) });
+        });
     }
 }
 
@@ -39,9 +43,11 @@ mod tests {
     fn slices_reach_to_the_last_element_and_no_farther() {
         let offsets = Offsets::new(vec![3, 0, 5]);
         let from: Vec<u32> = (0..8).collect();
-        let found: Vec<&[u32]> = offsets.slices(&from, 3).collect();
-        assert_eq!(found, [[3, 4, 5], [0, 1, 2], [5, 6, 7]]);
-        assert!(std::panic::catch_unwind(|| offsets.slices(&from, 4).count()).is_err());
-        assert!(std::panic::catch_unwind(|| offsets.slices(&from[..5], 0).count()).is_err());
+        let mut found = Vec::new();
+        offsets.visit(&['a', 'b', 'c'], &from, 3, |&name, slice| found.push((name, slice.to_vec())));
+        assert_eq!(found, [('a', vec![3, 4, 5]), ('b', vec![0, 1, 2]), ('c', vec![5, 6, 7])]);
+        let visit = |from: &[u32], len| offsets.visit(&[(); 3], from, len, |(), _| {});
+        assert!(std::panic::catch_unwind(|| visit(&from, 4)).is_err());
+        assert!(std::panic::catch_unwind(|| visit(&from[..5], 0)).is_err());
     }
 }

@@ -112,6 +112,73 @@ macro_rules! dot {
     };
 }
 
+/// As [`I8Quads`]: there is one way here.
+pub use self::I8Quads as I8Split;
+
+/// Eight lanes of four i8 whose products are summed in two times 16 bits; see [`Dot::BURSTS`].
+#[derive(Clone, Copy, Debug)]
+pub struct I8Burst([i32; LANES]);
+
+impl I8Burst {
+    fn halves(word: i32) -> [i16; 2] {
+        [word as i16, (word >> 16) as i16]
+    }
+}
+
+impl Lane for I8Burst {
+    type Scalar = i32;
+    #[inline(always)]
+    fn splat(value: i32) -> Self {
+        Self([value; LANES])
+    }
+    #[inline(always)]
+    fn load(from: &[i32; LANES]) -> Self {
+        Self(*from)
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [i32; LANES]) {
+        *to = self.0;
+    }
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        let sum = |a: i16, b: i16| {
+            debug_assert!(a.checked_add(b).is_some(), "a burst passes 16 bits");
+            a.wrapping_add(b)
+        };
+        Self(std::array::from_fn(|lane| {
+            let ([a, b], [c, d]) = (Self::halves(self.0[lane]), Self::halves(rhs.0[lane]));
+            i32::from(sum(a, c)) & 0xffff | i32::from(sum(b, d)) << 16
+        }))
+    }
+    #[inline(always)]
+    fn mul(self, rhs: Self) -> Self {
+        let code = |word: i32, i: u32| i32::from((word >> (8 * i)) as i8);
+        Self(std::array::from_fn(|lane| {
+            let product = |i| code(self.0[lane], i) * code(rhs.0[lane], i);
+            (product(0) + product(1)) & 0xffff | (product(2) + product(3)) << 16
+        }))
+    }
+    #[inline(always)]
+    fn absorb(self, part: Self) -> Self {
+        Self(std::array::from_fn(|lane| {
+            self.0[lane].wrapping_add(Self::halves(part.0[lane]).map(i32::from).iter().sum())
+        }))
+    }
+}
+
+impl Dot for I8Burst {
+    const GROUP: usize = 4;
+    const BURSTS: bool = true;
+    #[inline(always)]
+    fn sums(self) -> super::I32x8 {
+        super::I32x8::load(&self.0)
+    }
+    #[inline(always)]
+    fn join(codes: impl FnMut(usize) -> super::I32x8) -> super::I32x8 {
+        I8Quads::join(codes)
+    }
+}
+
 dot!(I16Pairs, i16, 2u32);
 dot!(I8Quads, i8, 4u32);
 
@@ -161,6 +228,12 @@ impl Lane for I32x8 {
     fn mul(self, rhs: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].wrapping_mul(rhs.0[i])))
     }
+}
+
+/// Columns of four rows of four.
+#[inline(always)]
+pub fn transpose_four(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    std::array::from_fn(|column| rows.map(|row| row[column]))
 }
 
 impl F32x8 {

@@ -5,13 +5,17 @@ use std::arch::wasm32::{
     f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_extract_lane, f32x4_lt, f32x4_mul, f32x4_pmax,
     f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i16x8_add, i16x8_extend_high_i8x16,
     i16x8_extend_low_i8x16, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_mul, i32x4_shl, i32x4_shuffle,
-    i32x4_splat, i32x4_sub, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_or, v128_store,
+    i32x4_splat, i32x4_sub, i64x2_shuffle, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_or,
+    v128_store,
 };
 #[cfg(target_feature = "relaxed-simd")]
-use std::arch::wasm32::{i8x16_narrow_i16x8, i8x16_shuffle, i16x8_narrow_i32x4, i32x4_relaxed_dot_i8x16_i7x16_add};
+use std::arch::wasm32::{
+    i8x16_narrow_i16x8, i8x16_shuffle, i16x8_narrow_i32x4, i16x8_relaxed_dot_i8x16_i7x16, i32x4_extadd_pairwise_i16x8,
+    i32x4_relaxed_dot_i8x16_i7x16_add,
+};
 
 #[cfg(not(target_feature = "relaxed-simd"))]
-pub use super::portable::I8Quads;
+pub use super::portable::{I8Burst, I8Quads, I8Split};
 
 /// Eight f32 lanes.
 #[derive(Clone, Copy, Debug)]
@@ -79,60 +83,103 @@ impl Dot for I16Pairs {
     }
 }
 
-/// Eight lanes of four i8, the second factor in 0…127; sums and products as [`Dot`] says.
-#[cfg(target_feature = "relaxed-simd")]
-#[derive(Clone, Copy, Debug)]
-pub struct I8Quads(v128, v128);
+macro_rules! quads {
+    ($(#[$about:meta])* $vector:ident, $add:ident, $bursts:literal, $product:expr) => {
+        $(#[$about])*
+        ///
+        /// Exact: a sum of two products of i8 and 0…127 stays within 2·128·127, so the 16-bit sums that an engine may form
+        /// on the way neither saturate nor wrap, and reading the second factor as unsigned changes nothing.
+        #[cfg(target_feature = "relaxed-simd")]
+        #[derive(Clone, Copy, Debug)]
+        pub struct $vector(v128, v128);
 
-#[cfg(target_feature = "relaxed-simd")]
-impl Lane for I8Quads {
-    type Scalar = i32;
-    #[inline(always)]
-    fn splat(value: i32) -> Self {
-        let half = i32x4_splat(value);
-        Self(half, half)
-    }
-    #[inline(always)]
-    fn load(from: &[i32; LANES]) -> Self {
-        let I32x8(a, b) = I32x8::load(from);
-        Self(a, b)
-    }
-    #[inline(always)]
-    fn store(self, to: &mut [i32; LANES]) {
-        I32x8(self.0, self.1).store(to);
-    }
-    #[inline(always)]
-    fn add(self, rhs: Self) -> Self {
-        Self(i32x4_add(self.0, rhs.0), i32x4_add(self.1, rhs.1))
-    }
-    #[inline(always)]
-    fn mul(self, rhs: Self) -> Self {
-        Self::splat(0).add_product(self, rhs)
-    }
-    /// Exact: a sum of two products of i8 and 0…127 stays within 2·128·127, so the 16-bit sums that an engine may form
-    /// on the way neither saturate nor wrap, and reading the second factor as unsigned changes nothing.
-    #[inline(always)]
-    fn add_product(self, a: Self, b: Self) -> Self {
-        Self(i32x4_relaxed_dot_i8x16_i7x16_add(a.0, b.0, self.0), i32x4_relaxed_dot_i8x16_i7x16_add(a.1, b.1, self.1))
-    }
+        #[cfg(target_feature = "relaxed-simd")]
+        impl Lane for $vector {
+            type Scalar = i32;
+            #[inline(always)]
+            fn splat(value: i32) -> Self {
+                let half = i32x4_splat(value);
+                Self(half, half)
+            }
+            #[inline(always)]
+            fn load(from: &[i32; LANES]) -> Self {
+                let I32x8(a, b) = I32x8::load(from);
+                Self(a, b)
+            }
+            #[inline(always)]
+            fn store(self, to: &mut [i32; LANES]) {
+                I32x8(self.0, self.1).store(to);
+            }
+            #[inline(always)]
+            fn add(self, rhs: Self) -> Self {
+                Self($add(self.0, rhs.0), $add(self.1, rhs.1))
+            }
+            #[inline(always)]
+            fn mul(self, rhs: Self) -> Self {
+                Self::splat(0).add_product(self, rhs)
+            }
+            #[inline(always)]
+            fn add_product(self, a: Self, b: Self) -> Self {
+                let product: fn(v128, v128, v128) -> v128 = $product;
+                Self(product(a.0, b.0, self.0), product(a.1, b.1, self.1))
+            }
+            #[inline(always)]
+            fn absorb(self, part: Self) -> Self {
+                if !$bursts {
+                    return self.add(part);
+                }
+                let widened = |total, part| i32x4_add(total, i32x4_extadd_pairwise_i16x8(part));
+                Self(widened(self.0, part.0), widened(self.1, part.1))
+            }
+        }
+
+        #[cfg(target_feature = "relaxed-simd")]
+        impl Dot for $vector {
+            const GROUP: usize = 4;
+            const BURSTS: bool = $bursts;
+            #[inline(always)]
+            fn sums(self) -> I32x8 {
+                I32x8(self.0, self.1)
+            }
+            #[inline(always)]
+            fn join(codes: impl FnMut(usize) -> I32x8) -> I32x8 {
+                join_quads(codes)
+            }
+        }
+    };
 }
 
+quads!(
+    /// Eight lanes of four i8, the second factor in 0…127, by the one instruction for it: fast where the machine has it too.
+    I8Quads,
+    i32x4_add,
+    false,
+    |a, b, sum| i32x4_relaxed_dot_i8x16_i7x16_add(a, b, sum)
+);
+quads!(
+    /// The same by way of sums of two products in 16 bits: fast where the machine has no instruction for four.
+    I8Split,
+    i32x4_add,
+    false,
+    |a, b, sum| i32x4_add(sum, i32x4_extadd_pairwise_i16x8(i16x8_relaxed_dot_i8x16_i7x16(a, b)))
+);
+quads!(
+    /// The same with sums that stay in 16 bits for a while; see [`Dot::BURSTS`].
+    I8Burst,
+    i16x8_add,
+    true,
+    |a, b, sum| i16x8_add(sum, i16x8_relaxed_dot_i8x16_i7x16(a, b))
+);
+
 #[cfg(target_feature = "relaxed-simd")]
-impl Dot for I8Quads {
-    const GROUP: usize = 4;
-    #[inline(always)]
-    fn sums(self) -> I32x8 {
-        I32x8(self.0, self.1)
-    }
-    #[inline(always)]
-    fn join(mut codes: impl FnMut(usize) -> I32x8) -> I32x8 {
-        let (a, b, c, d) = (codes(0), codes(1), codes(2), codes(3));
-        let half = |a, b, c, d| {
-            let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
-            i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(bytes, bytes)
-        };
-        I32x8(half(a.0, b.0, c.0, d.0), half(a.1, b.1, c.1, d.1))
-    }
+#[inline(always)]
+fn join_quads(mut codes: impl FnMut(usize) -> I32x8) -> I32x8 {
+    let (a, b, c, d) = (codes(0), codes(1), codes(2), codes(3));
+    let half = |a, b, c, d| {
+        let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
+        i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(bytes, bytes)
+    };
+    I32x8(half(a.0, b.0, c.0, d.0), half(a.1, b.1, c.1, d.1))
 }
 
 impl F32x8 {
@@ -189,6 +236,23 @@ pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES])
     let (bytes, centers) = unsafe { (v128_load(bytes.as_ptr().cast()), v128_load(centers.as_ptr().cast())) };
     let (low, high) = (i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes));
     I32x8(i16x8_add(low, centers), i16x8_add(high, centers)).store(out);
+}
+
+/// Columns of four rows of four.
+#[inline(always)]
+pub fn transpose_four(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    let mut columns = [[0.0; 4]; 4];
+    // SAFETY: each row and column is sixteen bytes; v128_load and v128_store have no alignment requirement.
+    unsafe {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i: usize| v128_load(rows[i].as_ptr().cast()));
+        let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<0, 4, 1, 5>(c, d));
+        v128_store(columns[0].as_mut_ptr().cast(), i64x2_shuffle::<0, 2>(ab, cd));
+        v128_store(columns[1].as_mut_ptr().cast(), i64x2_shuffle::<1, 3>(ab, cd));
+        let (ab, cd) = (i32x4_shuffle::<2, 6, 3, 7>(a, b), i32x4_shuffle::<2, 6, 3, 7>(c, d));
+        v128_store(columns[2].as_mut_ptr().cast(), i64x2_shuffle::<0, 2>(ab, cd));
+        v128_store(columns[3].as_mut_ptr().cast(), i64x2_shuffle::<1, 3>(ab, cd));
+    }
+    columns
 }
 
 impl F32x8 {

@@ -12,10 +12,10 @@ pub fn kernels() -> Vec<String> {
     integer::choices().iter().map(ToString::to_string).collect()
 }
 
-/// Makes networks prepared from now on use the integer kernel of this name where layers allow it.
+/// Makes networks prepared from now on use the integer kernel of this name where layers allow it; pairs for any other name.
 #[wasm_bindgen(js_name = useKernel)]
 pub fn use_kernel(name: &str) {
-    integer::use_quads(name == "quads");
+    integer::choose(integer::choice(name).unwrap_or(integer::Choice::Pairs));
 }
 
 /// About a tenth of a millisecond of integer work, to time a kernel by.

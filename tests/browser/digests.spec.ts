@@ -36,13 +36,13 @@ function inChromium(recipe: unknown, build: "relaxed" | "simd", kernel: string):
   );
 }
 
-it("the relaxed build has a kernel more to choose from", async () => {
+it("the relaxed build has two kernels more to choose from", async () => {
   const kernelsOf = (build: string) =>
     page.evaluate((each) => {
       return (globalThis as unknown as { kernelsOf(build: string): Promise<string[]> }).kernelsOf(each);
     }, build);
   expect(await kernelsOf("simd")).toEqual(["pairs"]);
-  expect(await kernelsOf("relaxed")).toEqual(["pairs", "quads"]);
+  expect(await kernelsOf("relaxed")).toEqual(["pairs", "quads", "split"]);
 });
 
 describe.each(names)("%s", (name) => {
@@ -56,13 +56,16 @@ describe.each(names)("%s", (name) => {
     const native = await printed(join(repository, "target", "release", "featherweight-native"), ["run", file]);
     const chromium = await inChromium(recipe, "simd", "pairs");
     const relaxed = await inChromium(recipe, "relaxed", "quads");
+    const split = await inChromium(recipe, "relaxed", "split");
     expect(node.digests).toEqual(expected.digests);
     expect(native.digests).toEqual(expected.digests);
     expect(chromium.digests).toEqual(expected.digests);
     expect(relaxed.digests).toEqual(expected.digests);
+    expect(split.digests).toEqual(expected.digests);
     expect(node).toEqual(expected);
     expect(native).toEqual(expected);
     expect(chromium).toEqual(expected);
     expect(relaxed).toEqual(expected);
+    expect(split).toEqual(expected);
   }, 300_000);
 });

@@ -78,13 +78,23 @@ impl<V: Dot> Layout<V> {
         (channel < self.channels() && kx < width).then_some((channel * height + ky) * width + kx)
     }
 
-    /// Quantizes one block `[channel][y][x][lane]` into `out`. True when a code is negative.
-    pub fn arrange(&self, steps: &Steps, x: &[f32], out: &mut Vec<i32>) -> bool {
-        let vectors = self.group_len() * self.shape.groups;
+    /// Vectors of one block.
+    pub fn block_len(&self) -> usize {
+        self.group_len() * self.shape.groups
+    }
+
+    /// Quantizes blocks `[channel][y][x][lane]` into `out`, one after the other. True when a code is negative.
+    pub fn arrange_blocks(&self, steps: &Steps, blocks: &[&[f32]], out: &mut Vec<i32>) -> bool {
         if self.shape.padding > 0 {
             out.clear();
         }
-        out.resize(vectors * LANES, 0);
+        out.resize(blocks.len() * self.block_len() * LANES, 0);
+        let parts = out.chunks_exact_mut(self.block_len() * LANES);
+        blocks.iter().zip(parts).fold(false, |negative, (x, out)| self.arrange(steps, x, out) || negative)
+    }
+
+    /// Quantizes one block into `out`, whose padding is 0. True when a code is negative.
+    fn arrange(&self, steps: &Steps, x: &[f32], out: &mut [i32]) -> bool {
         let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
         let plane = self.channels() * self.shape.input[1] * self.shape.input[2];
         let (low, high) = (steps.low as f32, steps.high as f32);

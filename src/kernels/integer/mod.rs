@@ -1,8 +1,9 @@
 //! Exact integer sums by the machine's dot instructions: linear layers and convolutions of quantized inputs and weights.
 //!
-//! Two instructions serve, and both give the exact sum: products of 16-bit pairs (everywhere), and of 8-bit quads where the
-//! second factor lies in 0…127 (WebAssembly's relaxed dot). A block's codes are laid out for one of them while they are
-//! quantized ([`Layout`]); weights stay in as few bits as they need ([`Packed`]) and are unpacked a tile at a time.
+//! A block's codes are laid out for one of three instructions while they are quantized ([`Layout`]), and each gives the exact
+//! sum: products of 16-bit pairs (everywhere), and, where the second factor lies in 0…127, WebAssembly's relaxed products of
+//! 8-bit quads, either summed in 32 bits at once or by way of 16. Weights stay in as few bits as they need ([`Packed`]) and are
+//! unpacked a tile at a time; those of at most six bits leave room for several products in 16 bits ([`Way::Burst`]).
 //! One kernel then serves linear layers, convolutions and depthwise convolutions: sums of runs of neighbouring vectors.
 
 mod layout;
@@ -14,13 +15,33 @@ pub use packed::{Packed, TILE_ROWS};
 
 use super::conv::ConvShape;
 use super::{Epilogue, Plain, Rescale, RowSink};
-use crate::simd::{Dot, I8Quads, I16Pairs, LANES, RELAXED_DOT};
+use crate::simd::{Dot, I8Burst, I8Quads, I8Split, I16Pairs, LANES, RELAXED_DOT};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The kernels to choose from here, the one that is always there first: `pairs`, and `quads` with relaxed SIMD.
+/// Kernels for layers of 8-bit codes. All give the same results; which is the fastest depends on machine and engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// 16-bit pairs: everywhere.
+    Pairs,
+    /// 8-bit quads by one instruction.
+    Quads,
+    /// 8-bit quads by way of 16-bit sums, which weights of few bits leave there for a while.
+    Split,
+}
+
+/// Those there are, with their names, the one that is always there first.
+const CHOICES: [(&str, Choice); 3] = [("pairs", Choice::Pairs), ("quads", Choice::Quads), ("split", Choice::Split)];
+
+/// The names of the kernels to choose from here: `pairs`, and with relaxed SIMD `quads` and `split`.
 pub fn choices() -> &'static [&'static str] {
-    if RELAXED_DOT { &["pairs", "quads"] } else { &["pairs"] }
+    if RELAXED_DOT { &["pairs", "quads", "split"] } else { &["pairs"] }
+}
+
+/// The choice of this name, if it is one of [`choices`].
+pub fn choice(name: &str) -> Option<Choice> {
+    let known = choices().contains(&name);
+    CHOICES.iter().find(|&&(each, _)| known && each == name).map(|&(_, choice)| choice)
 }
 
 /// A small piece of integer work, to time one of the kernels by: see [`choices`].
@@ -39,8 +60,8 @@ impl Trial {
     const POSITIONS: usize = 16;
 
     /// The work for one of [`choices`]; nothing for any other name.
-    pub fn new(choice: &str) -> Option<Self> {
-        let quads = choices().iter().position(|&name| name == choice)? == 1;
+    pub fn new(name: &str) -> Option<Self> {
+        let choice = choice(name)?;
         let shape = ConvShape {
             input: [Self::CHANNELS, 1, Self::POSITIONS],
             out_channels: Self::ROWS,
@@ -50,7 +71,7 @@ impl Trial {
             groups: 1,
         };
         let weights: Vec<i32> = (0..(Self::CHANNELS * Self::ROWS) as i32).map(|i| i * 37 % 255 - 127).collect();
-        let layer = Integer::new(shape, Steps { scale: 1.0, low: 0, high: 127 }, &weights, quads)?;
+        let layer = Integer::new(shape, Steps { scale: 1.0, low: 0, high: 127 }, &weights, choice)?;
         let x = (0..Self::CHANNELS * Self::POSITIONS * LANES).map(|i| (i * 29 % 128) as f32).collect();
         let out = vec![0.0; Self::ROWS * Self::POSITIONS * LANES];
         Some(Self { layer, x, out, buffers: Buffers::default() })
@@ -67,11 +88,23 @@ impl Trial {
 
 macro_rules! ids {
     ($machine:literal) => {
-        /// Kernels of [`I8Quads`], by the bits of a stored weight.
-        const QUADS_IDS: [&str; 3] = [
-            concat!($machine, "-i2i8i32-quads"),
-            concat!($machine, "-i4i8i32-quads"),
-            concat!($machine, "-i8i8i32-quads"),
+        /// Kernels of 8-bit quads, by [`Way`] and the bits of a stored weight.
+        const QUADS_IDS: [[&str; 3]; 3] = [
+            [
+                concat!($machine, "-i2i8i32-quads"),
+                concat!($machine, "-i4i8i32-quads"),
+                concat!($machine, "-i8i8i32-quads"),
+            ],
+            [
+                concat!($machine, "-i2i8i32-split"),
+                concat!($machine, "-i4i8i32-split"),
+                concat!($machine, "-i8i8i32-split"),
+            ],
+            [
+                concat!($machine, "-i2i8i16-burst"),
+                concat!($machine, "-i4i8i16-burst"),
+                concat!($machine, "-i8i8i16-burst"),
+            ],
         ];
         /// Kernels of [`I16Pairs`], by the bits of a stored weight.
         const PAIRS_IDS: [&str; 4] = [
@@ -89,18 +122,55 @@ ids!("wasm");
 #[cfg(not(target_arch = "wasm32"))]
 ids!("native");
 
-/// Whether layers prepared from now on may use 8-bit quads.
-static QUADS: AtomicBool = AtomicBool::new(RELAXED_DOT);
+/// The choice for layers prepared from now on, as its place in [`CHOICES`].
+static CHOSEN: AtomicU8 = AtomicU8::new(if RELAXED_DOT { 1 } else { 0 });
 
-/// Chooses between the kernels for layers prepared from now on: quads where inputs and weights allow them, or pairs throughout.
-/// Results are the same. Engines without a fast instruction for quads are better off with pairs.
-pub fn use_quads(yes: bool) {
-    QUADS.store(yes && RELAXED_DOT, Ordering::Relaxed);
+/// Sets the kernel for layers prepared from now on, where weights and inputs allow it; pairs serve where they do not. Results
+/// are the same. What there is no instruction for here ([`choices`]) is left alone.
+pub fn choose(choice: Choice) {
+    if choice == Choice::Pairs || RELAXED_DOT {
+        let place = CHOICES.iter().position(|&(_, each)| each == choice).unwrap_or(0);
+        CHOSEN.store(place as u8, Ordering::Relaxed);
+    }
 }
 
-/// Whether layers prepared now may use 8-bit quads.
-pub fn uses_quads() -> bool {
-    RELAXED_DOT && QUADS.load(Ordering::Relaxed)
+/// The kernel for layers prepared now.
+pub fn chosen() -> Choice {
+    CHOICES[usize::from(CHOSEN.load(Ordering::Relaxed)) % CHOICES.len()].1
+}
+
+/// How sums of 8-bit quads are formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Quads,
+    Split,
+    /// So many vectors are summed in 16 bits before the sums are widened.
+    Burst(usize),
+}
+
+impl Way {
+    /// Fewest vectors that are worth widening for.
+    const LEAST: usize = 4;
+
+    /// The way for a choice: bursts where the weights are small enough and runs of vectors long enough.
+    fn new(choice: Choice, weights: &[i32], layout: &Layout<I8Quads>) -> Self {
+        if choice == Choice::Quads {
+            return Self::Quads;
+        }
+        // A vector adds two products of a weight and 0…127 to each sum.
+        let most = weights.iter().map(|w| w.unsigned_abs() as usize).max().unwrap_or(0);
+        let fit = (i16::MAX as usize) / (2 * 127 * most.max(1));
+        if fit.min(layout.run) >= Self::LEAST && layout.hop == 1 { Self::Burst(fit) } else { Self::Split }
+    }
+
+    /// Its place in the list of ids.
+    fn index(self) -> usize {
+        match self {
+            Self::Quads => 0,
+            Self::Split => 1,
+            Self::Burst(_) => 2,
+        }
+    }
 }
 
 /// A linear layer or convolution over integers, ready to run.
@@ -109,14 +179,14 @@ pub fn uses_quads() -> bool {
 pub struct Integer {
     shape: ConvShape,
     steps: Steps,
-    quads: Option<Packed<I8Quads>>,
+    quads: Option<(Packed<I8Quads>, Way)>,
     pairs: OnceLock<Packed<I16Pairs>>,
 }
 
 /// What [`Integer::run`] overwrites.
 #[derive(Debug, Default)]
 pub struct Buffers {
-    /// The block's codes, laid out.
+    /// The blocks' codes, laid out.
     pub codes: Vec<i32>,
     /// The weights of one tile.
     pub panel: Vec<i32>,
@@ -125,15 +195,19 @@ pub struct Buffers {
 impl Integer {
     /// Packs row-major weights `[out][in / groups][ky][kx]` for inputs on the grid of `steps`, or gives nothing when weights
     /// or inputs need more than 16 bits. A linear layer of k inputs is a 1×1 convolution over one position of k channels.
-    /// `quads` asks for the kernel of 8-bit quads wherever weights and inputs allow it.
-    pub fn new(shape: ConvShape, steps: Steps, weights: &[i32], quads: bool) -> Option<Self> {
+    /// `choice` is the kernel to use wherever weights and inputs allow it.
+    pub fn new(shape: ConvShape, steps: Steps, weights: &[i32], choice: Choice) -> Option<Self> {
         let narrow = |v: &i32| i16::try_from(*v).is_ok();
         let symmetric = i32::from(i16::MAX);
         if steps.low < -symmetric || steps.high > symmetric || !weights.iter().all(narrow) {
             return None;
         }
-        let quads = (quads && steps.high <= 127 && weights.iter().all(|w| i8::try_from(*w).is_ok()))
-            .then(|| Packed::new(shape, weights));
+        let narrow = steps.high <= 127 && weights.iter().all(|w| i8::try_from(*w).is_ok());
+        let quads = (choice != Choice::Pairs && narrow).then(|| {
+            let packed = Packed::new(shape, weights);
+            let way = Way::new(choice, weights, packed.layout());
+            (packed, way)
+        });
         let pairs = OnceLock::new();
         if quads.is_none() {
             pairs.get_or_init(|| Packed::new(shape, weights));
@@ -144,32 +218,47 @@ impl Integer {
     /// The kernel that runs: weights and inputs by their bits, sums, and the instruction.
     pub fn id(&self) -> &'static str {
         match (&self.quads, self.pairs.get()) {
-            (Some(quads), None) => QUADS_IDS[quads.width_index().min(2)],
+            (Some((quads, way)), None) => QUADS_IDS[way.index()][quads.width_index().min(2)],
             (_, pairs) => PAIRS_IDS[pairs.map_or(0, Packed::width_index)],
         }
     }
 
     /// Quantizes one block `[channel][y][x][lane]` and gives `rescale` of every sum to the sink.
     pub fn run(&self, x: &[f32], buffers: &mut Buffers, rescale: &Rescale<'_>, sink: &mut dyn RowSink) {
-        if let (Some(quads), None) = (&self.quads, self.pairs.get()) {
-            let negative = quads.layout().arrange(&self.steps, x, &mut buffers.codes);
-            if !negative {
-                return sweep::sweep(quads, &buffers.codes, &mut buffers.panel, rescale, sink);
+        self.run_blocks(&[x], buffers, rescale, &mut [sink]);
+    }
+
+    /// The same for several blocks, each with its sink: weights are unpacked once for all of them.
+    pub fn run_blocks(
+        &self,
+        blocks: &[&[f32]],
+        buffers: &mut Buffers,
+        rescale: &Rescale<'_>,
+        sinks: &mut [&mut dyn RowSink],
+    ) {
+        let Buffers { codes, panel } = buffers;
+        if let (Some((quads, way)), None) = (&self.quads, self.pairs.get()) {
+            if !quads.layout().arrange_blocks(&self.steps, blocks, codes) {
+                return match *way {
+                    Way::Quads => sweep::sweep::<_, I8Quads>(quads, codes, panel, 0, rescale, sinks),
+                    Way::Split => sweep::sweep::<_, I8Split>(quads, codes, panel, 0, rescale, sinks),
+                    Way::Burst(most) => sweep::sweep::<_, I8Burst>(quads, codes, panel, most, rescale, sinks),
+                };
             }
         }
         let pairs = self.pairs.get_or_init(|| match &self.quads {
-            Some(quads) => Packed::new(self.shape, &quads.unpack()),
+            Some((quads, _)) => Packed::new(self.shape, &quads.unpack()),
             None => Packed::new(self.shape, &[]),
         });
-        pairs.layout().arrange(&self.steps, x, &mut buffers.codes);
-        sweep::sweep(pairs, &buffers.codes, &mut buffers.panel, rescale, sink);
+        pairs.layout().arrange_blocks(&self.steps, blocks, codes);
+        sweep::sweep::<_, I16Pairs>(pairs, codes, panel, 0, rescale, sinks);
     }
 }
 
 /// Runs codes that already are in the layout of `packed` (see [`Layout::arrange`]).
 pub fn sweep<V: Dot>(packed: &Packed<V>, codes: &[i32], panel: &mut Vec<i32>, rescale: &Rescale<'_>, out: &mut [f32]) {
     let [_, height, width] = packed.layout().shape.output();
-    sweep::sweep(packed, codes, panel, rescale, &mut Plain::new(out, [height, width]));
+    sweep::sweep::<V, V>(packed, codes, panel, 0, rescale, &mut [&mut Plain::new(out, [height, width])]);
 }
 
 impl Rescale<'_> {
