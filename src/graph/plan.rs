@@ -382,7 +382,7 @@ mod tests {
                 network.parameters[weight].packed =
                     Some(crate::formats::PackedTensor::new(int8, &latent, granules).unwrap());
                 let grid = int8.input_grid(-2.0, 2.0, true).unwrap();
-                network.inputs[node] = Some(crate::models::InputQuantizer { format: int8, grid });
+                network.inputs[node] = Some(crate::models::InputQuantizer { format: int8, grid, learned: false });
             }
             let mut wide = network.plan(Execution::Integer).unwrap();
             let mut narrow = network.plan(Execution::Integer).unwrap();
