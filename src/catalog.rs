@@ -4,7 +4,8 @@ use crate::data::{AssetRef, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{
-    CALIBRATIONS, CORRECTIONS, Choice, GRANULARITIES, RANGES, ROUNDINGS, SCALES, TRANSFORMS, for_inputs,
+    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, RANGES, ROUNDINGS, SCALES, TRANSFORMS, for_inputs,
+    ranges_of,
 };
 use crate::models::{self, MODELS};
 use crate::recipe::MOST_SEED;
@@ -117,6 +118,8 @@ pub struct FormatInfo {
     pub block: Option<u32>,
     /// Whether it is one of the widths that the page runs side by side.
     pub curve: bool,
+    /// Ids of the ranges that its weights may have.
+    pub ranges: Vec<String>,
     /// The paper or standard.
     pub source: String,
 }
@@ -161,6 +164,8 @@ pub struct Catalog {
     pub transforms: Vec<ChoiceInfo>,
     /// What is done to biases after rounding.
     pub corrections: Vec<ChoiceInfo>,
+    /// How gradients pass what is rounded.
+    pub estimators: Vec<ChoiceInfo>,
     /// Least and greatest values of numbers, by name.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, [number, number]>"))]
     pub limits: BTreeMap<String, [f64; 2]>,
@@ -184,6 +189,7 @@ fn format_info(format: &dyn Format) -> FormatInfo {
         ranged: format.ranged(),
         block: format.block().map(|values| values as u32),
         curve: format.on_curve(),
+        ranges: ranges_of(format).map(|choice| choice.id.to_string()).collect(),
         source: format.source().into(),
     }
 }
@@ -245,6 +251,8 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
         ("quantize.images", [1.0, 1024.0]),
+        ("train.clip_decay", [0.0, 1.0]),
+        ("train.epochs", [1.0, 200.0]),
         ("weights.bits", [*CLUSTERED_BITS.start() as f64, *CLUSTERED_BITS.end() as f64]),
         ("weights.damping", [0.0001, 1.0]),
         ("weights.iterations", [100.0, 20_000.0]),
@@ -262,6 +270,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         roundings: choices(ROUNDINGS),
         transforms: choices(TRANSFORMS),
         corrections: choices(CORRECTIONS),
+        estimators: choices(ESTIMATORS),
         limits: limits.into_iter().map(|(name, range)| (name.to_string(), range)).collect(),
     })
 }

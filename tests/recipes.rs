@@ -38,6 +38,7 @@ fn refusals_name_path_and_what_is_allowed() {
     let a = |activations: Value| quantize(json!({"activations": activations}));
     let set = |key: &'static str, value: Value| with(|recipe| recipe[key] = value);
     let steps = |steps: Value| set("steps", steps);
+    let through = |train: Value| steps(json!([{"quantize": {"weights": {"format": "int8"}}}, {"train": train}]));
     let cases = [
         (json!(3), ErrorCode::Type, "", "an object"),
         (set("version", json!(2)), ErrorCode::Version, "version", "1"),
@@ -74,11 +75,58 @@ fn refusals_name_path_and_what_is_allowed() {
             "steps.0",
             "one of",
         ),
+        (through(json!({"estimator": "st"})), ErrorCode::UnknownId, "steps.1.train.estimator", "ste, lsq, pact"),
+        (through(json!({"estimator": "pact"})), ErrorCode::Combination, "steps.1.train.estimator", "activations"),
+        (through(json!({"clip_decay": 0.1})), ErrorCode::Combination, "steps.1.train.clip_decay", "only with pact"),
         (
-            steps(json!([{"quantize": {"weights": {"format": "int8"}}}, {"train": {}}])),
+            steps(json!([{"train": {"clip_decay": 0.1}}])),
             ErrorCode::Combination,
-            "steps.1",
-            "train before",
+            "steps.0.train.clip_decay",
+            "only with pact",
+        ),
+        (
+            steps(json!([{"train": {"estimator": "ste"}}])),
+            ErrorCode::Combination,
+            "steps.0.train.estimator",
+            "after a quantize step",
+        ),
+        (
+            steps(json!([{"quantize": {"weights": {"format": "fp8-e4m3"}}}, {"train": {"estimator": "lsq"}}])),
+            ErrorCode::Combination,
+            "steps.1.train.estimator",
+            "whole numbers",
+        ),
+        (
+            steps(json!([{"quantize": {"activations": {"format": "binary"}}}, {"train": {"estimator": "pact"}}])),
+            ErrorCode::Combination,
+            "steps.1.train.estimator",
+            "activations",
+        ),
+        (
+            steps(json!([{"quantize": {"activations": {"format": "int8"}}},
+                         {"train": {"estimator": "pact", "clip_decay": 2}}])),
+            ErrorCode::Range,
+            "steps.1.train.clip_decay",
+            "from 0 to 1",
+        ),
+        (
+            steps(json!([{"quantize": {"weights": {"format": "int4", "rounding": "gptq"}}}, {"train": {}}])),
+            ErrorCode::Combination,
+            "steps.1.train",
+            "rounding to the nearest",
+        ),
+        (
+            steps(json!([{"quantize": {"weights": {"format": "int4"}}}, {"train": {}},
+                         {"quantize": {"weights": {"format": "int4"}}}])),
+            ErrorCode::Combination,
+            "steps.2",
+            "one quantize step",
+        ),
+        (
+            w(json!({"format": "int2", "range": "absmean"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.range",
+            "only with ternary",
         ),
         (steps(json!([{"train": {"epochs": 0}}])), ErrorCode::Range, "steps.0.train.epochs", "from 1 to 200"),
         (
@@ -364,4 +412,27 @@ fn the_canonical_form_is_its_own_canonical_form() {
     let once = canonical(recipe);
     assert_eq!(once["data"], json!({"set": "fashion", "split": "validation", "count": 100}));
     assert_eq!(canonical(once.clone()), once);
+}
+
+#[test]
+fn the_estimator_is_written_where_something_is_rounded_and_only_there() {
+    let train = |quantize: Value, train: Value| {
+        let recipe = with(|recipe| recipe["steps"] = json!([{"quantize": quantize}, {"train": train}]));
+        let once = canonical(recipe);
+        assert_eq!(canonical(once.clone()), once);
+        once["steps"][1]["train"].clone()
+    };
+    let weights = json!({"weights": {"format": "int2"}});
+    let plain = train(weights.clone(), json!({}));
+    assert_eq!((&plain["estimator"], plain.get("clip_decay")), (&json!("ste"), None));
+    assert_eq!(train(weights.clone(), json!({"estimator": "lsq"}))["estimator"], json!("lsq"));
+    let pact = train(json!({"activations": {"format": "int4"}}), json!({"estimator": "pact"}));
+    assert_eq!((&pact["estimator"], &pact["clip_decay"]), (&json!("pact"), &json!(0.0002)));
+    let before = canonical(with(|recipe| recipe["steps"] = json!([{"train": {}}, {"quantize": weights}])));
+    assert_eq!(before["steps"][0]["train"].get("estimator"), None);
+    // A range that only one format has is not passed on to a layer of another.
+    let ternary = json!({"weights": {"format": "ternary", "range": "absmean"}, "layers": {"fc3": {"weights": {"format": "int8"}}}});
+    let step = &canonical(quantize(ternary))["steps"][0]["quantize"];
+    assert_eq!(step["weights"]["range"], json!("absmean"));
+    assert_eq!(step["layers"]["fc3"]["weights"]["range"], json!("minmax"));
 }

@@ -6,7 +6,7 @@
 
 use super::{Family, Format, Granule, largest_magnitude, low_mask, pack_bits, unpack_bits, usable};
 use crate::math::round_ties_even;
-use crate::ops::InputGrid;
+use crate::ops::{InputGrid, within};
 
 /// An integer format of `bits` bits.
 pub struct Int {
@@ -87,6 +87,14 @@ impl Format for Int {
             let high = self.symmetric_high() as f32;
             round_ties_even(steps.clamp(-high, high)) as i32 as u32 & low_mask(self.bits)
         }
+    }
+
+    fn passes(&self, value: f32, granule: &Granule) -> bool {
+        let (low, high) = match granule.zero_point {
+            Some(zero_point) => (-zero_point, self.asymmetric_high() - zero_point),
+            None => (-self.symmetric_high(), self.symmetric_high()),
+        };
+        within(value / granule.scale, low, high)
     }
 
     fn decode(&self, code: u32, granule: &Granule) -> f32 {

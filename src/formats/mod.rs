@@ -15,12 +15,14 @@ mod packed;
 mod small;
 mod stored;
 mod ternary;
+mod weight;
 
 pub use codebook::{CLUSTERED_BITS, Clustered, clustered};
 pub use ggml::Blocks;
 pub use kmeans::{Clusters, ROUNDS};
 pub use packed::{PackedTensor, group_scale};
 pub use stored::{Part, PartKind, ScaleType};
+pub use weight::{Shares, WeightQuantizer, WeightRule};
 
 use crate::ops::InputGrid;
 use bits::{low_mask, pack_bits, unpack_bits};
@@ -146,6 +148,16 @@ pub trait Format: Sync {
     /// Element type of the codes in a file: bytes, unless the format is a type that files know.
     fn dtype(&self) -> safetensors::Dtype {
         safetensors::Dtype::U8
+    }
+    /// Whether a straight-through estimator lets the gradient by the rounded value through to `value`: it lies inside the clip
+    /// range (Bengio et al. 2013, arXiv 1308.3432; Jacob et al. 2018). Formats that do not clip let everything through.
+    fn passes(&self, value: f32, granule: &Granule) -> bool {
+        let _ = (value, granule);
+        true
+    }
+    /// What training keeps the magnitude of latent values at, if anything.
+    fn latent_bound(&self) -> Option<f32> {
+        None
     }
     /// The grid for inputs that a granule describes, for formats that inputs may have.
     fn grid(&self, granule: &Granule) -> Option<InputGrid> {

@@ -229,6 +229,9 @@ impl Format for Small {
     fn encode(&self, value: f32, granule: &Granule) -> u32 {
         self.element.nearest(value / granule.scale)
     }
+    fn passes(&self, value: f32, granule: &Granule) -> bool {
+        (value / granule.scale).abs() <= self.element.most()
+    }
     fn decode(&self, code: u32, granule: &Granule) -> f32 {
         self.element.value(code) * granule.scale
     }

@@ -4,7 +4,7 @@ use super::Model;
 use super::stored::{METADATA, POWERS, read_plain};
 use crate::data::hex;
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{Format, PackedTensor, Part, PartKind};
+use crate::formats::{Format, PackedTensor, Part, PartKind, WeightQuantizer};
 use crate::graph::{Graph, LayerArithmetic, Plan};
 use crate::math::canonical_nan;
 use crate::ops::{Init, InputGrid};
@@ -33,6 +33,8 @@ pub struct Parameter {
     pub name: String,
     /// Values before quantization; training changes these.
     pub latent: Tensor,
+    /// How it is rounded, once a step has said so; training goes through it.
+    pub quantizer: Option<WeightQuantizer>,
     /// The stored form, if it is not plain f32.
     pub packed: Option<PackedTensor>,
     /// Whether a transform has changed the values while the network as a whole computes the same. Reports then measure
@@ -63,8 +65,10 @@ impl Parameter {
 pub struct InputQuantizer {
     /// The format.
     pub format: &'static dyn Format,
-    /// Its grid, from calibration.
+    /// Its grid, from calibration or learned.
     pub grid: InputGrid,
+    /// Whether training has learned the grid's scale.
+    pub learned: bool,
 }
 
 /// A model with parameters.
@@ -101,7 +105,7 @@ impl Network {
                         latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
                     }
                 }
-                Parameter { name, latent, packed: None, transformed: false }
+                Parameter { name, latent, quantizer: None, packed: None, transformed: false }
             })
             .collect();
         let inputs = vec![None; graph.nodes().len()];

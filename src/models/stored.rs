@@ -78,7 +78,7 @@ fn read_input(file: &SafeTensors<'_>, node: &str, id: &Value) -> Option<InputQua
         return None;
     }
     let grid = format.grid(&Granule { scale, zero_point, ..Granule::UNIT })?;
-    Some(InputQuantizer { format, grid })
+    Some(InputQuantizer { format, grid, learned: false })
 }
 
 impl Network {

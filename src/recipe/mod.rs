@@ -229,7 +229,7 @@ fn parse_step(
             if found.is_some() {
                 return Err(CoreError::new(ErrorCode::Combination, path, "two kinds in one step", allowed()));
             }
-            found = Some((method.parse)(fields, network)?);
+            found = Some((method.parse)(fields, network, earlier)?);
         }
     }
     step.finish()?;

@@ -108,6 +108,9 @@ describe("docs/recipe.md", () => {
   const page = read("docs/recipe.md");
   const fields = (heading) => new Map(rows(section(page, heading)).map((row) => [code(row[0]), row]));
   const canonicalStep = (step) => Object.values(engine.canonical(withStep(step)).steps[0])[0];
+  /** A training of rounded inputs. */
+  const through = (train) =>
+    engine.canonical({ ...BASE, steps: [{ quantize: { activations: { format: "int8" } } }, { train }] }).steps[1].train;
   const weights = { format: "int4" };
   const activations = { format: "int8", calibration: "percentile" };
   const asked = canonicalStep({ quantize: { weights, activations } });
@@ -119,7 +122,16 @@ describe("docs/recipe.md", () => {
   const tables = [
     ["recipe", engine.canonical(BASE), ["version", "model", "seed", "steps", "data"]],
     ["data", engine.canonical(BASE).data, ["set", "count"]],
-    ["train", { ...canonicalStep({ train: { optimizer: "sgd" } }), ...canonicalStep({ train: {} }) }, []],
+    [
+      "train",
+      {
+        ...canonicalStep({ train: { optimizer: "sgd" } }),
+        ...through({ estimator: "pact" }),
+        ...through({}),
+        ...canonicalStep({ train: {} }),
+      },
+      [],
+    ],
     ["weights", { ...gptq, ...adaround, ...kmeans, ...asked.weights, scale: "float", rounding: "nearest" }, ["format"]],
     ["activations", { ...asked.activations, ...plain.activations }, ["format"]],
   ];
@@ -150,7 +162,7 @@ describe("docs/recipe.md", () => {
   it("has the bounds of every number", () => {
     const numbers = [
       ["recipe", "seed", (value) => ({ ...BASE, seed: value })],
-      ...["epochs", "batch", "lr", "momentum", "weight_decay", "shift"].map((name) => [
+      ...["epochs", "batch", "lr", "momentum", "weight_decay", "shift", "clip_decay"].map((name) => [
         "train",
         name,
         (value) => withStep({ train: { optimizer: "sgd", [name]: value } }),
@@ -187,6 +199,7 @@ describe("docs/recipe.md", () => {
       ["data", "split", { ...BASE, data: { split: "none" } }],
       ["train", "optimizer", withStep({ train: { optimizer: "none" } })],
       ["train", "schedule", withStep({ train: { schedule: "none" } })],
+      ["train", "estimator", withStep({ train: { estimator: "none" } })],
       ["quantize", "correction", quantize({ correction: "none at all" })],
       ["quantize", "transforms", quantize({ transforms: ["none"] })],
       ...["format", "granularity", "range", "scale", "rounding"].map((name) => [
@@ -214,6 +227,7 @@ describe("docs/recipe.md", () => {
       catalog.roundings,
       catalog.transforms,
       catalog.corrections,
+      catalog.estimators,
     ].flat();
     for (const { id } of [...choices, ...catalog.models, ...catalog.data]) expect(page).toContain(`\`${id}\``);
   });
@@ -269,6 +283,7 @@ describe("docs/methods.md", () => {
       catalog.roundings,
       catalog.transforms,
       catalog.corrections,
+      catalog.estimators,
     ].flat()) {
       const row = page
         .split("\n")

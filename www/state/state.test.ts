@@ -7,6 +7,7 @@ import {
   type Choice,
   choiceKey,
   DEFAULT_CHOICE,
+  estimatorsFor,
   isBaseline,
   NO_ACTIVATIONS,
   normalise,
@@ -106,6 +107,11 @@ describe("links", () => {
     ["#r1=lenet5-fashion.q4a77", "hash"],
     ["#r1=lenet5-fashion.p50", "hash"],
     ["#r1=lenet5-fashion.q4~zz", "hash"],
+    ["#r1=lenet5-fashion.q4.t0", "hash"],
+    ["#r1=lenet5-fashion.q4.t201", "hash"],
+    ["#r1=lenet5-fashion.q4.t1~ex", "hash"],
+    ["#r1=lenet5-fashion.q4.t1.t1", "hash"],
+    ["#r1=lenet5-fashion.t1", "hash"],
     ["#r1=", "hash"],
     ["#x=colour", "hash"],
     ["#n=-5", "hash"],
@@ -164,6 +170,20 @@ describe("choices", () => {
         },
       ],
     });
+  });
+
+  it("train through what is rounded, by estimators that have something to learn there", () => {
+    const trained = (more: Partial<Choice>) =>
+      recipeOf({ ...DEFAULT_CHOICE, epochs: 2, estimator: "pact", ...more }, catalog).steps[1];
+    expect(trained({})).toEqual({ train: { epochs: 2, estimator: "pact", lr: 0.001, schedule: "cosine" } });
+    expect(trained({ weights: "int2", activations: "binary" })).toEqual({
+      train: { epochs: 2, estimator: "ste", lr: 0.002, schedule: "cosine" },
+    });
+    const lsq = { activations: NO_ACTIVATIONS, estimator: "lsq" };
+    expect(estimatorsFor({ ...DEFAULT_CHOICE, ...lsq, weights: "fp8-e4m3" }, catalog)).toEqual(["ste"]);
+    expect(estimatorsFor({ ...DEFAULT_CHOICE, ...lsq, weights: "binary" }, catalog)).toEqual(["ste", "lsq"]);
+    expect(normalise({ ...DEFAULT_CHOICE, estimator: "lsq" }, catalog).estimator).toBe("ste");
+    expect(normalise({ ...baselineOf(DEFAULT_CHOICE), epochs: 3 }, catalog).epochs).toBe(0);
   });
 
   it("name the data only when it is a part of the split", () => {

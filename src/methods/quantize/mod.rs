@@ -13,7 +13,7 @@ mod spec;
 mod transform;
 mod windows;
 
-pub(crate) use spec::for_inputs;
+pub(crate) use spec::{for_inputs, ranges_of};
 
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
 pub use sensitivity::{Effect, sensitivity};
@@ -27,6 +27,7 @@ use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
+use crate::formats::{Family, WeightQuantizer, WeightRule};
 use crate::models::{InputQuantizer, Model, Network};
 use crate::task::Phase;
 use serde_json::{Map, Value, json};
@@ -58,7 +59,7 @@ pub struct QuantizeStep {
 /// Images that roundings and corrections look at when the recipe does not say.
 const DEFAULT_IMAGES: u32 = 256;
 
-fn parse(mut fields: Fields, network: &Network) -> Parsed {
+fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -> Parsed {
     let path = fields.path().to_string();
     let transforms_path = fields.at("transforms");
     let transforms = match fields.list("transforms", 8)? {
@@ -179,6 +180,32 @@ impl QuantizeStep {
         self.weights.iter().chain(self.layers.values().filter_map(|own| own.weights.as_ref()))
     }
 
+    /// Whether anything is rounded.
+    pub(super) fn rounds(&self) -> bool {
+        self.all_weights().next().is_some() || self.all_activations().next().is_some()
+    }
+
+    /// Whether any scale can be learned: of weights in whole numbers, or of inputs.
+    pub(super) fn has_scales(&self) -> bool {
+        self.all_weights().any(|spec| spec.format.family() != Family::Float) || self.all_activations().next().is_some()
+    }
+
+    /// Whether any input has a clip that can be learned: signs have none.
+    pub(super) fn has_clips(&self) -> bool {
+        self.all_activations().any(|spec| spec.format.family() != Family::Binary)
+    }
+
+    /// A rounding of weights other than to the nearest, if there is one.
+    pub(super) fn chosen_codes(&self) -> Option<&'static str> {
+        let kinds = self.all_weights().map(|spec| spec.rounding.kind).filter(|kind| *kind != Rounding::Nearest);
+        kinds.map(|kind| id_of(ROUNDINGS, &kind)).next()
+    }
+
+    /// A format whose values are a codebook of the weight's own, if there is one.
+    pub(super) fn clustered(&self) -> Option<&'static str> {
+        self.all_weights().find(|spec| spec.format.clustered().is_some()).map(|spec| spec.format.id())
+    }
+
     /// Images that calibration draws from.
     fn calibration_images(&self) -> u32 {
         self.all_activations().map(|spec| spec.images).max().unwrap_or(0)
@@ -235,6 +262,10 @@ impl Step for QuantizeStep {
         Value::Object(object)
     }
 
+    fn as_quantize(&self) -> Option<&QuantizeStep> {
+        Some(self)
+    }
+
     fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {
         match earlier.iter().find(|step| step.name() == self.name()) {
             None => Ok(()),
@@ -283,7 +314,7 @@ impl Step for QuantizeStep {
                 let grids = calibrate::input_grids(cx.ctx, cx.network, &images, &wanted, cx.seed).await?;
                 for (slot, (spec, grid)) in cx.network.inputs.iter_mut().zip(wanted.iter().zip(grids)) {
                     if let (Some(spec), Some(grid)) = (spec, grid) {
-                        *slot = Some(InputQuantizer { format: spec.format, grid });
+                        *slot = Some(InputQuantizer { format: spec.format, grid, learned: false });
                     }
                 }
             }
@@ -300,6 +331,7 @@ impl Step for QuantizeStep {
                     .pack(&parameter.latent, granules)
                     .map_err(|error| CoreError::internal(&parameter.name, error))?;
                 parameter.packed = Some(packed);
+                parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
             }
             Ok(())
         })

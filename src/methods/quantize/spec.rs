@@ -3,9 +3,8 @@
 use super::rounding::{self, RoundingSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
-use crate::formats::{self, CLUSTERED_BITS, FORMATS, Family, Format, Granule, PackedTensor};
+use crate::formats::{self, CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{Choice, choose, id_of, ids};
-use crate::tensor::{Tensor, TensorError};
 use serde_json::{Value, json};
 
 /// How many values share a scale.
@@ -26,6 +25,8 @@ pub enum Range {
     Minmax,
     /// The range with the least squared error, of a hundred.
     Mse,
+    /// The scale is the mean magnitude, and what is above half of it is not 0; for ternary alone.
+    Absmean,
 }
 
 /// Which numbers the scales of integers may be.
@@ -62,6 +63,7 @@ pub static GRANULARITIES: &[Choice<Granularity>] = &[
 pub static RANGES: &[Choice<Range>] = &[
     Choice { value: Range::Minmax, id: "minmax", code: "x", source: "Jacob et al. 2018, arXiv 1712.05877" },
     Choice { value: Range::Mse, id: "mse", code: "m", source: "Nagel et al. 2021, arXiv 2106.08295" },
+    Choice { value: Range::Absmean, id: "absmean", code: "b", source: "Ma et al. 2024, arXiv 2402.17764" },
 ];
 
 /// Every choice of scale.
@@ -69,6 +71,11 @@ pub static SCALES: &[Choice<Scale>] = &[
     Choice { value: Scale::Float, id: "float", code: "f", source: "Jacob et al. 2018, arXiv 1712.05877" },
     Choice { value: Scale::PowerOfTwo, id: "power-of-two", code: "p", source: "Jain et al. 2019, arXiv 1903.08066" },
 ];
+/// The ranges that a format's weights may have.
+pub(crate) fn ranges_of(format: &dyn Format) -> impl Iterator<Item = &'static Choice<Range>> {
+    let ternary = format.family() == Family::Ternary;
+    RANGES.iter().filter(move |choice| ternary || choice.value != Range::Absmean)
+}
 
 /// Every calibration.
 pub static CALIBRATIONS: &[Choice<Calibration>] = &[
@@ -179,18 +186,6 @@ impl WeightSpec {
             Granularity::Group(size) if self.format.scaled() => Some(size as usize),
             _ => self.format.block(),
         }
-    }
-
-    /// Encodes a weight on these granules, which are those of the spec's granularity.
-    ///
-    /// # Errors
-    /// [`TensorError::Length`] when the granules do not divide the values.
-    pub fn pack(&self, weight: &Tensor, granules: Vec<Granule>) -> Result<PackedTensor, TensorError> {
-        let packed = match self.granularity {
-            Granularity::Group(_) if self.format.scaled() => PackedTensor::grouped(self.format, weight, granules),
-            _ => PackedTensor::new(self.format, weight, granules),
-        }?;
-        Ok(if self.scale == Scale::PowerOfTwo { packed.with_powers() } else { packed })
     }
 }
 
@@ -306,6 +301,7 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
     };
     let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
+    let range_path = fields.at("range");
     let range = fields.id("range", &ids(RANGES), |id| choose(RANGES, id))?;
     let scale_path = fields.at("scale");
     let scale = fields.id("scale", &ids(SCALES), |id| choose(SCALES, id))?;
@@ -317,6 +313,11 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
         let found = format!("power-of-two with {}{}", format.id(), if symmetric { "" } else { " around a zero-point" });
         return Err(CoreError::new(ErrorCode::Combination, scale_path, found, "a symmetric integer format"));
     }
+    let suits = |range: &Range| ranges_of(format).any(|choice| choice.value == *range);
+    if range.is_some_and(|range| format.ranged() && !suits(&range)) {
+        let found = format!("absmean with {}", format.id());
+        return Err(CoreError::new(ErrorCode::Combination, range_path, found, "only with ternary"));
+    }
     let inherited = base.map(|b| b.scale).filter(|_| powers(format, symmetric));
     Ok(WeightSpec {
         format,
@@ -324,7 +325,7 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
             .or(base.map(|b| b.granularity).filter(|g| format.groups() || !matches!(g, Granularity::Group(_))))
             .unwrap_or(format.default_group().map_or(Granularity::Channel, Granularity::Group)),
         symmetric,
-        range: range.or(base.map(|b| b.range)).unwrap_or(Range::Minmax),
+        range: range.or(base.map(|b| b.range)).filter(suits).unwrap_or(Range::Minmax),
         scale: scale.or(inherited).unwrap_or(Scale::Float),
         rounding,
     })

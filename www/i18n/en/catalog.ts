@@ -184,6 +184,11 @@ export const catalog = {
 
   "range.minmax": "extremes",
   "range.mse": "least error",
+  "range.absmean": "mean magnitude",
+
+  "estimator.ste": "straight through",
+  "estimator.lsq": "learned scales",
+  "estimator.pact": "learned clips",
 
   "calibration.minmax": "extremes",
   "calibration.percentile": "percentile",

@@ -186,6 +186,11 @@ export const catalog: Record<keyof typeof english, string> = {
 
   "range.minmax": "최소·최대",
   "range.mse": "최소 오차",
+  "range.absmean": "평균 크기",
+
+  "estimator.ste": "그대로 통과",
+  "estimator.lsq": "스케일 학습",
+  "estimator.pact": "클리핑 학습",
 
   "calibration.minmax": "최소·최대",
   "calibration.percentile": "백분위",

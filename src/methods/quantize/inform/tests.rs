@@ -40,7 +40,7 @@ fn network(model: &str, step: Option<Value>, images: u32) -> (Network, Images) {
     }
     let found = library.images(network.model.data, "train", images).unwrap();
     if let Some(step) = step {
-        let step = parse(Fields::new(step, "quantize").unwrap(), &network).unwrap();
+        let step = parse(Fields::new(step, "quantize").unwrap(), &network, &[]).unwrap();
         let library = RefCell::new(library);
         network = finish(|ctx| async move {
             let mut cx = StepContext {
