@@ -3,7 +3,7 @@
 use super::pack::{Packed, Tile};
 use super::registers::{Beside1, Beside2, Beside4, Columns, N1, N2, N3, N4, Rows};
 use super::{Epilogue, Plain, RowSink};
-use crate::simd::{LANES, Lane, Offsets};
+use crate::simd::{LANES, Lane, Offsets, Picks};
 use crate::tensor::{Shape, TensorError};
 
 /// Most output channels of one tile.
@@ -73,6 +73,8 @@ struct Pass<S> {
     packed: Packed<S>,
     /// Where each tap's input lies from the upper left corner of the first channel's window.
     offsets: Offsets,
+    /// The taps of windows that lie inside only in part.
+    edges: Vec<Edge>,
     /// Kernel height and width.
     kernel: [usize; 2],
     /// Step between windows.
@@ -85,6 +87,14 @@ struct Pass<S> {
     step: usize,
     remainder: [usize; 2],
     padding: usize,
+}
+
+/// The taps of a window of which only rows and columns `low..high` lie inside the input.
+#[derive(Clone, Debug)]
+struct Edge {
+    rows: (usize, usize),
+    columns: (usize, usize),
+    taps: Picks,
 }
 
 /// A convolution ready to run: geometry and packed weights.
@@ -123,6 +133,37 @@ fn offsets(channels: usize, [height, width]: [usize; 2], [kernel_height, kernel_
     Offsets::new(rows.flat_map(|row| (0..kernel_width).map(move |kx| (row + kx) as u32)).collect())
 }
 
+impl<S> Pass<S> {
+    /// The same with its edges, for an input of `size` that `channels` channels are read of.
+    fn with_edges(mut self, channels: usize, size: [usize; 2]) -> Self {
+        let [kernel_height, kernel_width] = self.kernel;
+        let parts = |i: usize| {
+            let windows = self.first[i]..self.last[i];
+            let mut parts: Vec<_> =
+                windows.map(|window| inside(window, self.stride, self.before[i], self.kernel[i], size[i])).collect();
+            parts.sort_unstable();
+            parts.dedup();
+            parts
+        };
+        for rows in parts(0) {
+            for columns in parts(1) {
+                if (rows, columns) == ((0, kernel_height), (0, kernel_width)) {
+                    continue;
+                }
+                let taps = (0..channels)
+                    .flat_map(|c| (rows.0..rows.1).map(move |ky| (c, ky)))
+                    .flat_map(|(c, ky)| (columns.0..columns.1).map(move |kx| (c, ky, kx)))
+                    .map(|(c, ky, kx)| {
+                        let distance = (c * size[0] + ky) * size[1] + kx;
+                        ((c * kernel_height + ky) * kernel_width + kx, distance as isize)
+                    });
+                self.edges.push(Edge { rows, columns, taps: Picks::new(taps) });
+            }
+        }
+        self
+    }
+}
+
 impl<S: Copy + Default> Conv<S> {
     /// Packs row-major weights `[out][in / groups][ky][kx]`.
     pub fn new(shape: ConvShape, weights: &[S]) -> Self {
@@ -131,6 +172,7 @@ impl<S: Copy + Default> Conv<S> {
         let pass = Pass {
             packed: Packed::new(weights, shape.taps(), shape.out_channels / groups, TILE_ROWS),
             offsets: offsets(input[0] / groups, [input[1], input[2]], kernel),
+            edges: Vec::new(),
             kernel,
             stride,
             first: [0, 0],
@@ -140,6 +182,7 @@ impl<S: Copy + Default> Conv<S> {
             remainder: [0, 0],
             padding: 0,
         };
+        let pass = pass.with_edges(input[0] / groups, [input[1], input[2]]);
         Self { input, output, groups, passes: vec![pass] }
     }
 
@@ -168,9 +211,10 @@ impl<S: Copy + Default> Conv<S> {
             }
             let first = |remainder: usize| padding.saturating_sub(remainder).div_ceil(stride);
             let last = |size: usize, remainder: usize| (size + padding).saturating_sub(remainder).div_ceil(stride);
-            passes.push(Pass {
+            let pass = Pass {
                 packed: Packed::new(&flipped, taps, ins, TILE_ROWS),
                 offsets: offsets(outs, [out_height, out_width], kernel),
+                edges: Vec::new(),
                 kernel,
                 stride: 1,
                 first: [first(ry), first(rx)],
@@ -179,7 +223,8 @@ impl<S: Copy + Default> Conv<S> {
                 step: stride,
                 remainder: [ry, rx],
                 padding,
-            });
+            };
+            passes.push(pass.with_edges(outs, [out_height, out_width]));
         }
         Self { input: [out_channels, out_height, out_width], output: input, groups, passes }
     }
@@ -237,19 +282,19 @@ fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     let x = &x.as_chunks::<LANES>().0[first_channel * height * width..][..group_channels * height * width];
     let weights = pass.packed.weights(tile).as_chunks::<ROWS>().0;
     let ([kernel_height, kernel_width], stride) = (pass.kernel, pass.stride);
-    let area = kernel_height * kernel_width;
     // Windows that lie inside the input from left to right.
     let whole_low = pass.before[1].div_ceil(stride);
     let whole_high = (width + pass.before[1]).checked_sub(kernel_width).map_or(0, |reach| reach / stride + 1);
     for window_y in pass.first[0]..pass.last[0] {
         let y = window_y * pass.step + pass.remainder[0] - pass.padding;
-        let (y_low, y_high) = inside(window_y, stride, pass.before[0], kernel_height, height);
-        let whole_rows = y_high - y_low == kernel_height;
+        let rows = inside(window_y, stride, pass.before[0], kernel_height, height);
+        let whole_rows = rows == (0, kernel_height);
         let (out, distance) = sink.rows(tile.first, ROWS, y);
-        let corner = (window_y * stride).wrapping_sub(pass.before[0]).wrapping_mul(width);
+        let corner = (window_y * stride).cast_signed() - pass.before[0].cast_signed();
+        let corner = corner * width.cast_signed() - pass.before[1].cast_signed();
         let mut window_x = pass.first[1];
         while window_x < pass.last[1] {
-            let corner = corner.wrapping_add(window_x * stride).wrapping_sub(pass.before[1]);
+            let corner = corner + (window_x * stride).cast_signed();
             let whole = (whole_low..whole_high).contains(&window_x);
             let count = if whole { C::LEN.min(whole_high.min(pass.last[1]) - window_x) } else { 1 };
             let reach = (count - 1) * stride + 1;
@@ -257,23 +302,16 @@ fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
             // A position past the last one repeats it; its sum is not written.
             let load = |here: &[[V::Scalar; LANES]]| C::load(&|j: usize| V::load(&here[j.min(count - 1) * stride]), 0);
             if whole && whole_rows {
-                pass.offsets.visit(weights, &x[corner..], reach, |weights, here| {
+                pass.offsets.visit(weights, &x[corner.cast_unsigned()..], reach, |weights, here| {
                     sums = sums.add_scaled(weights, 0, load(here));
                 });
             } else {
-                // Runs of taps without a gap: those of a channel's rows that lie inside, or of one row.
-                let (x_low, x_high) = inside(window_x, stride, pass.before[1], kernel_width, width);
-                let (rows, len) =
-                    if whole { (1, (y_high - y_low) * kernel_width) } else { (y_high - y_low, x_high - x_low) };
-                for channel in 0..group_channels {
-                    for row in y_low..y_low + rows {
-                        let at = channel * area + row * kernel_width + x_low;
-                        let taps = weights[at..at + len].iter().zip(&pass.offsets.values()[at..at + len]);
-                        for (weights, &offset) in taps {
-                            let at = corner.wrapping_add(offset as usize);
-                            sums = sums.add_scaled(weights, 0, load(&x[at..at + reach]));
-                        }
-                    }
+                let columns = inside(window_x, stride, pass.before[1], kernel_width, width);
+                let edge = pass.edges.iter().find(|edge| edge.rows == rows && edge.columns == columns);
+                if let Some(edge) = edge {
+                    edge.taps.visit(corner, weights, x, reach, |weights, here| {
+                        sums = sums.add_scaled(weights, 0, load(here));
+                    });
                 }
             }
             sums.each(0, &mut |row, column, sum| {

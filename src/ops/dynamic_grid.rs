@@ -62,6 +62,14 @@ pub enum Rounder {
 }
 
 impl Rounder {
+    /// The grid that is known before, if there is one.
+    pub fn fixed(&self) -> Option<InputGrid> {
+        match self {
+            Self::Fixed(grid) => Some(*grid),
+            Self::Dynamic(_) => None,
+        }
+    }
+
     /// `x` rounded; it holds `lanes` images side by side, `[channel][position][lane]`.
     pub fn round(&self, x: &[f32], positions: usize, lanes: usize, out: &mut Vec<f32>) {
         match self {

@@ -25,7 +25,7 @@ pub use leaf::{F32x8, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, add_centers, f
 
 /// Whether [`I8Quads`] is one instruction: WebAssembly's relaxed dot, which is exact for the operands it is given here.
 pub const RELAXED_DOT: bool = cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd"));
-pub use offsets::Offsets;
+pub use offsets::{Offsets, Picks};
 pub use transpose::{from_lanes, to_lanes};
 pub use walk::side_by_side;
 

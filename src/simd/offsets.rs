@@ -35,9 +35,63 @@ impl Offsets {
     }
 }
 
+/// Some of a list's elements, each with a distance from a place that is chosen later and may lie before the start.
+#[derive(Clone, Debug)]
+pub struct Picks {
+    picks: Vec<(u32, usize)>,
+    /// One more than the greatest index.
+    indices: usize,
+    /// The least distance, and from it to the greatest one.
+    least: isize,
+    span: usize,
+}
+
+impl Picks {
+    /// Elements by their index, with their distances.
+    pub fn new(picks: impl Iterator<Item = (usize, isize)>) -> Self {
+        let all: Vec<(usize, isize)> = picks.collect();
+        let least = all.iter().map(|&(_, distance)| distance).min().unwrap_or(0);
+        let span = all.iter().map(|&(_, distance)| distance.abs_diff(least)).max().unwrap_or(0);
+        let indices = all.iter().map(|&(index, _)| index + 1).max().unwrap_or(0);
+        let picks = all.into_iter().map(|(index, distance)| (index as u32, distance.abs_diff(least))).collect();
+        Self { picks, indices, least, span }
+    }
+
+    /// Visits the picked elements of `beside`, each with the `len` elements of `from` at its distance from `place`.
+    ///
+    /// # Panics
+    /// When one of them lies outside `beside` or `from`.
+    #[inline(always)]
+    pub fn visit<T, W>(&self, place: isize, beside: &[W], from: &[T], len: usize, mut visit: impl FnMut(&W, &[T])) {
+        let from = &from[usize::try_from(place + self.least).unwrap_or(usize::MAX)..];
+        assert!(self.indices <= beside.len() && self.span < from.len() && len <= from.len() - self.span);
+        for &(index, distance) in &self.picks {
+            // SAFETY: no index reaches `indices`, and no distance from the least one passes `span`; both were checked above.
+            unsafe { visit(beside.get_unchecked(index as usize), from.get_unchecked(distance..distance + len)) }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Offsets;
+    use super::{Offsets, Picks};
+
+    #[test]
+    fn picks_reach_from_the_first_element_to_the_last_and_no_farther() {
+        let picks = Picks::new([(2, -1), (0, 3), (1, 0)].into_iter());
+        let from: Vec<u32> = (0..8).collect();
+        let seen = |place: isize, beside: &[char], len: usize| {
+            let mut seen = Vec::new();
+            picks.visit(place, beside, &from, len, |&name, slice| seen.push((name, slice.to_vec())));
+            seen
+        };
+        let letters = ['a', 'b', 'c'];
+        assert_eq!(seen(1, &letters, 2), [('c', vec![0, 1]), ('a', vec![4, 5]), ('b', vec![1, 2])]);
+        assert_eq!(seen(4, &letters, 1), [('c', vec![3]), ('a', vec![7]), ('b', vec![4])]);
+        for (place, beside, len) in [(0, &letters[..], 1), (4, &letters, 2), (1, &letters[..2], 1)] {
+            assert!(std::panic::catch_unwind(|| seen(place, beside, len)).is_err(), "{place} {len}");
+        }
+    }
 
     #[test]
     fn slices_reach_to_the_last_element_and_no_farther() {

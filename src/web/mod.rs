@@ -1,6 +1,7 @@
 //! The border to JavaScript: the only file that knows wasm-bindgen, js-sys and web-sys.
 
 mod speed;
+mod types;
 
 pub use speed::{KernelTrial, Workload, kernels, use_kernel};
 
@@ -20,39 +21,6 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
-
-#[wasm_bindgen(typescript_custom_section)]
-const RECIPE_TYPES: &str = r#"
-/** How weights are quantized. */
-export interface WeightSpec {
-  format: string; granularity?: string | { group: number }; symmetric?: boolean; range?: string;
-  rounding?: string; damping?: number; act_order?: boolean; iterations?: number;
-}
-/** How inputs are quantized. */
-export interface ActivationSpec {
-  format: string; mode?: string; granularity?: string; symmetric?: boolean; calibration?: string; images?: number; percentile?: number;
-}
-/** A quantize step. */
-export interface QuantizeStep {
-  transforms?: string[]; alpha?: number; ends?: string; seed?: number; correction?: string; images?: number;
-  bits?: { budget: number; by?: string; images?: number };
-  weights?: WeightSpec; activations?: ActivationSpec;
-  layers?: Record<string, { weights?: Partial<WeightSpec>; activations?: Partial<ActivationSpec> }>;
-}
-/** A train step. */
-export interface TrainStep {
-  epochs?: number; batch?: number; optimizer?: string; lr?: number; momentum?: number; schedule?: string;
-  weight_decay?: number; flip?: boolean; shift?: number; set?: string;
-}
-/** A recipe, version 1; canonical recipes have every default written out. */
-export interface Recipe {
-  version: 1; model: string; seed: number; steps: ({ quantize: QuantizeStep } | { train: TrainStep })[];
-  data?: { set?: string; split?: string; count?: number; train?: number; validation?: number; test?: number }; init?: string; execution?: string; storage?: string;
-  targets?: string[];
-}
-/** One recipe of a sweep, or why it is none. */
-export interface SweepCell { axes: Record<string, unknown>; recipe: Recipe | null; error: CoreError | null }
-"#;
 
 #[wasm_bindgen]
 extern "C" {
@@ -120,6 +88,8 @@ pub struct Progress {
     partial: Option<Partial>,
     /// Bytes of the network that `partial` judges, once known.
     bytes: Option<u64>,
+    /// Mean losses of the newest training so far: at most 128 points, each of as many steps.
+    losses: Vec<f32>,
 }
 
 fn to_js<T: Serialize + ?Sized>(value: &T) -> JsValue {
@@ -397,8 +367,15 @@ impl Job {
             wilson95: wilson95(correct, total),
         });
         let done = self.outcome.is_some();
-        let progress =
-            Progress { done, phase: self.context.phase(), done_macs, total_macs, partial, bytes: self.context.bytes() };
+        let progress = Progress {
+            done,
+            phase: self.context.phase(),
+            done_macs,
+            total_macs,
+            partial,
+            bytes: self.context.bytes(),
+            losses: self.context.losses(),
+        };
         Ok(to_js(&progress).unchecked_into())
     }
 

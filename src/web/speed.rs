@@ -93,8 +93,8 @@ impl Workload {
     }
 
     /// Outputs from inputs, both row-major f32 and copied, as any library does at its border.
-    pub fn run(&mut self, input: &[f32]) -> Vec<f32> {
-        self.work.run(input).to_vec()
+    pub fn run(&mut self, input: &[f32]) -> js_sys::Float32Array {
+        js_sys::Float32Array::from(self.work.run(input))
     }
 
     /// How far the newest output is from a naive computation.

@@ -44,9 +44,10 @@ pub fn choice(name: &str) -> Option<Choice> {
     CHOICES.iter().find(|&&(each, _)| known && each == name).map(|&(_, choice)| choice)
 }
 
-/// A small piece of integer work, to time one of the kernels by: see [`choices`].
+/// A small piece of integer work, to time one of the kernels by: see [`choices`]. A layer of 8-bit weights and one of 4, both
+/// linear, since those of narrow weights have to unpack them.
 pub struct Trial {
-    layer: Integer,
+    layers: [Integer; 2],
     x: Vec<f32>,
     out: Vec<f32>,
     buffers: Buffers,
@@ -54,35 +55,46 @@ pub struct Trial {
 
 impl Trial {
     /// Multiply-adds of [`Trial::run`].
-    pub const MACS: usize = Self::CHANNELS * Self::ROWS * Self::POSITIONS * LANES;
-    const CHANNELS: usize = 256;
+    pub const MACS: usize = 2 * Self::INPUTS * Self::ROWS * Self::BLOCKS * LANES;
+    const INPUTS: usize = 256;
     const ROWS: usize = 32;
-    const POSITIONS: usize = 16;
+    const BLOCKS: usize = 4;
 
     /// The work for one of [`choices`]; nothing for any other name.
     pub fn new(name: &str) -> Option<Self> {
         let choice = choice(name)?;
         let shape = ConvShape {
-            input: [Self::CHANNELS, 1, Self::POSITIONS],
+            input: [Self::INPUTS, 1, 1],
             out_channels: Self::ROWS,
             kernel: [1, 1],
             stride: 1,
             padding: 0,
             groups: 1,
         };
-        let weights: Vec<i32> = (0..(Self::CHANNELS * Self::ROWS) as i32).map(|i| i * 37 % 255 - 127).collect();
-        let layer = Integer::new(shape, Steps { scale: 1.0, low: 0, high: 127 }, &weights, choice)?;
-        let x = (0..Self::CHANNELS * Self::POSITIONS * LANES).map(|i| (i * 29 % 128) as f32).collect();
-        let out = vec![0.0; Self::ROWS * Self::POSITIONS * LANES];
-        Some(Self { layer, x, out, buffers: Buffers::default() })
+        let layer = |most: i32| {
+            let weights: Vec<i32> =
+                (0..(Self::INPUTS * Self::ROWS) as i32).map(|i| i * 37 % (2 * most + 1) - most).collect();
+            Integer::new(shape, Steps { scale: 1.0, low: 0, high: 127 }, &weights, choice)
+        };
+        let layers = [layer(127)?, layer(7)?];
+        let x = (0..Self::INPUTS * Self::BLOCKS * LANES).map(|i| (i * 29 % 128) as f32).collect();
+        let out = vec![0.0; Self::ROWS * Self::BLOCKS * LANES];
+        Some(Self { layers, x, out, buffers: Buffers::default() })
     }
 
     /// Does the work once and gives the sum of its results, the same whatever the kernel.
     pub fn run(&mut self) -> f32 {
         let rescale = Rescale { bias: &[], scale: &[1.0; Self::ROWS] };
-        let mut sink = Plain::new(&mut self.out, [1, Self::POSITIONS]);
-        self.layer.run(&self.x, &mut self.buffers, &rescale, &mut sink);
-        self.out.iter().sum()
+        let blocks: Vec<&[f32]> = self.x.chunks_exact(Self::INPUTS * LANES).collect();
+        let mut total = 0.0;
+        for layer in &self.layers {
+            let mut outs: Vec<Plain<'_>> =
+                self.out.chunks_exact_mut(Self::ROWS * LANES).map(|out| Plain::new(out, [1, 1])).collect();
+            let mut sinks: Vec<&mut dyn RowSink> = outs.iter_mut().map(|out| out as &mut dyn RowSink).collect();
+            layer.run_blocks(&blocks, &mut self.buffers, &rescale, &mut sinks);
+            total += self.out.iter().sum::<f32>();
+        }
+        total
     }
 }
 
@@ -237,14 +249,14 @@ impl Integer {
         sinks: &mut [&mut dyn RowSink],
     ) {
         let Buffers { codes, panel } = buffers;
-        if let (Some((quads, way)), None) = (&self.quads, self.pairs.get()) {
-            if !quads.layout().arrange_blocks(&self.steps, blocks, codes) {
-                return match *way {
-                    Way::Quads => sweep::sweep::<_, I8Quads>(quads, codes, panel, 0, rescale, sinks),
-                    Way::Split => sweep::sweep::<_, I8Split>(quads, codes, panel, 0, rescale, sinks),
-                    Way::Burst(most) => sweep::sweep::<_, I8Burst>(quads, codes, panel, most, rescale, sinks),
-                };
-            }
+        if let (Some((quads, way)), None) = (&self.quads, self.pairs.get())
+            && !quads.layout().arrange_blocks(&self.steps, blocks, codes)
+        {
+            return match *way {
+                Way::Quads => sweep::sweep::<_, I8Quads>(quads, codes, panel, 0, rescale, sinks),
+                Way::Split => sweep::sweep::<_, I8Split>(quads, codes, panel, 0, rescale, sinks),
+                Way::Burst(most) => sweep::sweep::<_, I8Burst>(quads, codes, panel, most, rescale, sinks),
+            };
         }
         let pairs = self.pairs.get_or_init(|| match &self.quads {
             Some((quads, _)) => Packed::new(self.shape, &quads.unpack()),

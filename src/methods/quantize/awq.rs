@@ -14,6 +14,7 @@ use super::windows::{Stream, positions};
 use super::{QuantizeStep, WeightSpec};
 use crate::data::Images;
 use crate::error::CoreError;
+use crate::formats::WeightRule;
 use crate::kernels::conv::ConvShape;
 use crate::models::Network;
 use crate::ops::Arithmetic;
@@ -162,13 +163,14 @@ async fn exponent(
 async fn ranges(ctx: &Context, spec: &WeightSpec, weight: &Tensor, inputs: &Inputs) -> Vec<f32> {
     let values = weight.data();
     let rows = values.len() / inputs.taps / inputs.grams.len();
-    let len = values.len() / range::count(spec, weight);
+    let len = values.len() / spec.granules(weight);
+    let unit = spec.unit(weight);
     let mut chosen = Vec::new();
     for (granule, own) in values.chunks(len).enumerate() {
         let mut best = (f64::INFINITY, 1.0);
         for step in 0..=CLIPS {
             let share = 1.0 - step as f32 * CLIP_STEP;
-            let grid = range::clipped(spec, own, share);
+            let grid = spec.granule(own, share, unit);
             let delta: Vec<f64> = own
                 .iter()
                 .map(|&w| f64::from(spec.format.decode(spec.format.encode(w, &grid), &grid)) - f64::from(w))

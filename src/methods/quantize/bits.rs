@@ -77,7 +77,7 @@ pub fn format_of(bits: u32) -> Result<&'static dyn Format, CoreError> {
 
 /// The way weights are rounded, with every width.
 pub fn widths(base: &WeightSpec, bits: impl Iterator<Item = u32>) -> Result<Vec<WeightSpec>, CoreError> {
-    bits.map(|bits| Ok(WeightSpec { format: format_of(bits)?, ..*base })).collect()
+    bits.map(|bits| base.with_format(format_of(bits)?)).collect()
 }
 
 /// The step with a width of its own for every layer that has no weights of its own.

@@ -13,6 +13,8 @@ const P: f32 = 0.7;
 const BETA: f32 = 10.0;
 const KAPPA: f32 = 1.01;
 const ITERATIONS: usize = 20;
+/// About what one value costs in an iteration, in multiply-adds.
+const MACS_PER_VALUE: u64 = 60;
 
 /// |x|^power, 0 for 0.
 fn power(x: f32, power: f32) -> f32 {
@@ -42,7 +44,7 @@ fn next(format: &dyn Format, values: &[f32], granule: &Granule, beta: f32) -> f3
 fn moves(format: &dyn Format, values: &[f32], granule: Granule, grouped: bool) -> (Granule, Vec<f64>) {
     let at = |origin: f32| {
         let origin = if grouped { group_origin(origin) } else { origin };
-        Granule { zero_point: None, origin: Some(origin), ..granule }
+        Granule { zero_point: None, origin: Some(origin), ..granule.clone() }
     };
     let mut best = at(granule.zero_point.unwrap_or(0) as f32);
     let mut trace = vec![objective(format, values, &best)];
@@ -58,6 +60,11 @@ fn moves(format: &dyn Format, values: &[f32], granule: Granule, grouped: bool) -
         beta *= KAPPA;
     }
     (best, trace)
+}
+
+/// Multiply-adds for so many values, about.
+pub(super) fn macs(values: usize) -> u64 {
+    (values * ITERATIONS) as u64 * MACS_PER_VALUE
 }
 
 /// The granule of an asymmetric grid, with its zero-point moved. A group's is rounded to the binary16 that is stored before
@@ -85,7 +92,7 @@ mod tests {
                         (0..64).map(|_| 0.03 + (0..6).map(|_| rng.uniform(-0.1, 0.1)).sum::<f32>()).collect();
                     values[5] = rng.uniform(0.5, 1.5);
                     let granule = format.fit(&values, false);
-                    let (best, trace) = moves(format, &values, granule, grouped);
+                    let (best, trace) = moves(format, &values, granule.clone(), grouped);
                     assert!(trace.windows(2).all(|pair| pair[1] < pair[0]), "{id}: {trace:?}");
                     let (found, nearest) = (objective(format, &values, &best), objective(format, &values, &granule));
                     assert_eq!(found, *trace.last().unwrap());

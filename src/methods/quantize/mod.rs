@@ -21,12 +21,14 @@ mod tests;
 mod transform;
 mod windows;
 
-pub(crate) use spec::for_inputs;
+pub(crate) use spec::{for_inputs, ranges_of};
 
 pub use bits::{Budget, CACHE_BYTES, WIDTHS, widths};
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
 pub use sensitivity::{Effect, Mode, sensitivity};
-pub use spec::{ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, WeightSpec};
+pub use spec::{
+    ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, SCALES, Scale, WeightSpec,
+};
 
 pub use transform::{TRANSFORMS, Transform};
 
@@ -34,6 +36,7 @@ use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Images, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
+use crate::formats::{Family, WeightQuantizer, WeightRule};
 use crate::models::{InputQuantizer, Model, Network};
 use crate::ops::{DynamicGrid, Rounder};
 use crate::rng::Rng;
@@ -109,6 +112,40 @@ impl QuantizeStep {
             }
         }
         sum
+    }
+
+    /// Whether anything is rounded.
+    pub(super) fn rounds(&self) -> bool {
+        self.all_weights().next().is_some() || self.all_activations().next().is_some()
+    }
+
+    /// Whether any scale can be learned: of weights in whole numbers, or of inputs.
+    pub(super) fn has_scales(&self) -> bool {
+        self.all_weights().any(|spec| spec.format.family() != Family::Float) || self.all_activations().next().is_some()
+    }
+
+    /// Whether any input has a clip that can be learned: signs have none.
+    pub(super) fn has_clips(&self) -> bool {
+        self.all_activations().any(|spec| spec.format.family() != Family::Binary)
+    }
+
+    /// What chooses codes or ranges by more than the weights themselves, if anything does: a rounding other than to the nearest, or awq.
+    pub(super) fn chosen_codes(&self) -> Option<&'static str> {
+        if self.transforms.contains(&Transform::Awq) {
+            return Some(id_of(TRANSFORMS, &Transform::Awq));
+        }
+        let kinds = self.all_weights().map(|spec| spec.rounding.kind).filter(|kind| *kind != Rounding::Nearest);
+        kinds.map(|kind| id_of(ROUNDINGS, &kind)).next()
+    }
+
+    /// A format whose values are a codebook of the weight's own, if there is one.
+    pub(super) fn clustered(&self) -> Option<&'static str> {
+        self.all_weights().find(|spec| spec.format.clustered().is_some()).map(|spec| spec.format.id())
+    }
+
+    /// Whether any input is rounded by its own range.
+    pub(super) fn has_dynamic_inputs(&self) -> bool {
+        self.all_activations().any(|spec| spec.dynamic)
     }
 
     /// Images that calibration draws from.
@@ -189,7 +226,7 @@ impl QuantizeStep {
             let grids = calibrate::input_grids(cx.ctx, cx.network, &images, &wanted, cx.seed).await?;
             for (slot, (spec, grid)) in cx.network.inputs.iter_mut().zip(wanted.iter().zip(grids)) {
                 if let (Some(spec), Some(grid)) = (spec, grid) {
-                    *slot = Some(InputQuantizer { format: spec.format, grid: Rounder::Fixed(grid) });
+                    *slot = Some(InputQuantizer { format: spec.format, grid: Rounder::Fixed(grid), learned: false });
                 }
             }
         }
@@ -197,7 +234,7 @@ impl QuantizeStep {
             if let Some(spec) = spec.filter(|spec| spec.dynamic) {
                 let (bits, symmetric, tokens) = (spec.format.bits() as u32, spec.symmetric, spec.tokens);
                 let grid = Rounder::Dynamic(DynamicGrid { bits, symmetric, tokens });
-                *slot = Some(InputQuantizer { format: spec.format, grid });
+                *slot = Some(InputQuantizer { format: spec.format, grid, learned: false });
             }
         }
         if self.informed() {
@@ -212,6 +249,7 @@ impl QuantizeStep {
             let packed =
                 spec.pack(&parameter.latent, granules).map_err(|error| CoreError::internal(&parameter.name, error))?;
             parameter.packed = Some(packed);
+            parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
         }
         Ok(())
     }
@@ -257,13 +295,17 @@ impl Step for QuantizeStep {
             let layer = |(name, own): (&String, &Override)| {
                 let mut layer = both(&own.weights, &own.activations);
                 if let (Some(weights), Some(base)) = (&own.weights, &self.weights) {
-                    weights.rounding.write_departure(&base.rounding, weights.format, &mut layer["weights"]);
+                    weights.write_departure(base, &mut layer["weights"]);
                 }
                 (name.clone(), Value::Object(layer))
             };
             object.insert("layers".into(), Value::Object(self.layers.iter().map(layer).collect()));
         }
         Value::Object(object)
+    }
+
+    fn as_quantize(&self) -> Option<&QuantizeStep> {
+        Some(self)
     }
 
     fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {
@@ -298,6 +340,10 @@ impl Step for QuantizeStep {
         let scalings = self.scaling_macs(network);
         let widths = self.bits.map_or(0, |budget| sensitivity::macs(network, budget.images, WIDTHS.count()));
         widths + scalings + encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
+    }
+
+    fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
+        self.transforms.iter().try_for_each(|transform| transform.apply(network).map(|_| ()))
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {

@@ -7,7 +7,7 @@ use crate::formats::{self, Family, Format};
 /// What the first and the last layer may be kept at.
 const ENDS: &str = "int8";
 
-pub(super) fn parse(fields: Fields, network: &Network) -> Parsed {
+pub(super) fn parse(fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -> Parsed {
     Ok(Rc::new(read(fields, network)?))
 }
 
@@ -80,7 +80,7 @@ pub(super) fn read(mut fields: Fields, network: &Network) -> Result<QuantizeStep
     };
     let refuse = |path, found, allowed: &str| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
     if let Some(format) = ends
-        && !step.keep_ends(network, format)
+        && !step.keep_ends(network, format)?
     {
         let found = "int8 for ends of at least 8 bits, or that are not rounded";
         return refuse(ends_path, found, "with weights or activations of fewer bits");
@@ -145,7 +145,7 @@ fn read_bits(mut fields: Fields) -> Result<Budget, CoreError> {
 impl QuantizeStep {
     /// Gives the first and the last layer with weights `format` where they would have fewer bits, as entries of their own; says whether
     /// any changed. What a recipe says of such a layer stands.
-    fn keep_ends(&mut self, network: &Network, format: &'static dyn Format) -> bool {
+    fn keep_ends(&mut self, network: &Network, format: &'static dyn Format) -> Result<bool, CoreError> {
         let weighted: Vec<usize> =
             (0..network.graph.nodes().len()).filter(|&node| network.weight_of(node).is_some()).collect();
         let mut changed = false;
@@ -155,19 +155,19 @@ impl QuantizeStep {
             let fewer = |found: &'static dyn Format| found.bits() < format.bits();
             if own.weights.is_none() {
                 let base = self.weights.filter(|spec| fewer(spec.format));
-                own.weights = base.map(|base| WeightSpec { format, ..base });
+                own.weights = base.map(|base| base.with_format(format)).transpose()?;
                 changed |= own.weights.is_some();
             }
             if own.activations.is_none() && network.rounds_input(*node) {
                 let base = self.activations.filter(|spec| fewer(spec.format));
-                own.activations = base.map(|base| ActivationSpec { format, ..base });
+                own.activations = base.map(|base| base.with_format(format)).transpose()?;
                 changed |= own.activations.is_some();
             }
             if own.weights.is_some() || own.activations.is_some() {
                 self.layers.insert(name.clone(), own);
             }
         }
-        changed
+        Ok(changed)
     }
 
     /// Ranges of inputs at hand are those of an image, or of each token of a text: the range of a whole text would hold what comes
@@ -188,23 +188,28 @@ impl QuantizeStep {
         Ok(())
     }
 
-    /// Groups must divide the weights of an output of every layer that has them.
+    /// Groups and blocks must divide the weights of an output of every layer that has them.
     fn check_groups(&self, path: &str, network: &Network) -> Result<(), CoreError> {
         for node in 0..network.graph.nodes().len() {
             let name = &network.graph.nodes()[node].name;
             let (Some(index), Some(spec)) = (network.weight_of(node), self.weights_of(name)) else { continue };
-            let Granularity::Group(size) = spec.granularity else { continue };
+            let Some(size) = spec.group() else { continue };
             let shape = network.parameters[index].latent.shape();
             let each = shape.len() / shape.dims()[0].max(1);
-            if spec.format.scaled() && !each.is_multiple_of(size as usize) {
+            if !each.is_multiple_of(size) {
                 let own = self.layers.get(name).is_some_and(|own| own.weights.is_some());
-                let at = if own { format!(".layers.{name}") } else { String::new() };
-                return Err(CoreError::new(
-                    ErrorCode::Combination,
-                    format!("{path}{at}.weights.granularity.group"),
-                    format!("{size}, and {each} weights per output of {name}"),
-                    format!("a divisor of {each}, or another granularity for {name} under layers"),
-                ));
+                let at = if own { format!("{path}.layers.{name}") } else { path.to_string() };
+                let (at, found, allowed) = if spec.format.block().is_some() {
+                    let found =
+                        format!("{} in blocks of {size}, and {each} weights per output of {name}", spec.format.id());
+                    let allowed = format!("rows that {size} divides, or another format for {name} under layers");
+                    (format!("{at}.weights.format"), found, allowed)
+                } else {
+                    let found = format!("{size}, and {each} weights per output of {name}");
+                    let allowed = format!("a divisor of {each}, or another granularity for {name} under layers");
+                    (format!("{at}.weights.granularity.group"), found, allowed)
+                };
+                return Err(CoreError::new(ErrorCode::Combination, at, found, allowed));
             }
         }
         Ok(())
