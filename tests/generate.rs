@@ -42,7 +42,19 @@ fn kept_keys_and_values_give_the_same_bits() {
     let weights = json!({"format": "int4"});
     let activations = json!({"format": "int8", "images": 8});
     let dynamic = json!({"format": "int8", "mode": "dynamic", "granularity": "token"});
+    let kept = |kv: Value, more: Value| {
+        let mut step = json!({"weights": weights, "kv_cache": kv});
+        step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!([{"quantize": step}])
+    };
+    let token = |format: &str| kept(json!({"format": format}), json!({}));
+    let channel = kept(json!({"format": "int4", "granularity": "channel"}), json!({"images": 8}));
+    let turned = kept(json!({"format": "int4"}), json!({"transforms": ["hadamard"], "activations": activations}));
     let cases = [
+        (token("int8"), Execution::Integer),
+        (token("fp8-e4m3"), Execution::Integer),
+        (channel, Execution::Integer),
+        (turned, Execution::Integer),
         (json!([{"quantize": {"weights": weights, "activations": dynamic}}]), Execution::Integer),
         (json!([]), Execution::Integer),
         (json!([{"quantize": {"weights": weights}}]), Execution::Integer),

@@ -5,7 +5,7 @@
 use featherweight::graph::{Graph, ValueId};
 use featherweight::ops::{
     Activation, Add, AvgPool2d, BatchNorm, CausalAttention, Concat, Conv2d, Embedding, Flatten, GlobalAvgPool,
-    LayerNorm, Linear, MatMul, MaxPool2d, Op, Pad, Relu, Reshape, Softmax, Transpose,
+    Hadamard, LayerNorm, Linear, MatMul, MaxPool2d, Op, Pad, Relu, Reshape, Softmax, Transpose,
 };
 use featherweight::rng::Rng;
 use featherweight::simd::LANES;
@@ -225,6 +225,16 @@ fn threads_change_no_bit() {
     assert_eq!(one.loss.to_bits(), two.loss.to_bits());
     assert_eq!(one.parameters, two.parameters);
     assert_eq!(one.parameters, five.parameters);
+}
+
+#[test]
+fn hadamard() {
+    let build = |graph: &mut Graph| {
+        graph.then("conv", Conv2d::new(8, 3)).unwrap();
+        graph.then("turned", Hadamard { size: 4 }).unwrap();
+        graph.then("act", Relu).unwrap();
+    };
+    check("hadamard", build, &[2, 5, 5]);
 }
 
 #[test]

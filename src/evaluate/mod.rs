@@ -25,6 +25,9 @@ pub struct Cost {
     pub sparsity: f64,
     /// Bytes of f32 activations that must stand in memory at once for one image.
     pub peak_activation_bytes: u64,
+    /// Bytes of rounded keys and values that writing keeps for each character; only where they are rounded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_bytes_per_character: Option<u64>,
 }
 
 /// Counts parameters as inference uses them.
@@ -43,11 +46,15 @@ pub fn cost(network: &Network) -> Result<Cost, crate::error::CoreError> {
             zero_weights += zeros;
         }
     }
+    let graph = &network.graph;
+    let caches = graph.nodes().iter().filter_map(|node| node.op.cache_bytes(&graph.input_shapes(node)));
+    let (kept, cache) = caches.fold((false, 0), |(_, sum), bytes| (true, sum + bytes));
     Ok(Cost {
         macs: network.graph.macs(),
         parameters,
         nonzero,
         sparsity: zero_weights as f64 / weights.max(1) as f64,
         peak_activation_bytes: network.graph.peak_activation_bytes(),
+        kv_cache_bytes_per_character: kept.then_some(cache),
     })
 }

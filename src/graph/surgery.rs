@@ -14,6 +14,10 @@ pub enum Edit {
     Remove,
     /// It does something else.
     Replace(Arc<dyn Op>),
+    /// It stays, and what it read first goes through a new node of this name.
+    Before(String, Arc<dyn Op>),
+    /// It stays, and what read it reads a new node of this name, which reads it.
+    After(String, Arc<dyn Op>),
 }
 
 /// A graph made from another one.
@@ -21,8 +25,8 @@ pub enum Edit {
 pub struct Edited {
     /// The new graph; parameters are counted anew.
     pub graph: Graph,
-    /// For each of its nodes, the index of the old one.
-    pub origin: Vec<usize>,
+    /// For each of its nodes, the index of the old one; `None` for a new one.
+    pub origin: Vec<Option<usize>>,
 }
 
 impl Graph {
@@ -35,17 +39,32 @@ impl Graph {
         let mut origin = Vec::new();
         let mut values = vec![ValueId::INPUT];
         for (i, node) in self.nodes().iter().enumerate() {
-            let inputs: Vec<ValueId> = node.inputs.iter().map(|id| values[id.index()]).collect();
+            let mut inputs: Vec<ValueId> = node.inputs.iter().map(|id| values[id.index()]).collect();
+            let mut behind = None;
             let op = match edit(i) {
                 Edit::Keep => Arc::clone(&node.op),
+                Edit::Before(name, op) => {
+                    inputs[0] = graph.add_shared(&name, op, &inputs[..1])?;
+                    origin.push(None);
+                    Arc::clone(&node.op)
+                }
+                Edit::After(name, op) => {
+                    behind = Some((name, op));
+                    Arc::clone(&node.op)
+                }
                 Edit::Replace(op) => op,
                 Edit::Remove => {
                     values.push(inputs[0]);
                     continue;
                 }
             };
-            values.push(graph.add_shared(&node.name, op, &inputs)?);
-            origin.push(i);
+            let mut value = graph.add_shared(&node.name, op, &inputs)?;
+            origin.push(Some(i));
+            if let Some((name, op)) = behind {
+                value = graph.add_shared(&name, op, &[value])?;
+                origin.push(None);
+            }
+            values.push(value);
         }
         match (self.nodes().last(), values.last()) {
             (Some(last), Some(output)) if output.index() != origin.len() => {
@@ -88,7 +107,7 @@ mod tests {
     fn a_removed_node_hands_its_readers_its_input() {
         let old = graph();
         let new = old.edited(|i| if i == 1 { Edit::Remove } else { Edit::Keep }).unwrap();
-        assert_eq!(new.origin, [0, 2, 3]);
+        assert_eq!(new.origin, [Some(0), Some(2), Some(3)]);
         let nodes = new.graph.nodes();
         assert_eq!(nodes[1].inputs, [ValueId(1), ValueId(1)]);
         assert_eq!((nodes[2].first_param, nodes[2].inputs[0]), (2, ValueId(2)));
@@ -102,6 +121,26 @@ mod tests {
         let narrow =
             |i| if i == 1 { Edit::Replace(Arc::new(Linear { outputs: 3 }) as Arc<dyn Op>) } else { Edit::Keep };
         assert_eq!(graph().edited(narrow).unwrap_err().node, "sum");
+    }
+
+    #[test]
+    fn new_nodes_stand_before_and_behind() {
+        let edit = |i| match i {
+            0 => Edit::After("a-relu".into(), Arc::new(Relu) as Arc<dyn Op>),
+            3 => Edit::Before("b-relu".into(), Arc::new(Relu)),
+            _ => Edit::Keep,
+        };
+        let new = graph().edited(edit).unwrap();
+        assert_eq!(new.origin, [Some(0), None, Some(1), Some(2), None, Some(3)]);
+        let names: Vec<&str> = new.graph.nodes().iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["a", "a-relu", "relu", "sum", "b-relu", "b"]);
+        // Both readers of `a` read what stands behind it, and `b` what stands before it.
+        let inputs = |i: usize| new.graph.nodes()[i].inputs.iter().map(|id| id.index()).collect::<Vec<_>>();
+        assert_eq!(
+            [inputs(1), inputs(2), inputs(3), inputs(4), inputs(5)],
+            [vec![1], vec![2], vec![2, 3], vec![4], vec![5]]
+        );
+        assert_eq!(new.graph.nodes()[5].first_param, 2);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The model zoo: one file per model, one line per model in [`MODELS`]; and networks with their parameters.
 
+mod cache;
 mod convnet_large;
 mod lenet300;
 mod lenet5;
@@ -12,6 +13,7 @@ mod stored;
 mod surgery;
 mod transformer;
 
+pub use cache::KvCache;
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 pub use step::Step;
 pub use stored::metadata;

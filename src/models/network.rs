@@ -190,11 +190,13 @@ impl Network {
             .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
     }
 
-    /// `graph` ready for inference with this network's parameters: its nodes take those of the nodes of the same names here.
+    /// `graph` ready for inference with this network's parameters: its nodes take those of the nodes of the same names here, and
+    /// what edits have put between these stands there too.
     ///
     /// # Errors
     /// `internal` for a node that is not here; see [`Network::plan`].
     pub fn plan_of(&self, graph: &Rc<Graph>, execution: Execution) -> Result<Plan, CoreError> {
+        let graph = &Rc::new(self.with_new_nodes(graph)?);
         let tensors = self.effective()?;
         let (mut own, mut arithmetic) = (Vec::new(), Vec::new());
         for (i, node) in graph.nodes().iter().enumerate() {
@@ -257,6 +259,15 @@ impl Network {
                     let zero = part(".input.zero_point", PartKind::ZeroPoints, safetensors::Dtype::I32, &zero);
                     parts.push((format!("{}.input.zero_point", node.name), StoredAs::Input, zero));
                 }
+            }
+        }
+        // What an op between two layers must keep is stored with the layer before it.
+        for node in self.graph.nodes() {
+            if let (Some(values), Some(maker)) = (node.op.constants(), node.inputs[0].index().checked_sub(1)) {
+                let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                let (kind, dtype, dims) = (PartKind::Scales, safetensors::Dtype::F32, vec![values.len()]);
+                let part = Part { suffix: ".cache.scale", kind, dtype, dims, bytes };
+                parts.push((format!("{}.cache.scale", self.graph.nodes()[maker].name), StoredAs::Input, part));
             }
         }
         parts

@@ -2,8 +2,10 @@
 
 use super::Network;
 use crate::error::CoreError;
-use crate::graph::{Edit, Edited};
+use crate::graph::{Edit, Edited, Graph};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 impl Network {
     /// Edits the graph, node by node. Parameters go with their nodes; where an op's parameters change their shape, the
@@ -16,8 +18,9 @@ impl Network {
             self.graph.edited(edit).map_err(|error| CoreError::internal(self.model.id, error))?;
         let mut parameters = Vec::new();
         for (node, &old) in graph.nodes().iter().zip(&origin) {
-            let first = self.graph.nodes()[old].first_param;
-            for (i, spec) in node.params.iter().enumerate() {
+            // A new node has no parameters.
+            let first = old.map_or(0, |old| self.graph.nodes()[old].first_param);
+            for (i, spec) in node.params.iter().enumerate().filter(|_| old.is_some()) {
                 let parameter = self.parameters[first + i].clone();
                 let shape = parameter.packed.as_ref().map_or(parameter.latent.shape(), |packed| packed.shape());
                 if *shape != spec.shape || parameter.latent.shape() != shape {
@@ -27,9 +30,44 @@ impl Network {
                 parameters.push(parameter);
             }
         }
-        self.inputs = origin.iter().map(|&old| self.inputs[old]).collect();
+        self.inputs = origin.iter().map(|&old| old.and_then(|old| self.inputs[old])).collect();
         self.parameters = parameters;
         self.graph = Rc::new(graph);
         Ok(())
+    }
+
+    /// Another graph of this network's layers by their names, with the nodes that edits have put between this one's: rotations before
+    /// a layer, and the rounding of keys and values behind one.
+    ///
+    /// # Errors
+    /// `internal` when an op does not take its inputs there.
+    pub(super) fn with_new_nodes(&self, graph: &Graph) -> Result<Graph, CoreError> {
+        let nodes = self.graph.nodes();
+        let (mut before, mut behind) = (BTreeMap::new(), BTreeMap::new());
+        for (at, node) in nodes.iter().enumerate() {
+            match (node.op.kind(), node.inputs[0].index().checked_sub(1)) {
+                ("hadamard", _) => before.extend(self.graph.only_reader(at).map(|reader| (&nodes[reader].name, at))),
+                ("kv_cache", Some(maker)) => _ = behind.insert(&nodes[maker].name, at),
+                _ => {}
+            }
+        }
+        let new = |at: usize| (nodes[at].name.clone(), Arc::clone(&nodes[at].op));
+        let fault = |error| CoreError::internal(self.model.id, error);
+        let rotated = graph.edited(|node| match before.get(&graph.nodes()[node].name) {
+            None => Edit::Keep,
+            Some(&at) => {
+                let (name, op) = new(at);
+                Edit::Before(name, op)
+            }
+        });
+        let rotated = rotated.map_err(fault)?.graph;
+        let rounded = rotated.edited(|node| match behind.get(&rotated.nodes()[node].name) {
+            None => Edit::Keep,
+            Some(&at) => {
+                let (name, op) = new(at);
+                Edit::After(name, op)
+            }
+        });
+        Ok(rounded.map_err(fault)?.graph)
     }
 }

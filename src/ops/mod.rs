@@ -16,6 +16,7 @@ mod dynamic_grid;
 mod embedding;
 mod flatten;
 mod global_avg_pool;
+mod hadamard;
 mod input_grid;
 mod layer_norm;
 mod linear;
@@ -45,6 +46,7 @@ pub use dynamic_grid::{DynamicGrid, Rounder};
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
+pub use hadamard::Hadamard;
 pub use input_grid::InputGrid;
 pub(crate) use input_grid::within;
 pub use layer_norm::LayerNorm;
@@ -205,6 +207,17 @@ pub trait Op: std::fmt::Debug + Send + Sync {
     /// convolution of one position. `None` for all others, and for inputs the op does not take.
     fn windows(&self, inputs: &[&Shape]) -> Option<ConvShape> {
         let _ = inputs;
+        None
+    }
+
+    /// Bytes that it keeps of each token for later ones to read, where that is its work.
+    fn cache_bytes(&self, inputs: &[&Shape]) -> Option<u64> {
+        let _ = inputs;
+        None
+    }
+
+    /// Values beyond parameters that a stored network must hold for it.
+    fn constants(&self) -> Option<&[f32]> {
         None
     }
 

@@ -16,6 +16,7 @@ export interface ActivationSpec {
 /** A quantize step. */
 export interface QuantizeStep {
   transforms?: string[]; alpha?: number; ends?: string; seed?: number; correction?: string; images?: number;
+  kv_cache?: { format: string; granularity?: string };
   bits?: { budget: number; by?: string; images?: number };
   weights?: WeightSpec; activations?: ActivationSpec;
   layers?: Record<string, { weights?: Partial<WeightSpec>; activations?: Partial<ActivationSpec> }>;

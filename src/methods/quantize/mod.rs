@@ -9,8 +9,10 @@ mod gptq;
 mod grid;
 mod hqq;
 mod inform;
+mod kv;
 mod parse;
 mod range;
+mod rotate;
 mod rounding;
 mod seam;
 mod sensitivity;
@@ -41,6 +43,7 @@ use crate::models::{InputQuantizer, Model, Network};
 use crate::ops::{DynamicGrid, Rounder};
 use crate::rng::Rng;
 use crate::task::Phase;
+use kv::KvSpec;
 use range::Clips;
 use serde_json::{Map, Value, json};
 use spec::{parse_activations, parse_weights};
@@ -72,6 +75,8 @@ pub struct QuantizeStep {
     seed: Option<u64>,
     /// Widths chosen for each layer by what they do to the loss.
     bits: Option<Budget>,
+    /// How kept keys and values are rounded.
+    kv_cache: Option<KvSpec>,
 }
 
 /// Images that roundings and corrections look at when the recipe does not say.
@@ -168,7 +173,8 @@ impl QuantizeStep {
 
     /// Whether anything but calibration reads training images.
     fn looks_at_images(&self) -> bool {
-        self.informed() || self.transforms.iter().any(|transform| transform.needs_images())
+        let keys = self.kv_cache.is_some_and(|spec| spec.channels);
+        keys || self.informed() || self.transforms.iter().any(|transform| transform.needs_images())
     }
 
     /// Whether that needs the outputs of the network in f32.
@@ -285,6 +291,9 @@ impl Step for QuantizeStep {
         if self.looks_at_images() {
             object.insert("images".into(), json!(self.images));
         }
+        if let Some(spec) = &self.kv_cache {
+            object.insert("kv_cache".into(), spec.canonical());
+        }
         if let Some(Budget { bits, images }) = self.bits {
             object.insert("bits".into(), json!({"budget": bits, "by": parse::BY, "images": images}));
         }
@@ -339,7 +348,9 @@ impl Step for QuantizeStep {
         let informed = if self.informed() { inform::macs(self, network) } else { 0 };
         let scalings = self.scaling_macs(network);
         let widths = self.bits.map_or(0, |budget| sensitivity::macs(network, budget.images, WIDTHS.count()));
-        widths + scalings + encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
+        let keys =
+            self.kv_cache.filter(|spec| spec.channels).map_or(0, |_| network.graph.macs() * u64::from(self.images));
+        keys + widths + scalings + encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
     }
 
     fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
@@ -353,7 +364,11 @@ impl Step for QuantizeStep {
             if let (Some(budget), Some(base)) = (self.bits, &self.weights) {
                 chosen = Some(bits::allocated(self, cx, base, budget).await?);
             }
-            chosen.as_ref().unwrap_or(self).round(cx, &clips).await
+            chosen.as_ref().unwrap_or(self).round(cx, &clips).await?;
+            match &self.kv_cache {
+                Some(spec) => spec.apply(self, cx).await,
+                None => Ok(()),
+            }
         })
     }
 }

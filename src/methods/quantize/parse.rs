@@ -53,18 +53,19 @@ pub(super) fn read(mut fields: Fields, network: &Network) -> Result<QuantizeStep
     let ends_path = fields.at("ends");
     let bits = fields.object("bits")?.map(read_bits).transpose()?;
     let bits_path = fields.at("bits");
+    let kv_cache = fields.object("kv_cache")?.map(|fields| KvSpec::read(fields, network)).transpose()?;
     let seed = fields.integer("seed", 0..=MOST_WHOLE)?;
     let seed_path = fields.at("seed");
     let correction = fields.id("correction", &ids(CORRECTIONS), |id| choose(CORRECTIONS, id))?;
     let images = fields.integer("images", 1..=1024)?;
     let (correction_path, images_path) = (fields.at("correction"), fields.at("images"));
     fields.finish()?;
-    if weights.is_none() && activations.is_none() && layers.is_empty() && transforms.is_empty() {
+    if weights.is_none() && activations.is_none() && layers.is_empty() && transforms.is_empty() && kv_cache.is_none() {
         return Err(CoreError::new(
             ErrorCode::MissingField,
             path,
             "nothing to quantize",
-            "weights, activations, layers, transforms",
+            "weights, activations, layers, transforms, kv_cache",
         ));
     }
     let mut step = QuantizeStep {
@@ -77,6 +78,7 @@ pub(super) fn read(mut fields: Fields, network: &Network) -> Result<QuantizeStep
         images: images.map_or(DEFAULT_IMAGES, |images| images as u32),
         seed,
         bits,
+        kv_cache,
     };
     let refuse = |path, found, allowed: &str| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
     if let Some(format) = ends
@@ -102,7 +104,7 @@ pub(super) fn read(mut fields: Fields, network: &Network) -> Result<QuantizeStep
         );
     }
     if images.is_some() && !step.looks_at_images() {
-        let allowed = "only with gptq, adaround, smoothquant, awq or a correction";
+        let allowed = "only with gptq, adaround, smoothquant, awq, a correction or channels of kv_cache";
         return refuse(images_path, "images that nothing looks at", allowed);
     }
     if alpha.is_some() && !step.transforms.contains(&Transform::Smoothquant) {

@@ -173,3 +173,60 @@ fn a_seed_draws_the_images_that_are_watched() {
     assert_eq!(one, scales(json!({"seed": 1})));
     assert!(first != one && one != two && first.len() == 3);
 }
+
+#[test]
+fn rotations_leave_the_function_as_it_is_and_tame_what_stands_out() {
+    for (model, images, layers) in
+        [("lenet5-fashion", 40, 3), ("mobilenet-fashion", 16, 6), ("resnet8-fashion", 16, 9), (TRANSFORMER, 3, 17)]
+    {
+        let (plain, judged) = network(model, None, images);
+        let (turned, _) = network(model, Some(json!({"transforms": ["hadamard"]})), images);
+        let nodes = turned.graph.nodes();
+        let added: Vec<_> = nodes.iter().filter(|node| node.op.kind() == "hadamard").collect();
+        assert_eq!(added.len(), layers, "{model}");
+        let work: u64 = added.iter().map(|node| node.macs).sum();
+        assert_eq!(turned.graph.macs(), plain.graph.macs() + work);
+        // H is orthogonal: what differs is f32 rounding, within 1e-4 of the largest logit.
+        assert_alike(&logits(&turned, &judged), &logits(&plain, &judged));
+    }
+    let step = json!({"weights": {"format": "int8"}, "activations": {"format": "int4", "images": 8}});
+    let mut turned = step.clone();
+    turned["transforms"] = json!(["hadamard"]);
+    let (found, wanted) = (error(TRANSFORMER, turned, 8), error(TRANSFORMER, step, 8));
+    assert!(found < wanted, "{found} is not below {wanted}");
+}
+
+#[test]
+fn rotated_layers_go_through_every_rounding() {
+    for rounding in ["gptq", "adaround", "hqq"] {
+        let mut step = json!({"transforms": ["hadamard"], "weights": {"format": "int3", "rounding": rounding}});
+        if rounding != "hqq" {
+            step["images"] = json!(24);
+        }
+        let (found, nearest) =
+            (error("lenet5-fashion", step, 24), error("lenet5-fashion", json!({"weights": {"format": "int3"}}), 24));
+        assert!(found < nearest, "{rounding}: {found} is not below {nearest}");
+    }
+}
+
+#[test]
+fn rounded_keys_and_values_are_those_of_the_format() {
+    let step = |format: &str, granularity: &str| {
+        let mut step = json!({"kv_cache": {"format": format, "granularity": granularity}});
+        if granularity == "channel" {
+            step["images"] = json!(4);
+        }
+        step
+    };
+    let mut errors = Vec::new();
+    for (format, granularity, bytes) in
+        [("int8", "token", 800), ("fp8-e4m3", "token", 800), ("int4", "token", 416), ("int8", "channel", 768)]
+    {
+        let (rounded, _) = network(TRANSFORMER, Some(step(format, granularity)), 2);
+        assert_eq!(crate::evaluate::cost(&rounded).unwrap().kv_cache_bytes_per_character, Some(bytes));
+        let caches = rounded.graph.nodes().iter().filter(|node| node.op.kind() == "kv_cache").count();
+        assert_eq!(caches, 4);
+        errors.push(error(TRANSFORMER, step(format, granularity), 2));
+    }
+    assert!(errors.iter().all(|error| *error > 0.0) && errors[0] < errors[1] && errors[1] < errors[2], "{errors:?}");
+}

@@ -1,5 +1,6 @@
 //! Transforms: other weights for the same function, easier to round.
 
+use super::rotate::rotate;
 use super::seam::{self, Reads, has_rows};
 use crate::error::{CoreError, ErrorCode};
 use crate::graph::Edit;
@@ -21,6 +22,8 @@ pub enum Transform {
     Smoothquant,
     /// Input channels that matter get finer weights.
     Awq,
+    /// Inputs and weights are rotated, so that none of their channels stands out.
+    Hadamard,
 }
 
 /// Every transform.
@@ -39,6 +42,7 @@ pub static TRANSFORMS: &[Choice<Transform>] = &[
         source: "Xiao et al. 2022, arXiv 2211.10438",
     },
     Choice { value: Transform::Awq, id: "awq", code: "a", source: "Lin et al. 2023, arXiv 2306.00978" },
+    Choice { value: Transform::Hadamard, id: "hadamard", code: "h", source: "Ashkboos et al. 2024, arXiv 2404.00456" },
 ];
 
 /// Rounds of equalization at most; it ends before when no scale moves by a thousandth.
@@ -58,10 +62,15 @@ pub(super) fn parse(items: &[Value], path: &str, network: &Network) -> Result<Ve
         if transforms.contains(&transform) {
             return refuse(&format!("{} twice", id_of(TRANSFORMS, &transform)), "each transform once");
         }
-        if let Some(earlier) = transforms.iter().find(|earlier| **earlier != Transform::FoldBatchnorm) {
-            let (own, earlier) = (id_of(TRANSFORMS, &transform), id_of(TRANSFORMS, earlier));
-            if transform == Transform::FoldBatchnorm {
-                return refuse(&format!("{own} after {earlier}"), &format!("fold-batchnorm before {earlier}"));
+        let scales = |other: &&Transform| **other != Transform::FoldBatchnorm;
+        let turned = transform == Transform::Hadamard;
+        if turned && transforms.contains(&Transform::Awq) {
+            return refuse("hadamard with awq, whose ranges are those of weights as they were", "either of the two");
+        }
+        if let Some(found) = transforms.iter().find(scales).filter(|_| !turned) {
+            let (own, earlier) = (id_of(TRANSFORMS, &transform), id_of(TRANSFORMS, found));
+            if transform == Transform::FoldBatchnorm || *found == Transform::Hadamard {
+                return refuse(&format!("{own} after {earlier}"), &format!("{own} before {earlier}"));
             }
             let found =
                 format!("{own} with {earlier}: both scale the channels between two layers, and the last would decide");
@@ -81,6 +90,11 @@ pub(super) fn parse(items: &[Value], path: &str, network: &Network) -> Result<Ve
                         format!("equalize, but no two layers of {model} have only ReLU or pooling between them");
                     let norms = trial.graph.nodes().iter().any(|node| node.op.kind() == "batch_norm");
                     refuse(&found, if norms { "fold-batchnorm before equalize" } else { "another model" })
+                }
+                Transform::Hadamard => {
+                    let found =
+                        format!("hadamard, but no layer of {model} has inputs that a block of four channels divides");
+                    refuse(&found, "another model")
                 }
                 Transform::Smoothquant | Transform::Awq => {
                     let found = format!(
@@ -107,6 +121,7 @@ impl Transform {
             Self::FoldBatchnorm => fold_batchnorm(network),
             Self::Equalize => equalize(network),
             Self::Smoothquant | Self::Awq => Ok(seam::find(network).len()),
+            Self::Hadamard => rotate(network),
         }
     }
 
