@@ -5,7 +5,7 @@
 //! 8-bit quads, either summed in 32 bits at once or by way of 16. Weights stay in as few bits as they need ([`Packed`]) and are
 //! unpacked a tile at a time; those of at most six bits leave room for several products in 16 bits ([`Way::Burst`]).
 //! One kernel then serves linear layers, convolutions and depthwise convolutions: sums of runs of neighbouring vectors. Another
-//! serves 3×3 convolutions of stride 1, with fewer products for the same sums ([`winograd`]).
+//! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`).
 
 mod layout;
 mod packed;
