@@ -20,11 +20,27 @@ const against = (least, beyond) => ({ of: "peer", least, beyond, says: `${least}
 const share = (workload, least, beyond, says) => ({ of: workload, least, beyond, says });
 
 export const CONTESTS = [
+  // The kernel alone, on blocks as layers hand them on; with rows turned into lanes and back, against libraries.
   ...[256, 512, 1024].map((size) =>
-    contest(`f32 GEMM ${size}`, "GFLOP/s", gops, [gemm(size, "f32").id, "ceiling-f32"], ["ort-float", "tfjs"], 1e-4, [
+    contest(`f32 GEMM kernel ${size}`, "GFLOP/s", gops, [`kernel-f32-${size}`, "ceiling-f32"], [], 0, [
       share("ceiling-f32", 0.8, 0.9, "0.80 of the multiply-add ceiling"),
-      against(1.25),
     ]),
+  ),
+  ...[256, 512, 1024].map((size) =>
+    contest(`f32 GEMM ${size}`, "GFLOP/s", gops, [gemm(size, "f32").id], ["ort-float", "tfjs"], 1e-4, [against(1.25)]),
+  ),
+  contest(
+    "int8 dot instructions in registers",
+    "GOP/s",
+    gops,
+    ["ceiling-pairs", "ceiling-quads", "ceiling-split", "ceiling-f32"],
+    [],
+    0,
+    [
+      share("ceiling-quads", undefined, undefined, "16-bit pairs against 8-bit quads"),
+      share("ceiling-split", undefined, undefined, "16-bit pairs against quads by 16-bit sums"),
+      share("ceiling-f32", undefined, undefined, "16-bit pairs against f32"),
+    ],
   ),
   ...[512, 1024].map((size) =>
     contest(
@@ -86,7 +102,7 @@ export const CONTESTS = [
 
 /** What `--quick` leaves in. */
 export const QUICK = new Set([
-  "f32 GEMM 256",
+  "f32 GEMM kernel 512",
   "f32 GEMM 512",
   "int8 GEMM 512, 0…127",
   "LeNet-5, batch 64, f32",

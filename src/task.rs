@@ -29,6 +29,36 @@ pub enum Phase {
     Done,
 }
 
+/// Points of a curve at most.
+const CURVE_POINTS: usize = 128;
+
+/// A curve of few points: when it is full, neighbours become their mean, and each new point stands for twice as many values.
+#[derive(Debug)]
+struct Curve {
+    points: Vec<f32>,
+    /// Values of a point.
+    each: u32,
+    /// Sum and number of the values of the next point.
+    next: (f64, u32),
+}
+
+impl Curve {
+    const EMPTY: Self = Self { points: Vec::new(), each: 1, next: (0.0, 0) };
+
+    fn push(&mut self, value: f64) {
+        self.next = (self.next.0 + value, self.next.1 + 1);
+        if self.next.1 < self.each {
+            return;
+        }
+        self.points.push((self.next.0 / f64::from(self.each)) as f32);
+        self.next = (0.0, 0);
+        if self.points.len() == CURVE_POINTS {
+            self.points = self.points.as_chunks::<2>().0.iter().map(|pair| 0.5 * (pair[0] + pair[1])).collect();
+            self.each *= 2;
+        }
+    }
+}
+
 /// Shared between a task and its owner: budget, progress, partial results, the newest checkpoint.
 #[derive(Debug)]
 pub struct Context {
@@ -38,6 +68,7 @@ pub struct Context {
     phase: Cell<Phase>,
     partial: Cell<Option<(u32, u32)>>,
     bytes: Cell<Option<u64>>,
+    losses: RefCell<Curve>,
     checkpoint: RefCell<Option<Vec<u8>>>,
     /// Threads that may work at once; always 1 in WebAssembly. Results do not depend on it.
     pub threads: usize,
@@ -55,6 +86,7 @@ impl Context {
             phase: Cell::new(Phase::Load),
             partial: Cell::new(None),
             bytes: Cell::new(None),
+            losses: RefCell::new(Curve::EMPTY),
             checkpoint: RefCell::new(None),
             threads: threads.max(1),
             checkpoint_macs: 10_000_000_000,
@@ -111,6 +143,21 @@ impl Context {
     /// Bytes of the network that is being judged, once known.
     pub fn bytes(&self) -> Option<u64> {
         self.bytes.get()
+    }
+
+    /// Begins a new curve of losses.
+    pub fn clear_losses(&self) {
+        self.losses.replace(Curve::EMPTY);
+    }
+
+    /// Reports the mean loss of a step of training.
+    pub fn report_loss(&self, loss: f64) {
+        self.losses.borrow_mut().push(loss);
+    }
+
+    /// The losses of the newest training so far, at most 128 points, each the mean of as many steps.
+    pub fn losses(&self) -> Vec<f32> {
+        self.losses.borrow().points.clone()
     }
 
     /// Keeps `bytes` as the newest checkpoint.
@@ -191,6 +238,18 @@ impl<T> Task<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_curve_of_losses_stays_short_and_keeps_its_means() {
+        let context = Context::new(1);
+        (0..1000).for_each(|i| context.report_loss(f64::from(i)));
+        let losses = context.losses();
+        // Full after 128, 256 and 512 values: 8 to a point since then.
+        assert_eq!(losses.len(), 125);
+        assert!(losses.iter().enumerate().all(|(i, &loss)| loss == 8.0 * i as f32 + 3.5), "{losses:?}");
+        context.clear_losses();
+        assert!(context.losses().is_empty());
+    }
 
     #[test]
     fn gives_way_when_the_budget_is_spent_and_the_result_is_the_same() {

@@ -4,8 +4,9 @@
 //! `report::NUMERICS`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use featherweight::evaluate::evaluate;
 use featherweight::models;
-use featherweight::recipe::{Recipe, run};
+use featherweight::recipe::{Recipe, load, run};
 use featherweight::task::{Context, Task};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -29,6 +30,7 @@ fn report(folder: &Path) -> Value {
     }
     let library = Rc::new(RefCell::new(library));
     let ctx = Rc::new(Context::new(1));
+    let images = Rc::clone(&library);
     let outcome = Task::new(ctx, |ctx| run(ctx, recipe, library, Rc::default(), None)).finish().unwrap();
     let report = outcome.report.unwrap();
     let sizes = &report.size;
@@ -38,6 +40,14 @@ fn report(folder: &Path) -> Value {
     let file = outcome.network.export(&outcome.recipe).unwrap();
     let header = u64::from_le_bytes(file[..8].try_into().unwrap());
     assert_eq!(file.len() as u64 - 8 - header, sizes.bytes, "{}: the file is not the size it says", folder.display());
+    let (recipe, network) = load("export", &file, &images.borrow()).unwrap();
+    assert_eq!(network.export(&recipe.canonical()).unwrap(), file, "{}: read and written again", folder.display());
+    assert_eq!(network.digest().unwrap(), report.digests.weights, "{}: weights read back", folder.display());
+    let images = images.borrow().images(&recipe.data.set, &recipe.data.split, recipe.data.count).unwrap();
+    let mut plan = network.plan(recipe.execution).unwrap();
+    let ctx = Rc::new(Context::new(1));
+    let again = Task::new(ctx, |ctx| async move { evaluate(&ctx, &mut plan, &images).await }).finish();
+    assert_eq!(again.digest, report.digests.outputs, "{}: outputs of what was read back", folder.display());
     serde_json::to_value(&report).unwrap()
 }
 

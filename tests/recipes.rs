@@ -38,6 +38,7 @@ fn refusals_name_path_and_what_is_allowed() {
     let a = |activations: Value| quantize(json!({"activations": activations}));
     let set = |key: &'static str, value: Value| with(|recipe| recipe[key] = value);
     let steps = |steps: Value| set("steps", steps);
+    let through = |train: Value| steps(json!([{"quantize": {"weights": {"format": "int8"}}}, {"train": train}]));
     let cases = [
         (json!(3), ErrorCode::Type, "", "an object"),
         (set("version", json!(2)), ErrorCode::Version, "version", "1"),
@@ -74,11 +75,58 @@ fn refusals_name_path_and_what_is_allowed() {
             "steps.0",
             "one of",
         ),
+        (through(json!({"estimator": "st"})), ErrorCode::UnknownId, "steps.1.train.estimator", "ste, lsq, pact"),
+        (through(json!({"estimator": "pact"})), ErrorCode::Combination, "steps.1.train.estimator", "activations"),
+        (through(json!({"clip_decay": 0.1})), ErrorCode::Combination, "steps.1.train.clip_decay", "only with pact"),
         (
-            steps(json!([{"quantize": {"weights": {"format": "int8"}}}, {"train": {}}])),
+            steps(json!([{"train": {"clip_decay": 0.1}}])),
             ErrorCode::Combination,
-            "steps.1",
-            "train before",
+            "steps.0.train.clip_decay",
+            "only with pact",
+        ),
+        (
+            steps(json!([{"train": {"estimator": "ste"}}])),
+            ErrorCode::Combination,
+            "steps.0.train.estimator",
+            "after a quantize step",
+        ),
+        (
+            steps(json!([{"quantize": {"weights": {"format": "fp8-e4m3"}}}, {"train": {"estimator": "lsq"}}])),
+            ErrorCode::Combination,
+            "steps.1.train.estimator",
+            "whole numbers",
+        ),
+        (
+            steps(json!([{"quantize": {"activations": {"format": "binary"}}}, {"train": {"estimator": "pact"}}])),
+            ErrorCode::Combination,
+            "steps.1.train.estimator",
+            "activations",
+        ),
+        (
+            steps(json!([{"quantize": {"activations": {"format": "int8"}}},
+                         {"train": {"estimator": "pact", "clip_decay": 2}}])),
+            ErrorCode::Range,
+            "steps.1.train.clip_decay",
+            "from 0 to 1",
+        ),
+        (
+            steps(json!([{"quantize": {"weights": {"format": "int4", "rounding": "gptq"}}}, {"train": {}}])),
+            ErrorCode::Combination,
+            "steps.1.train",
+            "rounding to the nearest",
+        ),
+        (
+            steps(json!([{"quantize": {"weights": {"format": "int4"}}}, {"train": {}},
+                         {"quantize": {"weights": {"format": "int4"}}}])),
+            ErrorCode::Combination,
+            "steps.2",
+            "one quantize step",
+        ),
+        (
+            w(json!({"format": "int2", "range": "absmean"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.range",
+            "only with ternary",
         ),
         (steps(json!([{"train": {"epochs": 0}}])), ErrorCode::Range, "steps.0.train.epochs", "from 1 to 200"),
         (
@@ -116,10 +164,89 @@ fn refusals_name_path_and_what_is_allowed() {
             "an integer format",
         ),
         (
-            w(json!({"format": "int4", "bits": 4})),
+            w(json!({"format": "int4", "width": 4})),
             ErrorCode::UnknownField,
+            "steps.0.quantize.weights.width",
+            "format, bits, huffman, granularity",
+        ),
+        (
+            w(json!({"format": "int4", "bits": 4})),
+            ErrorCode::Combination,
             "steps.0.quantize.weights.bits",
-            "format, granularity",
+            "only with kmeans",
+        ),
+        (
+            w(json!({"format": "nf4", "granularity": "channel", "huffman": true})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.huffman",
+            "only with kmeans",
+        ),
+        (w(json!({"format": "kmeans", "bits": 9})), ErrorCode::Range, "steps.0.quantize.weights.bits", "from 2 to 8"),
+        (
+            w(json!({"format": "kmeans", "rounding": "adaround"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.rounding",
+            "an integer format, or ternary",
+        ),
+        (
+            w(json!({"format": "int4", "scale": "round"})),
+            ErrorCode::UnknownId,
+            "steps.0.quantize.weights.scale",
+            "float, power-of-two",
+        ),
+        (
+            w(json!({"format": "int4", "scale": "power-of-two", "symmetric": false})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.scale",
+            "a symmetric integer format",
+        ),
+        (
+            w(json!({"format": "ternary", "scale": "power-of-two"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.scale",
+            "a symmetric integer format",
+        ),
+        (
+            w(json!({"format": "mxfp4"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.format",
+            "rows that 32 divides, or another format for fc1",
+        ),
+        (
+            quantize(json!({"weights": {"format": "int4"}, "layers": {"fc2": {"weights": {"format": "nvfp4"}}}})),
+            ErrorCode::Combination,
+            "steps.0.quantize.layers.fc2.weights.format",
+            "rows that 16 divides, or another format for fc2",
+        ),
+        (
+            w(json!({"format": "tq1_0"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.format",
+            "rows that 256 divides",
+        ),
+        (
+            w(json!({"format": "nf4"})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.granularity.group",
+            "a divisor of 784",
+        ),
+        (
+            w(json!({"format": "fp4-e2m1", "granularity": {"group": 4}})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.granularity",
+            "an integer format",
+        ),
+        (
+            w(json!({"format": "kmeans", "symmetric": false})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.symmetric",
+            "an integer format",
+        ),
+        (
+            w(json!({"format": "mxfp8", "symmetric": false})),
+            ErrorCode::Combination,
+            "steps.0.quantize.weights.symmetric",
+            "an integer format",
         ),
         (
             w(json!({"format": "int4", "granularity": {"group": 3}})),
@@ -231,6 +358,49 @@ fn defaults_are_written_out_and_what_a_format_lacks_is_dropped() {
 }
 
 #[test]
+fn blocks_and_codebooks_have_no_granularity_and_say_all_they_have() {
+    let recipe = quantize(json!({
+        "weights": {"format": "kmeans", "granularity": "channel", "range": "mse"},
+        "layers": {
+            "fc1": {"weights": {"format": "nvfp4", "granularity": {"group": 4}}},
+            "fc2": {"weights": {"format": "nf4", "granularity": {"group": 20}}},
+            "fc3": {"weights": {"bits": 3, "huffman": true}},
+        },
+    }));
+    let step = &canonical(recipe)["steps"][0]["quantize"];
+    assert_eq!(step["weights"], json!({"format": "kmeans", "bits": 5, "huffman": false}));
+    assert_eq!(step["layers"]["fc1"]["weights"], json!({"format": "nvfp4"}));
+    assert_eq!(step["layers"]["fc2"]["weights"], json!({"format": "nf4", "granularity": {"group": 20}}));
+    assert_eq!(step["layers"]["fc3"]["weights"], json!({"format": "kmeans", "bits": 3, "huffman": true}));
+    let digits = with(|recipe| {
+        recipe["model"] = json!("mlp-digits");
+        let three = json!({"fc3": {"weights": {"format": "mxfp8"}}});
+        recipe["steps"] = json!([{"quantize": {"weights": {"format": "nf4"}, "layers": three}}]);
+    });
+    let once = canonical(digits);
+    let weights = &once["steps"][0]["quantize"]["weights"];
+    assert_eq!(*weights, json!({"format": "nf4", "granularity": {"group": 64}}));
+    assert_eq!(canonical(once.clone()), once);
+}
+
+#[test]
+fn powers_of_two_are_inherited_and_departed_from() {
+    let once = canonical(quantize(json!({
+        "weights": {"format": "int4", "scale": "power-of-two"},
+        "layers": {
+            "fc1": {"weights": {"format": "int8"}},
+            "fc2": {"weights": {"scale": "float"}},
+            "fc3": {"weights": {"format": "ternary"}},
+        },
+    })));
+    let step = &once["steps"][0]["quantize"];
+    assert_eq!(step["weights"]["scale"], json!("power-of-two"));
+    let of = |layer: &str| step["layers"][layer]["weights"].get("scale").cloned();
+    assert_eq!((of("fc1"), of("fc2"), of("fc3")), (Some(json!("power-of-two")), Some(json!("float")), None));
+    assert_eq!(canonical(once.clone()), once);
+}
+
+#[test]
 fn the_canonical_form_is_its_own_canonical_form() {
     let recipe = with(|recipe| {
         recipe["data"] = json!({"validation": 100});
@@ -242,4 +412,27 @@ fn the_canonical_form_is_its_own_canonical_form() {
     let once = canonical(recipe);
     assert_eq!(once["data"], json!({"set": "fashion", "split": "validation", "count": 100}));
     assert_eq!(canonical(once.clone()), once);
+}
+
+#[test]
+fn the_estimator_is_written_where_something_is_rounded_and_only_there() {
+    let train = |quantize: Value, train: Value| {
+        let recipe = with(|recipe| recipe["steps"] = json!([{"quantize": quantize}, {"train": train}]));
+        let once = canonical(recipe);
+        assert_eq!(canonical(once.clone()), once);
+        once["steps"][1]["train"].clone()
+    };
+    let weights = json!({"weights": {"format": "int2"}});
+    let plain = train(weights.clone(), json!({}));
+    assert_eq!((&plain["estimator"], plain.get("clip_decay")), (&json!("ste"), None));
+    assert_eq!(train(weights.clone(), json!({"estimator": "lsq"}))["estimator"], json!("lsq"));
+    let pact = train(json!({"activations": {"format": "int4"}}), json!({"estimator": "pact"}));
+    assert_eq!((&pact["estimator"], &pact["clip_decay"]), (&json!("pact"), &json!(0.0002)));
+    let before = canonical(with(|recipe| recipe["steps"] = json!([{"train": {}}, {"quantize": weights}])));
+    assert_eq!(before["steps"][0]["train"].get("estimator"), None);
+    // A range that only one format has is not passed on to a layer of another.
+    let ternary = json!({"weights": {"format": "ternary", "range": "absmean"}, "layers": {"fc3": {"weights": {"format": "int8"}}}});
+    let step = &canonical(quantize(ternary))["steps"][0]["quantize"];
+    assert_eq!(step["weights"]["range"], json!("absmean"));
+    assert_eq!(step["layers"]["fc3"]["weights"]["range"], json!("minmax"));
 }

@@ -8,6 +8,7 @@ use featherweight::task::{Context, Task};
 use featherweight::train::Checkpoint;
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 fn recipe(epochs: u32, lr: f64) -> Value {
@@ -16,7 +17,13 @@ fn recipe(epochs: u32, lr: f64) -> Value {
 }
 
 /// Runs with a budget per slice. Stops after `slices`, returning the newest checkpoint instead of the report.
-fn go(recipe: &Value, ctx: Context, budget: u64, slices: usize, resume: Option<Vec<u8>>) -> Result<Report, Vec<u8>> {
+fn go(
+    recipe: &Value,
+    ctx: Context,
+    budget: u64,
+    slices: usize,
+    resume: Option<Vec<u8>>,
+) -> Result<Report, Option<Vec<u8>>> {
     let mut library = models::library().unwrap();
     let recipe = Recipe::parse(recipe.clone(), &library).unwrap();
     for asset in recipe.needs(&library).unwrap() {
@@ -32,7 +39,7 @@ fn go(recipe: &Value, ctx: Context, budget: u64, slices: usize, resume: Option<V
         }
         newest = task.context().take_checkpoint().or(newest);
     }
-    Err(newest.expect("no checkpoint was kept"))
+    Err(newest)
 }
 
 fn with_checkpoints() -> Context {
@@ -59,14 +66,63 @@ fn an_interrupted_training_goes_on_with_the_same_bits() {
     let whole = go(&recipe, Context::new(1), u64::MAX, 1, None).unwrap();
     for slices in [250, 700, 900] {
         let checkpoint = go(&recipe, with_checkpoints(), 50_000, slices, None).unwrap_err();
-        let resumed = go(&recipe, Context::new(1), u64::MAX, 1, Some(checkpoint)).unwrap();
+        let resumed =
+            go(&recipe, Context::new(1), u64::MAX, 1, Some(checkpoint.expect("no checkpoint was kept"))).unwrap();
         assert_eq!(whole, resumed, "after {slices} slices");
+    }
+}
+
+/// Training through a quantizer, on fresh weights.
+fn through(weights: Value, activations: Value, estimator: &str) -> Value {
+    let mut recipe = recipe(2, 0.003);
+    let train = recipe["steps"][0].clone();
+    recipe["steps"] = json!([{"quantize": {"weights": weights, "activations": activations}}, train]);
+    recipe["steps"][1]["train"]["estimator"] = json!(estimator);
+    recipe
+}
+
+fn quantized_trainings() -> [Value; 4] {
+    let int2 = json!({"format": "int2", "range": "mse"});
+    let int4 = json!({"format": "int4", "calibration": "percentile"});
+    [
+        through(int2.clone(), int4.clone(), "ste"),
+        through(json!({"format": "int3", "symmetric": false}), int4.clone(), "lsq"),
+        through(json!({"format": "int4", "granularity": {"group": 16}}), Value::Null, "lsq"),
+        through(int2, int4, "pact"),
+    ]
+}
+
+#[test]
+fn budgets_and_threads_change_no_bit_of_a_training_through_a_quantizer() {
+    for recipe in quantized_trainings() {
+        let whole = go(&recipe, Context::new(1), u64::MAX, 1, None).unwrap();
+        assert_eq!(whole, go(&recipe, Context::new(1), 50_000, usize::MAX, None).unwrap(), "{recipe}");
+        assert_eq!(whole, go(&recipe, Context::new(2), u64::MAX, 1, None).unwrap(), "{recipe}");
+        let [before, after] = [0, 1].map(|step| whole.steps[step].accuracy.correct);
+        assert!(after > before + 50, "{recipe}: {before} right answers before, {after} after");
+        assert_eq!(whole.steps[0].bytes, whole.size.bytes, "{recipe}: training changes no size");
+    }
+}
+
+#[test]
+fn an_interrupted_training_through_a_quantizer_goes_on_with_the_same_bits() {
+    for recipe in quantized_trainings() {
+        let whole = go(&recipe, Context::new(1), u64::MAX, 1, None).unwrap();
+        let mut seen = BTreeSet::new();
+        for slices in (1..).map(|n| n * 90) {
+            let Err(checkpoint) = go(&recipe, with_checkpoints(), 50_000, slices, None) else { break };
+            // Checkpoints come only with the training, at the ends of its steps.
+            let Some(checkpoint) = checkpoint.filter(|checkpoint| seen.insert(checkpoint.clone())) else { continue };
+            let resumed = go(&recipe, Context::new(1), u64::MAX, 1, Some(checkpoint)).unwrap();
+            assert_eq!(whole, resumed, "{recipe} after {slices} slices");
+        }
+        assert!(seen.len() >= 3, "{recipe}: {} checkpoints show nothing", seen.len());
     }
 }
 
 #[test]
 fn a_checkpoint_of_another_recipe_is_not_used_and_a_broken_one_is_refused() {
-    let checkpoint = go(&recipe(3, 0.003), with_checkpoints(), 50_000, 700, None).unwrap_err();
+    let checkpoint = go(&recipe(3, 0.003), with_checkpoints(), 50_000, 700, None).unwrap_err().expect("no checkpoint");
     let other = recipe(1, 0.001);
     let plain = go(&other, Context::new(1), u64::MAX, 1, None).unwrap();
     let offered = go(&other, Context::new(1), u64::MAX, 1, Some(checkpoint.clone())).unwrap();

@@ -17,11 +17,11 @@ pub struct Ledger {
     pub values: u64,
     /// Scales of weights and inputs.
     pub scales: u64,
-    /// Zero-points of weights and inputs.
+    /// Zero-points of weights and inputs, and minima of blocks.
     pub zero_points: u64,
-    /// Positions of what is not zero.
+    /// Places in a codebook.
     pub indices: u64,
-    /// Tables of values.
+    /// Tables of values, and of the lengths of Huffman codes.
     pub codebooks: u64,
     /// Biases.
     pub biases: u64,
@@ -72,16 +72,26 @@ pub async fn measure(ctx: &Context, network: &Network) -> Result<Size, CoreError
     let mut ledger = Ledger::default();
     let mut weight_bytes = 0;
     for (_, role, part) in &parts {
-        let bytes = part.bytes.len() as u64;
+        let mut bytes = part.bytes.len() as u64;
+        weight_bytes += if *role == StoredAs::Weight { bytes } else { 0 };
         let entry = match (role, part.kind) {
             (StoredAs::Bias, _) => &mut ledger.biases,
             (StoredAs::Other, _) => &mut ledger.other,
             (_, PartKind::Values) => &mut ledger.values,
             (_, PartKind::Scales) => &mut ledger.scales,
             (_, PartKind::ZeroPoints) => &mut ledger.zero_points,
+            (_, PartKind::Indices) => &mut ledger.indices,
+            (_, PartKind::Codebooks) => &mut ledger.codebooks,
+            (_, PartKind::Blocks { bytes: each, scales, mins }) => {
+                let of = |own: usize| bytes / each as u64 * own as u64;
+                let (scales, mins) = (of(scales), of(mins));
+                ledger.scales += scales;
+                ledger.zero_points += mins;
+                bytes -= scales + mins;
+                &mut ledger.values
+            }
         };
         *entry += bytes;
-        weight_bytes += if *role == StoredAs::Weight { bytes } else { 0 };
     }
     let weights: usize = network.parameters.iter().filter(|p| p.is_weight()).map(|p| p.latent.data().len()).sum();
     let bytes = ledger.total();

@@ -9,6 +9,9 @@ use crate::ops::InputGrid;
 /// −1 or 1.
 pub struct Binary;
 
+/// Training keeps latent weights in −1…1.
+const LATENT_BOUND: f32 = 1.0;
+
 impl Format for Binary {
     fn id(&self) -> &'static str {
         "binary"
@@ -42,6 +45,16 @@ impl Format for Binary {
         u32::from(value >= 0.0)
     }
 
+    /// The sign's estimator is 1 up to a magnitude of 1 (Hubara et al. 2016, arXiv 1602.02830, eq. 4).
+    fn passes(&self, value: f32, _: &Granule) -> bool {
+        value.abs() <= LATENT_BOUND
+    }
+
+    /// Larger latent values would have no effect (Courbariaux et al. 2015, BinaryConnect, arXiv 1511.00363, §2.4).
+    fn latent_bound(&self) -> Option<f32> {
+        Some(LATENT_BOUND)
+    }
+
     fn decode(&self, code: u32, granule: &Granule) -> f32 {
         (code as i32 * 2 - 1) as f32 * granule.scale
     }
@@ -61,6 +74,10 @@ impl Format for Binary {
     /// The signs, at the mean magnitude `high`.
     fn input_grid(&self, _: f32, high: f32, _: bool) -> Option<InputGrid> {
         Some(InputGrid::signs(usable(high)))
+    }
+
+    fn grid(&self, granule: &Granule) -> Option<InputGrid> {
+        Some(InputGrid::signs(granule.scale))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{Family, Format, Granule, largest_magnitude, low_mask, pack_bits, unpack_bits, usable};
 use crate::math::round_ties_even;
-use crate::ops::InputGrid;
+use crate::ops::{InputGrid, within};
 
 /// An integer format of `bits` bits.
 pub struct Int {
@@ -89,6 +89,14 @@ impl Format for Int {
         }
     }
 
+    fn passes(&self, value: f32, granule: &Granule) -> bool {
+        let (low, high) = match granule.zero_point {
+            Some(zero_point) => (-zero_point, self.asymmetric_high() - zero_point),
+            None => (-self.symmetric_high(), self.symmetric_high()),
+        };
+        within(value / granule.scale, low, high)
+    }
+
     fn decode(&self, code: u32, granule: &Granule) -> f32 {
         self.level(code, granule).unwrap_or(0) as f32 * granule.scale
     }
@@ -110,7 +118,10 @@ impl Format for Int {
     }
 
     fn input_grid(&self, low: f32, high: f32, symmetric: bool) -> Option<InputGrid> {
-        let granule = self.granule(low, high, symmetric);
+        self.grid(&self.granule(low, high, symmetric))
+    }
+
+    fn grid(&self, granule: &Granule) -> Option<InputGrid> {
         let (first, last) = match granule.zero_point {
             None => (-self.symmetric_high(), self.symmetric_high()),
             Some(zero_point) => (-zero_point, self.asymmetric_high() - zero_point),

@@ -1,18 +1,32 @@
 //! Number formats for weights and inputs: one file per format, one line per format in [`FORMATS`].
 //!
-//! A format turns the values of a *granule* (a tensor, or one output channel) into codes of a few bits and back. Codes
-//! are what is stored, packed without gaps; values are decoded on use.
+//! A format turns the values of a *granule* (a tensor, an output channel, a group or a block of its inputs) into codes of a
+//! few bits and back. Codes are what is stored, packed without gaps; values are decoded on use.
 
 mod binary;
+mod bits;
+mod codebook;
 mod float;
-mod fp8;
+mod ggml;
+mod huffman;
 mod int;
+mod kmeans;
 mod packed;
+mod small;
+mod stored;
 mod ternary;
+mod weight;
 
-pub use packed::{PackedTensor, Part, PartKind, group_scale};
+pub use codebook::{CLUSTERED_BITS, Clustered, clustered};
+pub use ggml::Blocks;
+pub use kmeans::{Clusters, ROUNDS};
+pub use packed::{PackedTensor, group_scale};
+pub use stored::{Part, PartKind, ScaleType};
+pub use weight::{Shares, WeightQuantizer, WeightRule};
 
 use crate::ops::InputGrid;
+use bits::{low_mask, pack_bits, unpack_bits};
+use std::rc::Rc;
 
 /// Kinds of formats, by what their codes mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -27,22 +41,35 @@ pub enum Family {
     Ternary,
     /// −1 or 1 times a scale.
     Binary,
+    /// A place in a table of values.
+    Codebook,
+    /// A whole number times a scale, some plus a minimum, in blocks of a layout of their own.
+    Block,
 }
 
 /// What the codes of one granule mean: value = (code − zero_point) × scale for integers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Granule {
-    /// Distance between neighbouring values; positive and finite.
+    /// Distance between neighbouring values; positive and finite (in GGML's blocks also 0 or negative).
     pub scale: f32,
     /// The code of zero on an asymmetric grid; `None` on a symmetric one.
     pub zero_point: Option<i32>,
     /// Magnitudes up to here become zero (ternary only; needed to encode, not stored).
     pub threshold: f32,
+    /// What is added to code × scale (blocks with a minimum only).
+    pub min: f32,
+    /// 1 / scale and `min` before they were rounded (GGML's blocks only; needed to encode, not stored).
+    pub exact: [f32; 2],
+    /// What the stored scale is in units of (NVFP4 only): one for all granules of a tensor.
+    pub unit: f32,
+    /// The values that codes stand for, ascending (k-means only): one for all granules of a tensor.
+    pub codebook: Option<Rc<[f32]>>,
 }
 
 impl Granule {
     /// A granule that says nothing: scale 1.
-    pub const UNIT: Self = Self { scale: 1.0, zero_point: None, threshold: 0.0 };
+    pub const UNIT: Self =
+        Self { scale: 1.0, zero_point: None, threshold: 0.0, min: 0.0, exact: [1.0, 0.0], unit: 1.0, codebook: None };
 }
 
 /// A number format.
@@ -67,9 +94,42 @@ pub trait Format: Sync {
     fn ranged(&self) -> bool {
         matches!(self.family(), Family::Integer | Family::Ternary)
     }
-    /// Whether values are scaled, so that granularity matters.
+    /// Whether there are scales of a granularity of choice.
     fn scaled(&self) -> bool {
-        self.family() != Family::Float
+        matches!(self.family(), Family::Integer | Family::Ternary | Family::Binary)
+    }
+    /// Whether granules may be groups of inputs.
+    fn groups(&self) -> bool {
+        self.family() == Family::Integer
+    }
+    /// Values of a group where the recipe names no granularity; `None` for one scale per output channel.
+    fn default_group(&self) -> Option<u32> {
+        None
+    }
+    /// Values of a block, for formats whose granules are always blocks of so many inputs.
+    fn block(&self) -> Option<usize> {
+        None
+    }
+    /// How scales are stored; `None` where there are none of their own. `grouped`: whether granules are groups.
+    fn scale_type(&self, grouped: bool) -> Option<ScaleType> {
+        self.scaled().then_some(if grouped { ScaleType::F16 } else { ScaleType::F32 })
+    }
+    /// What all stored scales of a tensor of these values are in units of.
+    fn unit(&self, values: &[f32]) -> f32 {
+        let _ = values;
+        1.0
+    }
+    /// The layout of blocks that hold their own scales.
+    fn blocks(&self) -> Option<&Blocks> {
+        None
+    }
+    /// How a codebook of the tensor's own is made and stored.
+    fn clustered(&self) -> Option<&Clustered> {
+        None
+    }
+    /// Whether it is one of the formats that the page runs side by side: a width of its own that every layer can have.
+    fn on_curve(&self) -> bool {
+        !matches!(self.family(), Family::Codebook | Family::Block)
     }
     /// The granule by the format's own plain rule (min-max for integers).
     fn fit(&self, values: &[f32], symmetric: bool) -> Granule;
@@ -89,6 +149,21 @@ pub trait Format: Sync {
     fn dtype(&self) -> safetensors::Dtype {
         safetensors::Dtype::U8
     }
+    /// Whether a straight-through estimator lets the gradient by the rounded value through to `value`: it lies inside the clip
+    /// range (Bengio et al. 2013, arXiv 1308.3432; Jacob et al. 2018). Formats that do not clip let everything through.
+    fn passes(&self, value: f32, granule: &Granule) -> bool {
+        let _ = (value, granule);
+        true
+    }
+    /// What training keeps the magnitude of latent values at, if anything.
+    fn latent_bound(&self) -> Option<f32> {
+        None
+    }
+    /// The grid for inputs that a granule describes, for formats that inputs may have.
+    fn grid(&self, granule: &Granule) -> Option<InputGrid> {
+        let _ = granule;
+        None
+    }
     /// The grid for inputs in `low..=high`, for formats that inputs may have. `binary` takes their mean magnitude as `high`.
     fn input_grid(&self, low: f32, high: f32, symmetric: bool) -> Option<InputGrid> {
         let _ = (low, high, symmetric);
@@ -101,8 +176,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &float::Fp32,
     &float::Fp16,
     &float::Bf16,
-    &fp8::E4M3,
-    &fp8::E5M2,
+    &small::FP8_E4M3,
+    &small::FP8_E5M2,
     &int::Int { bits: 16, id: "int16", code: "i16" },
     &int::Int { bits: 8, id: "int8", code: "8" },
     &int::Int { bits: 7, id: "int7", code: "7" },
@@ -113,51 +188,27 @@ pub static FORMATS: &[&dyn Format] = &[
     &int::Int { bits: 2, id: "int2", code: "2" },
     &ternary::Ternary,
     &binary::Binary,
+    &small::FP6_E2M3,
+    &small::FP6_E3M2,
+    &small::FP4_E2M1,
+    &small::MXFP8,
+    &small::MXFP6,
+    &small::MXFP4,
+    &small::NVFP4,
+    &codebook::Nf4,
+    codebook::DEFAULT,
+    &ggml::Q8_0,
+    &ggml::Q5_1,
+    &ggml::Q5_0,
+    &ggml::Q4_1,
+    &ggml::Q4_0,
+    &ggml::TQ2_0,
+    &ggml::TQ1_0,
 ];
 
 /// The format with this id.
 pub fn find(id: &str) -> Option<&'static dyn Format> {
     FORMATS.iter().copied().find(|format| format.id() == id)
-}
-
-/// Packs the low `bits` of each code, first code in the low bits of the first byte.
-fn pack_bits(codes: &[u32], bits: u32) -> Vec<u8> {
-    let mut out = Vec::with_capacity((codes.len() * bits as usize).div_ceil(8));
-    let (mut buffer, mut filled) = (0u64, 0);
-    for &code in codes {
-        buffer |= u64::from(code & low_mask(bits)) << filled;
-        filled += bits;
-        while filled >= 8 {
-            out.push(buffer as u8);
-            buffer >>= 8;
-            filled -= 8;
-        }
-    }
-    if filled > 0 {
-        out.push(buffer as u8);
-    }
-    out
-}
-
-/// The reverse of [`pack_bits`].
-fn unpack_bits(bytes: &[u8], bits: u32, count: usize) -> Vec<u32> {
-    let mut bytes = bytes.iter();
-    let (mut buffer, mut filled) = (0u64, 0);
-    let mut next = || {
-        while filled < bits {
-            buffer |= u64::from(bytes.next().copied().unwrap_or(0)) << filled;
-            filled += 8;
-        }
-        let code = buffer as u32 & low_mask(bits);
-        buffer >>= bits;
-        filled -= bits;
-        code
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-fn low_mask(bits: u32) -> u32 {
-    u32::MAX >> (32 - bits)
 }
 
 /// The largest magnitude; NaN is passed over.
@@ -193,6 +244,10 @@ mod tests {
             let codes: Vec<u32> = (0..count).map(|i| (i * 7919) % levels).collect();
             let bytes = format.pack(&codes);
             assert_eq!(format.unpack(&bytes, codes.len()), codes, "{}", format.id());
+            if format.blocks().is_some() {
+                // These are stored in blocks, and packed so in memory alone.
+                continue;
+            }
             assert_eq!(bytes.len(), (f64::from(count) * format.bits() / 8.0).ceil() as usize, "{}", format.id());
         }
     }

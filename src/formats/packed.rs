@@ -5,32 +5,6 @@ use crate::kernels::weight_only::{Coding, Scales, WeightOnly};
 use crate::tensor::{Shape, Tensor, TensorError};
 use half::f16;
 
-/// What the bytes of a part are, for the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartKind {
-    /// Codes.
-    Values,
-    /// Scales.
-    Scales,
-    /// Zero-points.
-    ZeroPoints,
-}
-
-/// One stored piece of a packed tensor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// Appended to the tensor's name; empty for the codes.
-    pub suffix: &'static str,
-    /// What it is.
-    pub kind: PartKind,
-    /// Element type.
-    pub dtype: safetensors::Dtype,
-    /// Dimensions, in elements.
-    pub dims: Vec<usize>,
-    /// Little-endian bytes.
-    pub bytes: Vec<u8>,
-}
-
 /// The binary16 nearest to a scale, kept positive and finite: what a group stores.
 pub fn group_scale(scale: f32) -> f32 {
     let nearest = f16::from_f32(scale).to_bits();
@@ -40,15 +14,19 @@ pub fn group_scale(scale: f32) -> f32 {
 /// Packed codes, one granule for every so many consecutive values.
 #[derive(Clone)]
 pub struct PackedTensor {
-    format: &'static dyn Format,
-    shape: Shape,
-    granules: Vec<Granule>,
-    grouped: bool,
-    codes: Vec<u8>,
+    pub(super) format: &'static dyn Format,
+    pub(super) shape: Shape,
+    pub(super) granules: Vec<Granule>,
+    /// Whether granules are groups or blocks within an output channel.
+    pub(super) grouped: bool,
+    /// Whether scales are powers of two and stored as such.
+    pub(super) powers: bool,
+    pub(super) codes: Vec<u8>,
 }
 
 impl PackedTensor {
-    /// Encodes row-major `values`; `granules` split them evenly (one for the tensor, or one per output channel).
+    /// Encodes row-major `values`; `granules` split them evenly (one for the tensor, one per output channel, or the blocks of a
+    /// format that has those). Their scales must be ones that the format can store (see [`super::ScaleType::stored`]).
     ///
     /// # Errors
     /// [`TensorError::Length`] when the granules do not divide the values.
@@ -63,7 +41,9 @@ impl PackedTensor {
             .zip(&granules)
             .flat_map(|(values, granule)| values.iter().map(move |&value| format.encode(value, granule)))
             .collect();
-        Ok(Self { format, shape: tensor.shape().clone(), granules, grouped: false, codes: format.pack(&codes) })
+        let grouped = format.block().is_some();
+        let shape = tensor.shape().clone();
+        Ok(Self { format, shape, granules, grouped, powers: false, codes: format.pack(&codes) })
     }
 
     /// Encodes like [`PackedTensor::new`], with granules that are groups within an output channel. Their scales are stored
@@ -75,7 +55,18 @@ impl PackedTensor {
         Ok(Self { grouped: true, ..Self::new(format, tensor, granules)? })
     }
 
-    /// Values of a group that shares a scale; `None` where a scale is one channel's or the tensor's.
+    /// The same, whose scales are all powers of two and so take a byte each ([`super::ScaleType::E8m0`]).
+    #[must_use]
+    pub fn with_powers(self) -> Self {
+        Self { powers: true, ..self }
+    }
+
+    /// Whether scales are stored as powers of two.
+    pub fn powers(&self) -> bool {
+        self.powers
+    }
+
+    /// Values of a group or block that shares a scale; `None` where a scale is one channel's or the tensor's.
     pub fn group(&self) -> Option<usize> {
         self.grouped.then(|| self.shape.len() / self.granules.len())
     }
@@ -106,7 +97,7 @@ impl PackedTensor {
 
     /// Whole numbers and one scale per output channel, for formats that are whole numbers times a scale and have no groups.
     pub fn levels(&self) -> Option<(Vec<i32>, Vec<f32>)> {
-        if self.format.family() == Family::Float || self.grouped {
+        if self.grouped || !matches!(self.format.family(), Family::Integer | Family::Ternary | Family::Binary) {
             return None;
         }
         let levels = self.each(|code, granule| self.format.level(code, granule).unwrap_or(0));
@@ -132,6 +123,10 @@ impl PackedTensor {
         if self.granules.iter().any(|granule| granule.zero_point.is_some()) {
             return None;
         }
+        // Those kernels keep the scales of groups as binary16, which a power of two need not be.
+        if self.grouped && self.granules.iter().any(|granule| group_scale(granule.scale) != granule.scale) {
+            return None;
+        }
         let rows = self.shape.dims().first().copied()?;
         let inputs = self.shape.len().checked_div(rows)?;
         let codes = self.each(|code, granule| self.format.level(code, granule).map_or(code, |level| level as u32));
@@ -148,35 +143,22 @@ impl PackedTensor {
         };
         WeightOnly::new(coding, &codes, inputs, scales)
     }
+}
 
-    /// What is stored, codes first.
-    pub fn parts(&self) -> Vec<Part> {
-        use safetensors::Dtype;
-        let dtype = self.format.dtype();
-        let dims = if dtype == Dtype::U8 { vec![self.codes.len()] } else { self.shape.dims().to_vec() };
-        let mut parts = vec![Part { suffix: "", kind: PartKind::Values, dtype, dims, bytes: self.codes.clone() }];
-        if self.format.scaled() {
-            let scales = self.granules.iter().map(|g| g.scale);
-            let (dtype, bytes) = if self.grouped {
-                (Dtype::F16, scales.flat_map(|scale| f16::from_f32(scale).to_le_bytes()).collect())
-            } else {
-                (Dtype::F32, scales.flat_map(f32::to_le_bytes).collect())
-            };
-            let dims = vec![self.granules.len()];
-            parts.push(Part { suffix: ".scale", kind: PartKind::Scales, dtype, dims, bytes });
-        }
-        let zero_points: Vec<i32> = self.granules.iter().filter_map(|g| g.zero_point).collect();
-        if !zero_points.is_empty() {
-            let wide = self.format.bits() > 8.0;
-            let width = if wide { 2 } else { 1 };
-            parts.push(Part {
-                suffix: ".zero_point",
-                kind: PartKind::ZeroPoints,
-                dtype: if wide { Dtype::U16 } else { Dtype::U8 },
-                dims: vec![self.granules.len()],
-                bytes: zero_points.iter().flat_map(|z| z.to_le_bytes().into_iter().take(width)).collect(),
-            });
-        }
-        parts
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::find;
+
+    #[test]
+    fn groups_stay_packed_only_where_the_kernels_keep_their_scales() {
+        let tensor = Tensor::new(Shape::new(&[1, 2]).unwrap(), vec![3e-9, -7e-9]).unwrap();
+        let with = |scale| {
+            let granule = Granule { scale, ..Granule::UNIT };
+            PackedTensor::grouped(find("int4").unwrap(), &tensor, vec![granule]).unwrap().with_powers()
+        };
+        let power = |exponent: u32| f32::from_bits((127 - exponent) << 23);
+        assert!(with(power(24)).weight_only().is_some());
+        assert!(with(power(30)).weight_only().is_none());
     }
 }

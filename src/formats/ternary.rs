@@ -22,7 +22,7 @@ fn with_threshold(values: &[f32], threshold: f32) -> Granule {
         .map(|v| v.abs())
         .filter(|&v| v > threshold)
         .fold((0.0f64, 0u32), |(s, n), v| (s + f64::from(v), n + 1));
-    Granule { scale: usable((sum / f64::from(count.max(1))) as f32), zero_point: None, threshold }
+    Granule { scale: usable((sum / f64::from(count.max(1))) as f32), threshold, ..Granule::UNIT }
 }
 
 impl Format for Ternary {

@@ -183,7 +183,7 @@ impl Plan {
         arithmetic: &[LayerArithmetic],
         kept: &[bool],
     ) -> Result<Self, GraphError> {
-        let layers = prepare(graph, params, arithmetic, false)?;
+        let layers = prepare(graph, params, arithmetic, |_| false)?;
         let (steps, buffers) = schedule(graph, &layers, kept);
         let wide = |step: &Step| layers[step.node].takes_blocks();
         let width = match (MOST_MACS / (graph.macs() * LANES as u64).max(1)) as usize {
@@ -368,7 +368,7 @@ impl Plan {
     }
 }
 
-/// Prepares the layers of a graph; `training` for those that will also run backward.
+/// Prepares the layers of a graph; `goes_back` says whose gradients by their inputs will be asked for.
 ///
 /// # Errors
 /// [`GraphError`] naming the node whose parameters do not fit.
@@ -376,7 +376,7 @@ pub(crate) fn prepare(
     graph: &Graph,
     params: &[&Tensor],
     arithmetic: &[LayerArithmetic],
-    training: bool,
+    goes_back: impl Fn(usize) -> bool,
 ) -> Result<Vec<Box<dyn Layer>>, GraphError> {
     graph
         .nodes()
@@ -385,9 +385,7 @@ pub(crate) fn prepare(
         .map(|(i, node)| {
             let tensors = &params[node.first_param..node.first_param + node.params.len()];
             let arithmetic = arithmetic.get(i).map_or(Arithmetic::Float, LayerArithmetic::borrow);
-            // Nothing asks for gradients by the graph's input.
-            let training = training && node.inputs.iter().any(|&id| id != ValueId::INPUT);
-            let layer_params = LayerParams { tensors, arithmetic, training };
+            let layer_params = LayerParams { tensors, arithmetic, training: goes_back(i) };
             let prepared = node.op.prepare(&graph.input_shapes(node), &layer_params);
             prepared.map_err(|error| GraphError { node: node.name.clone(), error })
         })
@@ -412,7 +410,7 @@ mod tests {
                 network.parameters[weight].packed =
                     Some(crate::formats::PackedTensor::new(int8, &latent, granules).unwrap());
                 let grid = int8.input_grid(-2.0, 2.0, true).unwrap();
-                network.inputs[node] = Some(crate::models::InputQuantizer { format: int8, grid });
+                network.inputs[node] = Some(crate::models::InputQuantizer { format: int8, grid, learned: false });
             }
             let mut wide = network.plan(Execution::Integer).unwrap();
             let mut narrow = network.plan(Execution::Integer).unwrap();

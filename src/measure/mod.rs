@@ -3,6 +3,7 @@
 //! Nothing here has a clock; whoever runs it (the page, Node, `npm run bench`) does.
 
 mod ceiling;
+mod kernel;
 mod networks;
 mod reference;
 mod run;
@@ -100,6 +101,12 @@ pub struct Entry {
 /// Every workload. To add one: a line here.
 pub static WORKLOADS: &[Entry] = &[
     Entry { id: "ceiling-f32", prepare: |_| Ok(Box::new(ceiling::MultiplyAdd::default())) },
+    Entry { id: "ceiling-pairs", prepare: |_| Ok(Box::new(ceiling::Dots::pairs())) },
+    Entry { id: "ceiling-quads", prepare: |_| Ok(Box::new(ceiling::Dots::quads())) },
+    Entry { id: "ceiling-split", prepare: |_| Ok(Box::new(ceiling::Dots::split())) },
+    Entry { id: "kernel-f32-256", prepare: |seed| Ok(Box::new(kernel::Product::new(256, seed))) },
+    Entry { id: "kernel-f32-512", prepare: |seed| Ok(Box::new(kernel::Product::new(512, seed))) },
+    Entry { id: "kernel-f32-1024", prepare: |seed| Ok(Box::new(kernel::Product::new(1024, seed))) },
     Entry { id: "gemm-f32-256", prepare: |seed| Run::boxed(product(256), 256, Numbers::Float, seed) },
     Entry { id: "gemm-f32-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Float, seed) },
     Entry { id: "gemm-f32-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Float, seed) },

@@ -107,7 +107,7 @@ mod tests {
         assert_eq!((named(&network).requested.as_str(), named(&network).reason), ("w4a32", "decoded-weights"));
         let int8 = formats::find("int8").unwrap();
         let grid = int8.input_grid(-1.0, 1.0, true).unwrap();
-        network.inputs[node] = Some(InputQuantizer { format: int8, grid });
+        network.inputs[node] = Some(InputQuantizer { format: int8, grid, learned: false });
         let integer = named(&network);
         assert_eq!((integer.requested.as_str(), integer.support), ("w4a8", Support::Native));
         assert!(integer.executed.contains("-i4i"), "{}", integer.executed);
@@ -121,7 +121,7 @@ mod tests {
         let granules = vec![binary.fit(latent.data(), true)];
         network.parameters[weight].packed = Some(formats::PackedTensor::new(binary, &latent, granules).unwrap());
         let grid = binary.input_grid(0.0, 0.5, true).unwrap();
-        network.inputs[node] = Some(InputQuantizer { format: binary, grid });
+        network.inputs[node] = Some(InputQuantizer { format: binary, grid, learned: false });
         assert!(named(&network).executed.contains("-b1b1i32-"));
     }
 }

@@ -5,11 +5,12 @@ mod train;
 
 pub use quantize::{
     ActivationSpec, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES, Granularity,
-    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, TRANSFORMS, Transform, WeightSpec, sensitivity,
+    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS, Transform, WeightSpec,
+    sensitivity,
 };
-pub use train::TrainStep;
+pub use train::{ESTIMATORS, TrainStep};
 
-pub(crate) use quantize::for_inputs;
+pub(crate) use quantize::{for_inputs, ranges_of};
 
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;
@@ -85,6 +86,10 @@ pub trait Step {
     /// # Errors
     /// `combination` when it cannot follow them.
     fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError>;
+    /// It, if it is a quantize step: later steps go by what it rounds.
+    fn as_quantize(&self) -> Option<&QuantizeStep> {
+        None
+    }
     /// Data files it reads, beyond those of the evaluation.
     ///
     /// # Errors
@@ -92,6 +97,14 @@ pub trait Step {
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError>;
     /// Multiply-adds it will take, about.
     fn macs(&self, network: &Network, library: &Library) -> u64;
+    /// Does to the graph alone what it does to that, for reading an exported network; parameters get any values.
+    ///
+    /// # Errors
+    /// `internal` when the graph does not build, which its parsing rules out.
+    fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
+        let _ = network;
+        Ok(())
+    }
     /// Does it.
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a>;
 }
@@ -103,8 +116,8 @@ pub type Parsed = Result<Rc<dyn Step>, CoreError>;
 pub struct Method {
     /// The key in the recipe.
     pub name: &'static str,
-    /// Reads a step; `model` names the layers it may speak of.
-    pub parse: fn(Fields, &Network) -> Parsed,
+    /// Reads a step that comes after `earlier` ones; the network names the layers it may speak of.
+    pub parse: fn(Fields, &Network, &[Rc<dyn Step>]) -> Parsed,
 }
 
 /// Every kind of step. To add one: write its file, add a line here.

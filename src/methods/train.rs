@@ -1,30 +1,85 @@
 //! Training as a step.
 
-use super::{Applied, Method, Parsed, Step, StepContext};
+use super::{Applied, Choice, Method, Parsed, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Kind, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::models::{Model, Network};
 use crate::tensor::Tensor;
-use crate::train::{Optimizer, Schedule, TrainOptions, Training, train};
+use crate::train::{Estimator, Optimizer, Schedule, TrainOptions, Training, View, train};
 use serde_json::{Value, json};
 use std::rc::Rc;
 
 pub(super) static METHOD: Method = Method { name: "train", parse };
 
-/// Trains all parameters on the train split of a set.
+/// Trains all parameters on the train split of a set; after a quantize step, through what is rounded.
 #[derive(Clone, Debug)]
 pub struct TrainStep {
     options: TrainOptions,
+    /// How gradients pass what an earlier step rounds; `None` where nothing is.
+    estimator: Option<Estimator>,
+    /// Added to the gradient of each learned clip, times the clip; only with PACT.
+    clip_decay: f64,
     /// Another set than the model's own, of the same shape.
     set: Option<String>,
     path: String,
 }
 
+/// Every estimator.
+pub static ESTIMATORS: &[Choice<Estimator>] = &[
+    Choice { value: Estimator::Ste, id: "ste", code: "s", source: "Bengio et al. 2013, arXiv 1308.3432" },
+    Choice { value: Estimator::Lsq, id: "lsq", code: "l", source: "Esser et al. 2019, arXiv 1902.08153" },
+    Choice { value: Estimator::Pact, id: "pact", code: "p", source: "Choi et al. 2018, arXiv 1805.06085" },
+];
+
+/// The decay of PACT's clips when the recipe does not say.
+const DEFAULT_CLIP_DECAY: f64 = 0.0002;
+
 const OPTIMIZERS: [&str; 2] = ["adam", "sgd"];
 const SCHEDULES: [(&str, Schedule); 2] = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
 
-fn parse(mut fields: Fields, _: &Network) -> Parsed {
+/// Reads the estimator and PACT's decay, for a step after `earlier` ones.
+fn parse_estimator(fields: &mut Fields, earlier: &[Rc<dyn Step>]) -> Result<(Option<Estimator>, f64), CoreError> {
+    let refuse =
+        |path: String, found: String, allowed: &str| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
+    let (path, decay_path) = (fields.at("estimator"), fields.at("clip_decay"));
+    let found = fields.id("estimator", &ids(ESTIMATORS), |id| choose(ESTIMATORS, id))?;
+    let decay = fields.number("clip_decay", 0.0..=1.0)?;
+    let quantize = earlier.iter().find_map(|step| step.as_quantize()).filter(|step| step.rounds());
+    let Some(quantize) = quantize else {
+        return match (found, decay) {
+            (Some(found), _) => {
+                refuse(path, format!("{} with nothing rounded", id_of(ESTIMATORS, &found)), "after a quantize step")
+            }
+            (None, Some(_)) => refuse(decay_path, "a decay of clips with nothing rounded".into(), "only with pact"),
+            (None, None) => Ok((None, DEFAULT_CLIP_DECAY)),
+        };
+    };
+    let estimator = found.unwrap_or(Estimator::Ste);
+    if decay.is_some() && estimator != Estimator::Pact {
+        let found = format!("a decay of clips with {}", id_of(ESTIMATORS, &estimator));
+        return refuse(decay_path, found, "only with pact");
+    }
+    if let Some(rounding) = quantize.chosen_codes() {
+        let found = format!("train after quantize with {rounding}, whose codes training would not keep");
+        return refuse(fields.path().to_string(), found, "train after rounding to the nearest");
+    }
+    if let Some(format) = quantize.clustered() {
+        let found = format!("train after quantize with {format}, whose codebook would be found anew at every step");
+        return refuse(fields.path().to_string(), found, "train before it");
+    }
+    if estimator == Estimator::Lsq && !quantize.has_scales() {
+        let found = "lsq, and neither weights in whole numbers nor inputs that are rounded";
+        return refuse(path, found.into(), "ste, or whole numbers");
+    }
+    if estimator == Estimator::Pact && !quantize.has_clips() {
+        return refuse(path, "pact, and no inputs rounded to whole numbers".into(), "ste, lsq, or activations");
+    }
+    Ok((Some(estimator), decay.unwrap_or(DEFAULT_CLIP_DECAY)))
+}
+
+fn parse(mut fields: Fields, _: &Network, earlier: &[Rc<dyn Step>]) -> Parsed {
+    let (estimator, clip_decay) = parse_estimator(&mut fields, earlier)?;
     let adam = fields.id("optimizer", &OPTIMIZERS, |id| OPTIMIZERS.contains(&id).then_some(id == "adam"))?;
     let momentum_path = fields.at("momentum");
     let momentum = fields.number("momentum", 0.0..=0.999)?;
@@ -61,7 +116,7 @@ fn parse(mut fields: Fields, _: &Network) -> Parsed {
     };
     let path = fields.path().to_string();
     fields.finish()?;
-    Ok(Rc::new(TrainStep { options, set, path }))
+    Ok(Rc::new(TrainStep { options, estimator, clip_decay, set, path }))
 }
 
 impl TrainStep {
@@ -108,16 +163,17 @@ impl Step for TrainStep {
         if let Some(set) = &self.set {
             value["set"] = json!(set);
         }
+        if let Some(estimator) = &self.estimator {
+            value["estimator"] = json!(id_of(ESTIMATORS, estimator));
+        }
+        if self.estimator == Some(Estimator::Pact) {
+            value["clip_decay"] = json!(self.clip_decay);
+        }
         value
     }
 
-    fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {
-        match earlier.iter().find(|step| step.name() == "quantize") {
-            None => Ok(()),
-            Some(_) => {
-                Err(CoreError::new(ErrorCode::Combination, path, "train after quantize", "train before quantize"))
-            }
-        }
+    fn check(&self, _: &str, _: &[Rc<dyn Step>]) -> Result<(), CoreError> {
+        Ok(())
     }
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
@@ -127,7 +183,8 @@ impl Step for TrainStep {
 
     fn macs(&self, network: &Network, library: &Library) -> u64 {
         let count = self.count(network.model, library).map_or(0, |(_, count)| count);
-        self.options.macs(&network.graph, count as usize)
+        let steps = self.options.steps_per_epoch(count as usize) * u64::from(self.options.epochs);
+        self.options.macs(&network.graph, count as usize) + View::macs(network, steps)
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
@@ -135,6 +192,7 @@ impl Step for TrainStep {
             let (set, count) = self.count(cx.network.model, &cx.library.borrow())?;
             let images = cx.library.borrow().images(&set, "train", count)?;
             let mut parameters: Vec<Tensor> = cx.network.parameters.iter().map(|p| p.latent.clone()).collect();
+            let mut view = View::of(cx.network, self.estimator.unwrap_or(Estimator::Ste), self.clip_decay)?;
             let graph = Rc::clone(&cx.network.graph);
             let seed = cx.seed.wrapping_add(cx.index << 32);
             let training = Training {
@@ -146,11 +204,8 @@ impl Step for TrainStep {
                 key: &cx.key,
                 resume: cx.resume,
             };
-            cx.epoch_loss = train(training, &mut parameters).await?;
-            for (parameter, trained) in cx.network.parameters.iter_mut().zip(parameters) {
-                parameter.latent = trained;
-            }
-            Ok(())
+            cx.epoch_loss = train(training, &mut view, &mut parameters).await?;
+            view.store(cx.network, parameters)
         })
     }
 }

@@ -8,11 +8,13 @@ mod mobilenet;
 mod network;
 pub(crate) mod resnet8;
 mod step;
+mod stored;
 mod surgery;
 mod transformer;
 
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 pub use step::Step;
+pub use stored::metadata;
 
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;

@@ -1,9 +1,10 @@
 //! A model with its parameters: latent values, what they are stored as, and how its inputs are rounded.
 
 use super::Model;
+use super::stored::{METADATA, POWERS, read_plain};
 use crate::data::hex;
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{Format, PackedTensor, Part, PartKind};
+use crate::formats::{Format, PackedTensor, Part, PartKind, WeightQuantizer};
 use crate::graph::{Graph, LayerArithmetic, Plan};
 use crate::math::canonical_nan;
 use crate::ops::{Init, InputGrid};
@@ -32,6 +33,8 @@ pub struct Parameter {
     pub name: String,
     /// Values before quantization; training changes these.
     pub latent: Tensor,
+    /// How it is rounded, once a step has said so; training goes through it.
+    pub quantizer: Option<WeightQuantizer>,
     /// The stored form, if it is not plain f32.
     pub packed: Option<PackedTensor>,
     /// Whether a transform has changed the values while the network as a whole computes the same. Reports then measure
@@ -62,8 +65,10 @@ impl Parameter {
 pub struct InputQuantizer {
     /// The format.
     pub format: &'static dyn Format,
-    /// Its grid, from calibration.
+    /// Its grid, from calibration or learned.
     pub grid: InputGrid,
+    /// Whether training has learned the grid's scale.
+    pub learned: bool,
 }
 
 /// A model with parameters.
@@ -100,7 +105,7 @@ impl Network {
                         latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
                     }
                 }
-                Parameter { name, latent, packed: None, transformed: false }
+                Parameter { name, latent, quantizer: None, packed: None, transformed: false }
             })
             .collect();
         let inputs = vec![None; graph.nodes().len()];
@@ -116,19 +121,7 @@ impl Network {
         let wrong = |found: String, allowed: String| CoreError::new(ErrorCode::Checksum, path, found, allowed);
         let file = safetensors::SafeTensors::deserialize(bytes)
             .map_err(|error| wrong(error.to_string(), "a safetensors file".into()))?;
-        for parameter in &mut network.parameters {
-            let name = &parameter.name;
-            let view = file.tensor(name).map_err(|error| wrong(error.to_string(), format!("a tensor {name}")))?;
-            if view.dtype() != safetensors::Dtype::F32 || view.shape() != parameter.latent.shape().dims() {
-                return Err(wrong(
-                    format!("{name}: {:?} {:?}", view.dtype(), view.shape()),
-                    format!("F32 {}", parameter.latent.shape()),
-                ));
-            }
-            for (value, bytes) in parameter.latent.data_mut().iter_mut().zip(view.data().as_chunks::<4>().0) {
-                *value = f32::from_le_bytes(*bytes);
-            }
-        }
+        network.parameters.iter_mut().try_for_each(|parameter| read_plain(&file, path, parameter))?;
         Ok(network)
     }
 
@@ -265,8 +258,8 @@ impl Network {
         parts
     }
 
-    /// The network as a safetensors file. Its one metadata entry, `featherweight`, is JSON: the recipe, and format and
-    /// shape of every packed tensor.
+    /// The network as a safetensors file. Its one metadata entry, `featherweight`, is JSON: the recipe, format and shape of
+    /// every packed tensor, and the format of every rounded input.
     ///
     /// # Errors
     /// `internal` when the parts do not serialize, which their construction rules out.
@@ -286,8 +279,15 @@ impl Network {
             .filter_map(|parameter| parameter.packed.as_ref().map(|packed| (parameter.name.clone(), packed)))
             .map(|(name, packed)| (name, packed_entry(packed)))
             .collect();
-        let metadata = json!({"recipe": recipe, "packed": packed}).to_string();
-        let metadata = std::iter::once(("featherweight".to_string(), metadata)).collect();
+        let inputs: serde_json::Map<String, serde_json::Value> = self
+            .graph
+            .nodes()
+            .iter()
+            .zip(&self.inputs)
+            .filter_map(|(node, input)| input.map(|input| (node.name.clone(), json!(input.format.id()))))
+            .collect();
+        let metadata = json!({"recipe": recipe, "packed": packed, "inputs": inputs}).to_string();
+        let metadata = std::iter::once((METADATA.to_string(), metadata)).collect();
         safetensors::serialize(views, Some(metadata)).map_err(|error| CoreError::internal("export", error))
     }
 }
@@ -297,6 +297,13 @@ fn packed_entry(packed: &PackedTensor) -> serde_json::Value {
     let mut entry = json!({"format": packed.format().id(), "shape": packed.shape().dims()});
     if let Some(group) = packed.group() {
         entry["group"] = json!(group);
+    }
+    if packed.powers() {
+        entry["scale"] = json!(POWERS);
+    }
+    if let Some(clustered) = packed.format().clustered() {
+        entry["bits"] = json!(clustered.bits);
+        entry["huffman"] = json!(clustered.huffman);
     }
     entry
 }

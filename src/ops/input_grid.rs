@@ -22,6 +22,16 @@ pub struct InputGrid {
     pub sign: bool,
 }
 
+/// How far beyond an end of a clip range still counts as the end: a scale may have been rounded to binary16 (relative error up
+/// to 2^−11), and the value that set it must not lie outside by that.
+const EDGE: f32 = 1.0 + 1.0 / 2048.0;
+
+/// Whether a value of so many steps lies inside a clip range of whole steps, ends included. NaN does not.
+#[inline(always)]
+pub(crate) fn within(steps: f32, low: i32, high: i32) -> bool {
+    steps >= low as f32 * EDGE && steps <= high as f32 * EDGE
+}
+
 impl InputGrid {
     /// The grid of the signs times `scale`.
     pub fn signs(scale: f32) -> Self {
@@ -35,6 +45,13 @@ impl InputGrid {
             return if x >= 0.0 { 1.0 } else { -1.0 };
         }
         round_ties_even((x / self.scale).clamp(self.low as f32, self.high as f32))
+    }
+
+    /// Whether a straight-through estimator lets the gradient by the rounded value through to `x`: inside the clip range, and for
+    /// signs up to a magnitude of 1 (Hubara et al. 2016, arXiv 1602.02830, eq. 4).
+    #[inline(always)]
+    pub fn passes(&self, x: f32) -> bool {
+        if self.sign { x.abs() <= 1.0 } else { within(x / self.scale, self.low, self.high) }
     }
 
     /// The codes of `x` less the zero-point. NaN becomes 0.

@@ -44,6 +44,7 @@ pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
 pub use input_grid::InputGrid;
+pub(crate) use input_grid::within;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use matmul::MatMul;

@@ -1,8 +1,10 @@
 //! Recipes: JSON in, checked and written out with every default; then run to a report.
 
+mod load;
 mod run;
 mod sweep;
 
+pub use load::load;
 pub use run::{Outcome, layers, prepare, run};
 pub use sweep::{Cell, expand};
 
@@ -227,7 +229,7 @@ fn parse_step(
             if found.is_some() {
                 return Err(CoreError::new(ErrorCode::Combination, path, "two kinds in one step", allowed()));
             }
-            found = Some((method.parse)(fields, network)?);
+            found = Some((method.parse)(fields, network, earlier)?);
         }
     }
     step.finish()?;

@@ -2,9 +2,10 @@
 
 use super::loss::softmax_cross_entropy;
 use super::parallel::for_each;
+use super::view::InputView;
 use crate::error::CoreError;
 use crate::graph::plan::prepare;
-use crate::graph::{Graph, ValueId};
+use crate::graph::{Graph, Node, ValueId};
 use crate::kernels::elementwise::add;
 use crate::ops::BlockGradient;
 use crate::simd::LANES;
@@ -29,6 +30,8 @@ pub struct Gradients {
     pub parameters: Vec<Tensor>,
     /// The batch's values of parameters that are not trained, by parameter index.
     pub statistics: Vec<(usize, Vec<f32>)>,
+    /// Gradient by what the view of each node's input learns; 0 where it learns nothing.
+    pub inputs: Vec<f64>,
 }
 
 /// Blocks of earlier steps, to be used again: making memory anew costs more than most layers.
@@ -67,34 +70,45 @@ pub async fn backprop(
     parameters: &[Tensor],
     batch: Batch,
 ) -> Result<Gradients, CoreError> {
-    backprop_in(ctx, graph, parameters, batch, &mut Workspace::default()).await
+    let parameters: Vec<&Tensor> = parameters.iter().collect();
+    backprop_in(ctx, graph, &parameters, &mut [], batch, &mut Workspace::default()).await
 }
 
-/// [`backprop`] with blocks of earlier calls. The batch's own blocks stay in the workspace: take them from there.
+/// [`backprop`] with blocks of earlier calls, and with inputs seen through `views` (by node; nodes beyond its end see theirs as
+/// they are). The batch's own blocks stay in the workspace: take them from there.
 ///
 /// # Errors
 /// See [`backprop`].
 pub async fn backprop_in(
     ctx: &Context,
     graph: &Graph,
-    parameters: &[Tensor],
+    parameters: &[&Tensor],
+    views: &mut [Option<InputView>],
     batch: Batch,
     workspace: &mut Workspace,
 ) -> Result<Gradients, CoreError> {
-    let layers = prepare(graph, &parameters.iter().collect::<Vec<_>>(), &[], true)
-        .map_err(|error| CoreError::internal("train", error))?;
+    // Nothing asks for gradients by the graph's input, but for a grid of it that is learned.
+    let learns: Vec<bool> = views.iter().map(|view| view.as_ref().is_some_and(InputView::learns)).collect();
+    let goes_back = |i: usize| {
+        graph.nodes()[i].inputs.iter().any(|&id| id != ValueId::INPUT) || learns.get(i).is_some_and(|learns| *learns)
+    };
+    let layers = prepare(graph, parameters, &[], goes_back).map_err(|error| CoreError::internal("train", error))?;
     let positions = graph.positions();
     let (count, images) = (batch.blocks.len(), batch.labels.len() / positions);
     let images_in = |block: usize| LANES.min(images - block * LANES);
     let mut values: Vec<Blocks> = vec![batch.blocks];
     let mut statistics = Vec::new();
-    for (node, layer) in graph.nodes().iter().zip(&layers) {
+    for (i, (node, layer)) in graph.nodes().iter().zip(&layers).enumerate() {
         layer.observe(&slices(&values[node.inputs[0].index()]), images);
         let untrained = node.params.iter().enumerate().filter(|(_, spec)| !spec.trained);
         let untrained = untrained.map(|(i, _)| node.first_param + i);
         statistics.extend(untrained.zip(layer.batch_statistics()));
         let size = graph.shapes()[values.len()].len() * LANES;
-        let inputs = |block: usize| node.inputs.iter().map(|id| values[id.index()][block].as_slice()).collect();
+        if let Some(Some(view)) = views.get_mut(i) {
+            view.meet(&slices(&values[node.inputs[0].index()]), images);
+        }
+        let rounded = round(ctx, views.get(i), &values[node.inputs[0].index()], workspace).await;
+        let inputs = |block: usize| seen(node, &values, &rounded, block);
         let blocks = workspace.take(count, size).into_iter();
         let items: Vec<(Vec<&[f32]>, Vec<f32>)> = (0..count).map(inputs).zip(blocks).collect();
         let macs = node.macs * LANES as u64 + size as u64;
@@ -104,6 +118,7 @@ pub async fn backprop_in(
         })
         .await;
         values.push(outputs);
+        workspace.give(rounded);
     }
 
     let mut grads: Vec<Blocks> = vec![Vec::new(); values.len()];
@@ -119,6 +134,7 @@ pub async fn backprop_in(
         *last = output_grads;
     }
 
+    let mut view_grads = vec![0.0; layers.len()];
     let mut parameter_grads: Vec<Tensor> = parameters.iter().map(|p| Tensor::zeros(p.shape().clone())).collect();
     for (i, (node, layer)) in graph.nodes().iter().zip(&layers).enumerate().rev() {
         let gradient = std::mem::take(&mut grads[i + 1]);
@@ -127,8 +143,10 @@ pub async fn backprop_in(
         }
         let macs = node.macs * LANES as u64;
         layer.observe_gradients(&slices(&values[node.inputs[0].index()]), &slices(&gradient), images);
-        if node.inputs.iter().any(|&id| id != ValueId::INPUT) {
-            let inputs = |b: usize| node.inputs.iter().map(|id| values[id.index()][b].as_slice()).collect::<Vec<_>>();
+        let rounded = round(ctx, views.get(i), &values[node.inputs[0].index()], workspace).await;
+        if goes_back(i) {
+            let view = views.get(i).and_then(Option::as_ref);
+            let inputs = |b: usize| seen(node, &values, &rounded, b);
             let items: Vec<(usize, Vec<&[f32]>, Blocks)> = (0..count)
                 .map(|b| {
                     let inputs = inputs(b);
@@ -141,10 +159,13 @@ pub async fn backprop_in(
                 let mut targets: Vec<&mut [f32]> = grads.iter_mut().map(Vec::as_mut_slice).collect();
                 let block = BlockGradient { images: images_in(b), inputs: &inputs, gradient: &gradient[b] };
                 layer.backward_inputs(&block, &mut targets, scratch);
-                grads
+                let plain = &values[node.inputs[0].index()][b];
+                let learned = view.map_or(0.0, |view| view.backward(plain, &mut grads[0]));
+                (grads, learned)
             })
             .await;
-            for (block, block_grads) in input_grads.into_iter().enumerate() {
+            for (block, (block_grads, learned)) in input_grads.into_iter().enumerate() {
+                view_grads[i] += learned;
                 for (id, grad) in node.inputs.iter().zip(block_grads) {
                     collect(&mut grads[id.index()], block, grad, workspace);
                 }
@@ -152,7 +173,8 @@ pub async fn backprop_in(
         }
         let tiles = layer.gradient_tiles();
         if !tiles.is_empty() {
-            let inputs = slices(&values[node.inputs[0].index()]);
+            let inputs = if rounded.is_empty() { &values[node.inputs[0].index()] } else { &rounded };
+            let inputs = slices(inputs);
             let slopes = slices(&gradient);
             let own = &mut parameter_grads[node.first_param..node.first_param + node.params.len()];
             let rows = tiles.iter().map(|tile| tile.1).sum::<usize>().max(1);
@@ -163,12 +185,34 @@ pub async fn backprop_in(
             })
             .await;
         }
+        workspace.give(rounded);
         workspace.give(gradient);
         // Nothing reads the node's own output any more: its readers come later and are done.
         workspace.give(std::mem::take(&mut values[i + 1]));
     }
     values.into_iter().chain(grads).for_each(|blocks| workspace.give(blocks));
-    Ok(Gradients { loss, parameters: parameter_grads, statistics })
+    Ok(Gradients { loss, parameters: parameter_grads, statistics, inputs: view_grads })
+}
+
+/// A value as a view lets it be seen; nothing without a view.
+async fn round(ctx: &Context, view: Option<&Option<InputView>>, blocks: &Blocks, workspace: &mut Workspace) -> Blocks {
+    let Some(Some(view)) = view else { return Blocks::new() };
+    let size = blocks.first().map_or(0, Vec::len);
+    let items: Vec<(&Vec<f32>, Vec<f32>)> = blocks.iter().zip(workspace.take(blocks.len(), size)).collect();
+    for_each(ctx, size as u64, items, |(block, mut out), _| {
+        view.grid.round(block, &mut out);
+        out
+    })
+    .await
+}
+
+/// What a node reads of one block, its first input `rounded` if that is not empty.
+fn seen<'a>(node: &Node, values: &'a [Blocks], rounded: &'a Blocks, block: usize) -> Vec<&'a [f32]> {
+    let mut inputs: Vec<&[f32]> = node.inputs.iter().map(|id| values[id.index()][block].as_slice()).collect();
+    if let (Some(first), Some(rounded)) = (inputs.first_mut(), rounded.get(block)) {
+        *first = rounded;
+    }
+    inputs
 }
 
 /// Adds a block's gradient to those a value already has.

@@ -2,14 +2,18 @@
 
 mod backprop;
 mod checkpoint;
+mod estimator;
 mod loss;
 mod optimizer;
 mod parallel;
+mod view;
 
 pub use backprop::{Batch, Gradients, Workspace, backprop, backprop_in};
 pub use checkpoint::{Checkpoint, Position};
+pub use estimator::Estimator;
 pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
 pub use optimizer::{Optimizer, OptimizerState};
+pub use view::View;
 
 use crate::data::Images;
 use crate::error::CoreError;
@@ -95,13 +99,21 @@ pub struct Training<'a> {
     pub resume: Option<&'a Checkpoint>,
 }
 
-/// Trains `parameters` in place. Returns the mean loss of each epoch, every image before the step that used it.
+/// Trains `parameters` in place, seen through `view`. Returns the mean loss of each epoch, every image before the step that used it.
 ///
 /// # Errors
 /// `checksum` when the checkpoint does not fit; `internal` when parameters do not fit the graph.
-pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<Vec<f64>, CoreError> {
+pub async fn train(
+    training: Training<'_>,
+    view: &mut View,
+    network_parameters: &mut Vec<Tensor>,
+) -> Result<Vec<f64>, CoreError> {
     let Training { ctx, graph, images, options, seed, key, resume } = training;
     ctx.enter(Phase::Train);
+    ctx.clear_losses();
+    let count = network_parameters.len();
+    network_parameters.extend_from_slice(view.own());
+    let parameters = network_parameters.as_mut_slice();
     let mut state = OptimizerState::new(options.optimizer, parameters);
     let steps_per_epoch = options.steps_per_epoch(images.len());
     let steps = steps_per_epoch * u64::from(options.epochs);
@@ -121,11 +133,17 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
         let first = (at.step % steps_per_epoch) as usize * options.batch as usize;
         let chosen = &order.1[first..images.len().min(first + options.batch as usize)];
         let batch = make_batch(images, chosen, options, seed, at.step, &mut workspace);
-        let mut gradients = backprop_in(ctx, graph, parameters, batch, &mut workspace).await?;
+        view.follow(ctx, Some(at.step), parameters).await;
+        let seen = view.see(ctx, &parameters[..count]).await;
+        let seen: Vec<&Tensor> =
+            seen.iter().zip(&*parameters).map(|(seen, own)| seen.as_ref().unwrap_or(own)).collect();
+        let mut gradients = backprop_in(ctx, graph, &seen, view.inputs(), batch, &mut workspace).await?;
+        view.backward(parameters, &mut gradients)?;
         at.epoch_loss += gradients.loss;
+        ctx.report_loss(gradients.loss / (chosen.len() * images.positions()) as f64);
         if options.weight_decay > 0.0 {
             let untrained = |i: usize| gradients.statistics.iter().any(|(untrained, _)| *untrained == i);
-            let pairs = gradients.parameters.iter_mut().zip(parameters.iter()).enumerate();
+            let pairs = gradients.parameters.iter_mut().zip(&parameters[..count]).enumerate();
             for (gradient, parameter) in pairs.filter(|(i, _)| !untrained(*i)).map(|(_, pair)| pair) {
                 for (g, p) in gradient.data_mut().iter_mut().zip(parameter.data()) {
                     *g += options.weight_decay as f32 * p;
@@ -133,6 +151,7 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
             }
         }
         state.update(parameters, &gradients.parameters, options.rate(at.step, steps));
+        view.project(&mut parameters[..count]);
         for (parameter, batch) in &gradients.statistics {
             for (running, value) in parameters[*parameter].data_mut().iter_mut().zip(batch) {
                 *running += STATISTICS_MOMENTUM * (value - *running);
@@ -148,6 +167,8 @@ pub async fn train(training: Training<'_>, parameters: &mut [Tensor]) -> Result<
             ctx.save_checkpoint(Checkpoint::save(key, &at, parameters, &state)?);
         }
     }
+    view.follow(ctx, None, parameters).await;
+    network_parameters.truncate(count);
     Ok(at.epochs)
 }
 

@@ -26,7 +26,7 @@ const RECIPE_TYPES: &str = r#"
 /** How weights are quantized. */
 export interface WeightSpec {
   format: string; granularity?: string | { group: number }; symmetric?: boolean; range?: string;
-  rounding?: string; damping?: number; act_order?: boolean; iterations?: number;
+  bits?: number; huffman?: boolean; scale?: string; rounding?: string; damping?: number; act_order?: boolean; iterations?: number;
 }
 /** How inputs are quantized. */
 export interface ActivationSpec {
@@ -42,6 +42,7 @@ export interface QuantizeStep {
 export interface TrainStep {
   epochs?: number; batch?: number; optimizer?: string; lr?: number; momentum?: number; schedule?: string;
   weight_decay?: number; flip?: boolean; shift?: number; set?: string;
+  estimator?: string; clip_decay?: number;
 }
 /** A recipe, version 1; canonical recipes have every default written out. */
 export interface Recipe {
@@ -116,6 +117,8 @@ pub struct Progress {
     partial: Option<Partial>,
     /// Bytes of the network that `partial` judges, once known.
     bytes: Option<u64>,
+    /// Mean losses of the newest training so far: at most 128 points, each of as many steps.
+    losses: Vec<f32>,
 }
 
 fn to_js<T: Serialize + ?Sized>(value: &T) -> JsValue {
@@ -364,8 +367,15 @@ impl Job {
             wilson95: wilson95(correct, total),
         });
         let done = self.outcome.is_some();
-        let progress =
-            Progress { done, phase: self.context.phase(), done_macs, total_macs, partial, bytes: self.context.bytes() };
+        let progress = Progress {
+            done,
+            phase: self.context.phase(),
+            done_macs,
+            total_macs,
+            partial,
+            bytes: self.context.bytes(),
+            losses: self.context.losses(),
+        };
         Ok(to_js(&progress).unchecked_into())
     }
 

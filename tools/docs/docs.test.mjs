@@ -108,18 +108,31 @@ describe("docs/recipe.md", () => {
   const page = read("docs/recipe.md");
   const fields = (heading) => new Map(rows(section(page, heading)).map((row) => [code(row[0]), row]));
   const canonicalStep = (step) => Object.values(engine.canonical(withStep(step)).steps[0])[0];
+  /** A training of rounded inputs. */
+  const through = (train) =>
+    engine.canonical({ ...BASE, steps: [{ quantize: { activations: { format: "int8" } } }, { train }] }).steps[1].train;
   const weights = { format: "int4" };
   const activations = { format: "int8", calibration: "percentile" };
   const asked = canonicalStep({ quantize: { weights, activations } });
   const plain = canonicalStep({ quantize: { activations: { format: "int8" } } });
   const rounded = (rounding) => canonicalStep({ quantize: { weights: { ...weights, rounding } } }).weights;
   const [gptq, adaround] = ["gptq", "adaround"].map(rounded);
+  const kmeans = canonicalStep({ quantize: { weights: { format: "kmeans" } } }).weights;
   /** What the engine writes out for each table, and what of it the recipe itself had said. */
   const tables = [
     ["recipe", engine.canonical(BASE), ["version", "model", "seed", "steps", "data"]],
     ["data", engine.canonical(BASE).data, ["set", "count"]],
-    ["train", { ...canonicalStep({ train: { optimizer: "sgd" } }), ...canonicalStep({ train: {} }) }, []],
-    ["weights", { ...gptq, ...adaround, ...asked.weights, rounding: "nearest" }, ["format"]],
+    [
+      "train",
+      {
+        ...canonicalStep({ train: { optimizer: "sgd" } }),
+        ...through({ estimator: "pact" }),
+        ...through({}),
+        ...canonicalStep({ train: {} }),
+      },
+      [],
+    ],
+    ["weights", { ...gptq, ...adaround, ...kmeans, ...asked.weights, scale: "float", rounding: "nearest" }, ["format"]],
     ["activations", { ...asked.activations, ...plain.activations }, ["format"]],
   ];
 
@@ -149,12 +162,13 @@ describe("docs/recipe.md", () => {
   it("has the bounds of every number", () => {
     const numbers = [
       ["recipe", "seed", (value) => ({ ...BASE, seed: value })],
-      ...["epochs", "batch", "lr", "momentum", "weight_decay", "shift"].map((name) => [
+      ...["epochs", "batch", "lr", "momentum", "weight_decay", "shift", "clip_decay"].map((name) => [
         "train",
         name,
         (value) => withStep({ train: { optimizer: "sgd", [name]: value } }),
       ]),
       ["quantize", "images", (value) => withStep({ quantize: { images: value } })],
+      ["weights", "bits", (value) => withStep({ quantize: { weights: { format: "kmeans", bits: value } } })],
       ["weights", "damping", (value) => withStep({ quantize: { weights: { ...weights, damping: value } } })],
       ["weights", "iterations", (value) => withStep({ quantize: { weights: { ...weights, iterations: value } } })],
       ...["images", "percentile"].map((name) => [
@@ -185,9 +199,10 @@ describe("docs/recipe.md", () => {
       ["data", "split", { ...BASE, data: { split: "none" } }],
       ["train", "optimizer", withStep({ train: { optimizer: "none" } })],
       ["train", "schedule", withStep({ train: { schedule: "none" } })],
+      ["train", "estimator", withStep({ train: { estimator: "none" } })],
       ["quantize", "correction", quantize({ correction: "none at all" })],
       ["quantize", "transforms", quantize({ transforms: ["none"] })],
-      ...["format", "granularity", "range", "rounding"].map((name) => [
+      ...["format", "granularity", "range", "scale", "rounding"].map((name) => [
         "weights",
         name,
         quantize({ weights: { ...weights, [name]: "none" } }),
@@ -207,10 +222,12 @@ describe("docs/recipe.md", () => {
       catalog.formats,
       catalog.granularities,
       catalog.ranges,
+      catalog.scales,
       catalog.calibrations,
       catalog.roundings,
       catalog.transforms,
       catalog.corrections,
+      catalog.estimators,
     ].flat();
     for (const { id } of [...choices, ...catalog.models, ...catalog.data]) expect(page).toContain(`\`${id}\``);
   });
@@ -261,10 +278,12 @@ describe("docs/methods.md", () => {
       catalog.formats,
       catalog.granularities,
       catalog.ranges,
+      catalog.scales,
       catalog.calibrations,
       catalog.roundings,
       catalog.transforms,
       catalog.corrections,
+      catalog.estimators,
     ].flat()) {
       const row = page
         .split("\n")

@@ -10,6 +10,7 @@ import {
 } from "./accuracy";
 import { CLASS_ROW_HEIGHT, classChart, signed } from "./classes";
 import { crosses, labelBox, placeLabels } from "./labels";
+import { lossCurve } from "./losses";
 import { paretoFront, paretoPath } from "./pareto";
 import { accuracyAxis, bitsAxis, bytesAxis } from "./scales";
 import { bitsTone, LEAST_WIDTH, stripBlocks, stripChart, stripSpans } from "./strip";
@@ -445,5 +446,14 @@ describe("markup", () => {
 
   it("rounds to hundredths without a negative zero", () => {
     expect([1.006, -0.001, 12].map(round)).toEqual(["1.01", "0", "12"]);
+  });
+});
+
+describe("the curve of losses", () => {
+  it("runs from the left to the right edge, the greatest loss at the top and 0 at the bottom", () => {
+    const [line] = all(lossCurve([2, 1, 0], 96, 16), (node) => node.name === "polyline");
+    expect(line?.attributes.points).toBe("0,1 48,8 96,15");
+    const [flat] = all(lossCurve([0, 0], 10, 10), (node) => node.name === "polyline");
+    expect(flat?.attributes.points).toBe("0,9 10,9");
   });
 });

@@ -66,7 +66,15 @@ function drawing(key: string): Work & { type: "probabilities" } {
   return { type: "probabilities", key, recipe: work(key).recipe, pixels: new Uint8Array(1) };
 }
 
-const progress: Progress = { done: false, phase: "evaluate", done_macs: 1, total_macs: 2, partial: null, bytes: null };
+const progress: Progress = {
+  done: false,
+  phase: "evaluate",
+  done_macs: 1,
+  total_macs: 2,
+  partial: null,
+  bytes: null,
+  losses: [],
+};
 
 function fake(index: number): Fake {
   const found = fakes[index];

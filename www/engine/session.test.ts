@@ -41,7 +41,15 @@ function bench(plan: Plan = {}, slice_ms = 10) {
         done++;
         counts.slices++;
         clock += slice_ms;
-        return { done: done >= slices, phase, done_macs: done, total_macs: slices, partial: null, bytes: null };
+        return {
+          done: done >= slices,
+          phase,
+          done_macs: done,
+          total_macs: slices,
+          partial: null,
+          bytes: null,
+          losses: [],
+        };
       },
       report: () => ({ accuracy: plan.accuracy ?? {} }) as unknown as ReturnType<Job["report"]>,
       predictions: () => new Uint8Array([1, 2]),

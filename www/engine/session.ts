@@ -152,7 +152,7 @@ export class Session {
       if (now - posted < PROGRESS_MS) return;
       posted = now;
       const progress = { done: false, phase: "evaluate" as const, done_macs: done, total_macs: total };
-      this.answer({ type: "progress", id, progress: { ...progress, partial: null, bytes: null } });
+      this.answer({ type: "progress", id, progress: { ...progress, partial: null, bytes: null, losses: [] } });
     };
     const job = await this.prepared(key, recipe);
     // The kernels and the sparse products take about half of the time.

@@ -21,6 +21,7 @@ export type {
   Recipe,
   Size,
   StepReport,
+  TrainStep as Train,
   WeightSpec as WeightsChoice,
 } from "./wasm/featherweight.js";
 

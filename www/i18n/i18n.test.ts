@@ -67,6 +67,7 @@ describe("words", () => {
       ["granularity", catalog.granularities],
       ["range", catalog.ranges],
       ["calibration", catalog.calibrations],
+      ["estimator", catalog.estimators],
       // Characters are their own names.
       [
         "class",

@@ -1,7 +1,7 @@
 /** Sentences that several panels say: names of recipes, results in words, errors. */
 
 import type { Speech } from "../i18n";
-import { type Choice, FULL_PRECISION, isBaseline, NO_ACTIVATIONS } from "../state/choice";
+import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, isBaseline, NO_ACTIVATIONS } from "../state/choice";
 import type { Problem } from "../state/lab";
 import { encodeRecipe } from "../state/link";
 import type { Outcome } from "../state/runs";
@@ -18,10 +18,24 @@ export function recipeName(choice: Choice, speech: Speech): string {
   const parts = [speech.name("format", choice.weights)];
   if (choice.granularity === "tensor") parts.push(speech.t("trait.tensor"));
   if (!choice.symmetric) parts.push(speech.t("trait.asymmetric"));
-  if (choice.range === "mse") parts.push(speech.t("trait.mse"));
+  if (choice.range !== DEFAULT_CHOICE.range) parts.push(rangeWords(choice, speech));
   if (choice.activations !== NO_ACTIVATIONS)
     parts.push(speech.t("trait.inputs", { format: speech.name("format", choice.activations) }));
+  if (choice.epochs > 0) parts.push(trainingWords(choice, speech));
   return parts.join(", ");
+}
+
+/** How a recipe chooses ranges, as a trait. */
+export function rangeWords(choice: Choice, speech: Speech): string {
+  if (choice.range === "absmean") return speech.t("trait.absmean");
+  return speech.t(choice.range === "mse" ? "trait.mse" : "trait.minmax");
+}
+
+/** A training through the quantizer, as a trait. */
+export function trainingWords({ epochs, estimator }: Choice, speech: Speech): string {
+  return epochs === 0
+    ? speech.t("trait.untrained")
+    : speech.t("trait.trained", { epochs, estimator: speech.name("estimator", estimator) });
 }
 
 /** The code of a recipe as a link has it, with the images when not all. */

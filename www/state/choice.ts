@@ -1,6 +1,6 @@
 /** What the recipe panel can set, flat; and the recipe it stands for. Ranges and ids come from the catalog alone. */
 
-import type { Catalog, DataSet, Format, Quantize, Recipe } from "./schema";
+import type { Catalog, DataSet, Format, Quantize, Recipe, Train } from "./schema";
 
 export interface Choice {
   readonly model: string;
@@ -11,6 +11,10 @@ export interface Choice {
   /** Format of the layers' inputs, or `none`. */
   readonly activations: string;
   readonly calibration: string;
+  /** Epochs of training through the quantizer; 0 for none. */
+  readonly epochs: number;
+  /** How that training's gradients pass what is rounded. */
+  readonly estimator: string;
   /** Test images to read; 0 for the whole split. */
   readonly count: number;
   readonly seed: number;
@@ -33,6 +37,8 @@ export const DEFAULT_CHOICE: Choice = {
   range: "minmax",
   activations: "int8",
   calibration: "percentile",
+  epochs: 0,
+  estimator: "ste",
   count: 0,
   seed: 7,
 };
@@ -52,10 +58,24 @@ export function normalise(choice: Choice, catalog: Catalog): Choice {
     ...choice,
     granularity: format?.scaled ? choice.granularity : DEFAULT_CHOICE.granularity,
     symmetric: format?.asymmetric ? choice.symmetric : true,
-    range: format?.ranged ? choice.range : DEFAULT_CHOICE.range,
+    range: format?.ranged && format.ranges.includes(choice.range) ? choice.range : DEFAULT_CHOICE.range,
     calibration: activations?.ranged ? choice.calibration : DEFAULT_CHOICE.calibration,
+    epochs: isBaseline(choice) ? 0 : choice.epochs,
+    estimator:
+      choice.epochs > 0 && estimatorsFor(choice, catalog).includes(choice.estimator)
+        ? choice.estimator
+        : DEFAULT_CHOICE.estimator,
     count: wholeSplit(choice, catalog) ? 0 : choice.count,
   };
+}
+
+/** Ids of the estimators that have something to learn in what the choice rounds. */
+export function estimatorsFor(choice: Choice, catalog: Catalog): string[] {
+  const inputs = formatOf(catalog, choice.activations);
+  const scales = inputs !== undefined || formatOf(catalog, choice.weights)?.family !== "float";
+  const clips = inputs !== undefined && inputs.family !== "binary";
+  const learns: Readonly<Record<string, boolean>> = { lsq: scales, pact: clips };
+  return catalog.estimators.map((entry) => entry.id).filter((id) => learns[id] ?? true);
 }
 
 function wholeSplit(choice: Choice, catalog: Catalog): boolean {
@@ -104,8 +124,18 @@ export function recipeOf(choice: Choice, catalog: Catalog): Recipe {
     model: choice.model,
     ...data,
     seed: choice.seed,
-    steps: isBaseline(choice) ? [] : [{ quantize: quantizeOf(choice, catalog) }],
+    steps: isBaseline(choice) ? [] : [{ quantize: quantizeOf(choice, catalog) }, ...trainOf(choice, catalog)],
   };
+}
+
+/** Rates for weights of 2 bits and fewer, and of more: those that docs/methods.md has measured. */
+const RATES = { narrow: 0.002, wide: 0.001 } as const;
+
+function trainOf(choice: Choice, catalog: Catalog): { train: Train }[] {
+  const { epochs, estimator } = normalise(choice, catalog);
+  if (epochs === 0) return [];
+  const narrow = (formatOf(catalog, choice.weights)?.bits ?? 32) <= 2;
+  return [{ train: { epochs, estimator, lr: narrow ? RATES.narrow : RATES.wide, schedule: "cosine" } }];
 }
 
 function quantizeOf(choice: Choice, catalog: Catalog): Quantize {
@@ -114,7 +144,7 @@ function quantizeOf(choice: Choice, catalog: Catalog): Quantize {
     format: choice.weights,
     ...(format?.scaled ? { granularity: choice.granularity } : {}),
     ...(format?.asymmetric ? { symmetric: choice.symmetric } : {}),
-    ...(format?.ranged ? { range: choice.range } : {}),
+    ...(format?.ranged ? { range: format.ranges.includes(choice.range) ? choice.range : DEFAULT_CHOICE.range } : {}),
   };
   if (choice.activations === NO_ACTIVATIONS) return { weights };
   return {
@@ -123,10 +153,10 @@ function quantizeOf(choice: Choice, catalog: Catalog): Quantize {
   };
 }
 
-/** One choice per weight format, widest first: what "All widths" runs. Full precision is the plain baseline. */
+/** One choice per weight format of the curve, widest first: what "All widths" runs. Full precision is the plain baseline. */
 export function allWidths(choice: Choice, catalog: Catalog): Choice[] {
   const seen = new Map<string, Choice>();
-  for (const format of weightFormats(catalog)) {
+  for (const format of weightFormats(catalog).filter((entry) => entry.curve)) {
     const cell =
       format.id === FULL_PRECISION ? baselineOf(choice) : normalise({ ...choice, weights: format.id }, catalog);
     seen.set(choiceKey(cell), cell);
@@ -143,10 +173,10 @@ export function weightFormats(catalog: Catalog): Format[] {
     .map(({ format }) => format);
 }
 
-/** One format per number of bits, widest first; `keep` stays in even if another has its width. */
+/** One format of the curve per number of bits, widest first; `keep` stays in even if another has its width. */
 export function widthStops(catalog: Catalog, keep: string): Format[] {
   const stops: Format[] = [];
-  for (const format of weightFormats(catalog)) {
+  for (const format of weightFormats(catalog).filter((entry) => entry.curve || entry.id === keep)) {
     const index = stops.findIndex((stop) => stop.bits === format.bits);
     if (index < 0) stops.push(format);
     else if (format.id === keep) stops[index] = format;
@@ -164,6 +194,8 @@ export function choiceKey(choice: Choice): string {
     choice.range,
     choice.activations,
     choice.calibration,
+    choice.epochs,
+    choice.estimator,
     choice.count,
     choice.seed,
   ]);

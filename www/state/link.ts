@@ -2,7 +2,8 @@
  * Choice ⇄ the readable part of a link, version 1: `lenet5-fashion.q4a8~gt~asym~rmse~cmse`.
  *
  * The model's code, then the steps, parted by dots. A quantize step is `q` and the weights' code, `a` and the inputs' code,
- * then what differs from the defaults: `~g` granularity, `~asym`, `~r` range, `~c` calibration. Codes come from the catalog.
+ * then what differs from the defaults: `~g` granularity, `~asym`, `~r` range, `~c` calibration. A training through it is `t` and
+ * its epochs, then `~e` estimator: `lenet5-fashion.q2.t2~el`. Codes come from the catalog.
  */
 
 import {
@@ -59,7 +60,11 @@ export function encodeRecipe(choice: Choice, catalog: Catalog): string {
   if (plain.range !== DEFAULT_CHOICE.range) step += `~r${codeOf(catalog.ranges, plain.range, "range")}`;
   if (plain.calibration !== DEFAULT_CHOICE.calibration)
     step += `~c${codeOf(catalog.calibrations, plain.calibration, "calibration")}`;
-  return `${model}.${step}`;
+  if (plain.epochs === 0) return `${model}.${step}`;
+  let train = `t${plain.epochs}`;
+  if (plain.estimator !== DEFAULT_CHOICE.estimator)
+    train += `~e${codeOf(catalog.estimators, plain.estimator, "estimator")}`;
+  return `${model}.${step}.${train}`;
 }
 
 /** Reads what `encodeRecipe` writes. Throws a `LinkError` naming the part that is not known. */
@@ -76,11 +81,23 @@ export function decodeRecipe(text: string, catalog: Catalog): RecipeChoice {
     activations: NO_ACTIVATIONS,
   };
   if (rest === "") return base;
-  if (!rest.startsWith("q") || rest.includes(".")) throw new LinkError("step", rest);
-  const [formats = "", ...options] = rest.slice(1).split("~");
+  const [quantize = "", train, ...more] = rest.split(".");
+  if (!quantize.startsWith("q") || more.length > 0) throw new LinkError("step", rest);
+  const [formats = "", ...options] = quantize.slice(1).split("~");
   const choice = { ...base, ...decodeFormats(formats, catalog) };
   for (const option of options) Object.assign(choice, decodeOption(option, catalog));
-  return choice;
+  return train === undefined ? choice : { ...choice, ...decodeTrain(train, catalog) };
+}
+
+function decodeTrain(text: string, catalog: Catalog): Pick<Choice, "epochs" | "estimator"> {
+  const [, digits, code] = text.match(/^t([1-9]\d{0,3})(?:~e(.+))?$/) ?? [];
+  const epochs = Number(digits);
+  const [least = 1, most = 1] = catalog.limits["train.epochs"] ?? [];
+  if (!(epochs >= least && epochs <= most)) throw new LinkError("step", text);
+  return {
+    epochs,
+    estimator: code === undefined ? DEFAULT_CHOICE.estimator : idOf(catalog.estimators, code, "estimator"),
+  };
 }
 
 function decodeFormats(text: string, catalog: Catalog): Pick<Choice, "weights" | "activations"> {

@@ -40,5 +40,15 @@ export const LINKS: readonly Link[] = [
     choice: { weights: "int3" },
     more: { tab: "lost", pinned: recipeIn({ ...DEFAULT_CHOICE, model: "lenet300-fashion", weights: "int8" }) },
   },
+  {
+    hash: "#r1=lenet5-fashion.q2.t2~el",
+    choice: { weights: "int2", activations: NO_ACTIVATIONS, epochs: 2, estimator: "lsq" },
+    more: {},
+  },
+  {
+    hash: "#r1=mlp-digits.qta4~rb.t5&x=bits",
+    choice: { model: "mlp-digits", weights: "ternary", activations: "int4", range: "absmean", epochs: 5 },
+    more: { axis: "bits" },
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

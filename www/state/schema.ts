@@ -11,6 +11,7 @@ export type {
   Report,
   RunResult,
   Split,
+  Train,
   Writing,
 } from "../engine/types";
 

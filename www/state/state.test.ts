@@ -7,6 +7,7 @@ import {
   type Choice,
   choiceKey,
   DEFAULT_CHOICE,
+  estimatorsFor,
   isBaseline,
   NO_ACTIVATIONS,
   normalise,
@@ -106,6 +107,11 @@ describe("links", () => {
     ["#r1=lenet5-fashion.q4a77", "hash"],
     ["#r1=lenet5-fashion.p50", "hash"],
     ["#r1=lenet5-fashion.q4~zz", "hash"],
+    ["#r1=lenet5-fashion.q4.t0", "hash"],
+    ["#r1=lenet5-fashion.q4.t201", "hash"],
+    ["#r1=lenet5-fashion.q4.t1~ex", "hash"],
+    ["#r1=lenet5-fashion.q4.t1.t1", "hash"],
+    ["#r1=lenet5-fashion.t1", "hash"],
     ["#r1=", "hash"],
     ["#x=colour", "hash"],
     ["#n=-5", "hash"],
@@ -166,6 +172,20 @@ describe("choices", () => {
     });
   });
 
+  it("train through what is rounded, by estimators that have something to learn there", () => {
+    const trained = (more: Partial<Choice>) =>
+      recipeOf({ ...DEFAULT_CHOICE, epochs: 2, estimator: "pact", ...more }, catalog).steps[1];
+    expect(trained({})).toEqual({ train: { epochs: 2, estimator: "pact", lr: 0.001, schedule: "cosine" } });
+    expect(trained({ weights: "int2", activations: "binary" })).toEqual({
+      train: { epochs: 2, estimator: "ste", lr: 0.002, schedule: "cosine" },
+    });
+    const lsq = { activations: NO_ACTIVATIONS, estimator: "lsq" };
+    expect(estimatorsFor({ ...DEFAULT_CHOICE, ...lsq, weights: "fp8-e4m3" }, catalog)).toEqual(["ste"]);
+    expect(estimatorsFor({ ...DEFAULT_CHOICE, ...lsq, weights: "binary" }, catalog)).toEqual(["ste", "lsq"]);
+    expect(normalise({ ...DEFAULT_CHOICE, estimator: "lsq" }, catalog).estimator).toBe("ste");
+    expect(normalise({ ...baselineOf(DEFAULT_CHOICE), epochs: 3 }, catalog).epochs).toBe(0);
+  });
+
   it("name the data only when it is a part of the split", () => {
     expect(recipeOf({ ...DEFAULT_CHOICE, count: 1000 }, catalog).data).toEqual({
       set: "fashion",
@@ -176,9 +196,12 @@ describe("choices", () => {
     expect(normalise({ ...DEFAULT_CHOICE, model: "mlp-digits", count: 1000 }, catalog).count).toBe(0);
   });
 
-  it("run every weight format once, widest first, full precision as the baseline", () => {
+  it("run every weight format of the curve once, widest first, full precision as the baseline", () => {
     const cells = allWidths(DEFAULT_CHOICE, catalog);
-    expect(new Set(cells.map(choiceKey)).size).toBe(weightFormats(catalog).length);
+    expect(new Set(cells.map(choiceKey)).size).toBe(cells.length);
+    expect(cells.map((cell) => cell.weights).join(" ")).toBe(
+      "fp32 fp16 bf16 int16 fp8-e4m3 fp8-e5m2 int8 int7 int6 int5 int4 int3 int2 ternary binary",
+    );
     expect(cells[0]).toEqual(baselineOf(DEFAULT_CHOICE));
     for (const cell of cells.slice(1)) expect(cell.activations).toBe("int8");
   });
@@ -189,6 +212,8 @@ describe("choices", () => {
     expect(new Set(stops.map((format) => format.bits)).size).toBe(stops.length);
     expect(stops[0]?.id).toBe("fp32");
     expect(stops.at(-1)?.id).toBe("binary");
+    expect(widthStops(catalog, "mxfp4").map((format) => format.id)).toContain("mxfp4");
+    expect(widthStops(catalog, "int4").every((format) => format.curve)).toBe(true);
   });
 
   it("have readable codes", () => {

@@ -6,7 +6,7 @@ use super::windows::{Stream, positions};
 use super::{QuantizeStep, WeightSpec, adaround, factor, gptq, range};
 use crate::data::Images;
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{Granule, PackedTensor};
+use crate::formats::{Granule, PackedTensor, WeightQuantizer, WeightRule};
 use crate::graph::Graph;
 use crate::kernels::conv::ConvShape;
 use crate::methods::StepContext;
@@ -37,7 +37,9 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>) -> R
         if let Some((index, spec)) = spec {
             let layer = Layer { graph: &graph, node, spec, images: &images, seed };
             let packed = layer.round(ctx, cx.network, index, &rounded, float.as_ref()).await?;
-            cx.network.parameters[index].packed = Some(packed);
+            let parameter = &mut cx.network.parameters[index];
+            parameter.packed = Some(packed);
+            parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
         }
         let arithmetic = match cx.network.inputs[node] {
             Some(input) => Arithmetic::RoundedInputs(input.grid),

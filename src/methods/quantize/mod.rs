@@ -13,11 +13,13 @@ mod spec;
 mod transform;
 mod windows;
 
-pub(crate) use spec::for_inputs;
+pub(crate) use spec::{for_inputs, ranges_of};
 
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
 pub use sensitivity::{Effect, sensitivity};
-pub use spec::{ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, WeightSpec};
+pub use spec::{
+    ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, SCALES, Scale, WeightSpec,
+};
 
 pub use transform::{TRANSFORMS, Transform};
 
@@ -25,6 +27,7 @@ use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
+use crate::formats::{Family, WeightQuantizer, WeightRule};
 use crate::models::{InputQuantizer, Model, Network};
 use crate::task::Phase;
 use serde_json::{Map, Value, json};
@@ -56,7 +59,7 @@ pub struct QuantizeStep {
 /// Images that roundings and corrections look at when the recipe does not say.
 const DEFAULT_IMAGES: u32 = 256;
 
-fn parse(mut fields: Fields, network: &Network) -> Parsed {
+fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -> Parsed {
     let path = fields.path().to_string();
     let transforms_path = fields.at("transforms");
     let transforms = match fields.list("transforms", 8)? {
@@ -134,23 +137,28 @@ fn parse(mut fields: Fields, network: &Network) -> Parsed {
 }
 
 impl QuantizeStep {
-    /// Groups must divide the weights of an output of every layer that has them.
+    /// Groups and blocks must divide the weights of an output of every layer that has them.
     fn check_groups(&self, path: &str, network: &Network) -> Result<(), CoreError> {
         for node in 0..network.graph.nodes().len() {
             let name = &network.graph.nodes()[node].name;
             let (Some(index), Some(spec)) = (network.weight_of(node), self.weights_of(name)) else { continue };
-            let Granularity::Group(size) = spec.granularity else { continue };
+            let Some(size) = spec.group() else { continue };
             let shape = network.parameters[index].latent.shape();
             let each = shape.len() / shape.dims()[0].max(1);
-            if spec.format.scaled() && !each.is_multiple_of(size as usize) {
+            if !each.is_multiple_of(size) {
                 let own = self.layers.get(name).is_some_and(|own| own.weights.is_some());
-                let at = if own { format!(".layers.{name}") } else { String::new() };
-                return Err(CoreError::new(
-                    ErrorCode::Combination,
-                    format!("{path}{at}.weights.granularity.group"),
-                    format!("{size}, and {each} weights per output of {name}"),
-                    format!("a divisor of {each}, or another granularity for {name} under layers"),
-                ));
+                let at = if own { format!("{path}.layers.{name}") } else { path.to_string() };
+                let (at, found, allowed) = if spec.format.block().is_some() {
+                    let found =
+                        format!("{} in blocks of {size}, and {each} weights per output of {name}", spec.format.id());
+                    let allowed = format!("rows that {size} divides, or another format for {name} under layers");
+                    (format!("{at}.weights.format"), found, allowed)
+                } else {
+                    let found = format!("{size}, and {each} weights per output of {name}");
+                    let allowed = format!("a divisor of {each}, or another granularity for {name} under layers");
+                    (format!("{at}.weights.granularity.group"), found, allowed)
+                };
+                return Err(CoreError::new(ErrorCode::Combination, at, found, allowed));
             }
         }
         Ok(())
@@ -170,6 +178,32 @@ impl QuantizeStep {
 
     fn all_weights(&self) -> impl Iterator<Item = &WeightSpec> {
         self.weights.iter().chain(self.layers.values().filter_map(|own| own.weights.as_ref()))
+    }
+
+    /// Whether anything is rounded.
+    pub(super) fn rounds(&self) -> bool {
+        self.all_weights().next().is_some() || self.all_activations().next().is_some()
+    }
+
+    /// Whether any scale can be learned: of weights in whole numbers, or of inputs.
+    pub(super) fn has_scales(&self) -> bool {
+        self.all_weights().any(|spec| spec.format.family() != Family::Float) || self.all_activations().next().is_some()
+    }
+
+    /// Whether any input has a clip that can be learned: signs have none.
+    pub(super) fn has_clips(&self) -> bool {
+        self.all_activations().any(|spec| spec.format.family() != Family::Binary)
+    }
+
+    /// A rounding of weights other than to the nearest, if there is one.
+    pub(super) fn chosen_codes(&self) -> Option<&'static str> {
+        let kinds = self.all_weights().map(|spec| spec.rounding.kind).filter(|kind| *kind != Rounding::Nearest);
+        kinds.map(|kind| id_of(ROUNDINGS, &kind)).next()
+    }
+
+    /// A format whose values are a codebook of the weight's own, if there is one.
+    pub(super) fn clustered(&self) -> Option<&'static str> {
+        self.all_weights().find(|spec| spec.format.clustered().is_some()).map(|spec| spec.format.id())
     }
 
     /// Images that calibration draws from.
@@ -219,13 +253,17 @@ impl Step for QuantizeStep {
             let layer = |(name, own): (&String, &Override)| {
                 let mut layer = both(&own.weights, &own.activations);
                 if let (Some(weights), Some(base)) = (&own.weights, &self.weights) {
-                    weights.rounding.write_departure(&base.rounding, weights.format, &mut layer["weights"]);
+                    weights.write_departure(base, &mut layer["weights"]);
                 }
                 (name.clone(), Value::Object(layer))
             };
             object.insert("layers".into(), Value::Object(self.layers.iter().map(layer).collect()));
         }
         Value::Object(object)
+    }
+
+    fn as_quantize(&self) -> Option<&QuantizeStep> {
+        Some(self)
     }
 
     fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {
@@ -254,6 +292,10 @@ impl Step for QuantizeStep {
         encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
     }
 
+    fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
+        self.transforms.iter().try_for_each(|transform| transform.apply(network).map(|_| ()))
+    }
+
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
             for transform in &self.transforms {
@@ -272,7 +314,7 @@ impl Step for QuantizeStep {
                 let grids = calibrate::input_grids(cx.ctx, cx.network, &images, &wanted, cx.seed).await?;
                 for (slot, (spec, grid)) in cx.network.inputs.iter_mut().zip(wanted.iter().zip(grids)) {
                     if let (Some(spec), Some(grid)) = (spec, grid) {
-                        *slot = Some(InputQuantizer { format: spec.format, grid });
+                        *slot = Some(InputQuantizer { format: spec.format, grid, learned: false });
                     }
                 }
             }
@@ -289,6 +331,7 @@ impl Step for QuantizeStep {
                     .pack(&parameter.latent, granules)
                     .map_err(|error| CoreError::internal(&parameter.name, error))?;
                 parameter.packed = Some(packed);
+                parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
             }
             Ok(())
         })

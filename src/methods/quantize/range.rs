@@ -1,40 +1,129 @@
-//! Ranges of weights: min-max, or the least squared error of a hundred.
+//! Ranges of weights: min-max, the least squared error of a hundred, or the mean magnitude.
 
-use super::spec::{Granularity, Range, WeightSpec};
-use crate::formats::{Format, Granule, group_scale};
+use super::spec::{Granularity, Range, Scale, WeightSpec};
+use crate::formats::{Clustered, Clusters, Format, Granule, PackedTensor, ROUNDS, ScaleType, Shares, WeightRule};
 use crate::task::Context;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, TensorError};
 
 /// Ranges tried: 1 %, 2 % … 100 % of the whole range.
 pub(super) const STEPS: u32 = 100;
 /// About what rounding one value costs, in multiply-adds.
 pub(super) const MACS_PER_VALUE: u64 = 24;
 
-/// The granules of a weight: one, one per output channel, or one per group. A group's scale is rounded to what is stored before
-/// anything is judged or encoded by it.
+/// Values sorted at once.
+const RUN: usize = 8192;
+/// About what sorting one value costs, in multiply-adds.
+const MACS_PER_SORTED: u64 = 100;
+/// About what one of Lloyd's rounds costs for one centroid.
+const MACS_PER_CENTROID: u64 = 400;
+
+/// The granules of a weight: one, one per output channel, or one per group or block. A scale is rounded to what is stored
+/// before anything is judged or encoded by it.
 pub(super) async fn granules(ctx: &Context, spec: &WeightSpec, weight: &Tensor) -> Vec<Granule> {
-    let values = weight.data();
-    let count = match spec.granularity {
-        Granularity::Channel if spec.format.scaled() => weight.shape().dims()[0],
-        Granularity::Group(size) if spec.format.scaled() => values.len() / (size as usize).max(1),
-        _ => 1,
-    };
-    let grouped = matches!(spec.granularity, Granularity::Group(_));
-    let mut granules = Vec::with_capacity(count);
-    for values in values.chunks((values.len() / count).max(1)) {
-        let granule = match spec.range {
-            Range::Mse if spec.format.ranged() => least_error(ctx, spec, values, grouped).await,
-            _ => stored(spec.format.fit(values, spec.symmetric), grouped),
-        };
-        granules.push(granule);
-        ctx.tick(values.len() as u64 * MACS_PER_VALUE).await;
+    if let Some(clustered) = spec.format.clustered() {
+        return vec![cluster(ctx, clustered, weight.data()).await];
     }
-    granules
+    let (shares, unit) = (shares(ctx, spec, weight).await, spec.unit(weight));
+    let parts = weight.data().chunks(granule_len(spec, weight));
+    parts.zip(shares).map(|(values, share)| spec.granule(values, share, unit)).collect()
 }
 
-/// A granule as it will be read back.
-fn stored(granule: Granule, grouped: bool) -> Granule {
-    if grouped { Granule { scale: group_scale(granule.scale), ..granule } } else { granule }
+/// Consecutive values that share a granule.
+fn granule_len(spec: &WeightSpec, weight: &Tensor) -> usize {
+    (weight.data().len() / spec.granules(weight)).max(1)
+}
+
+/// The share of the whole range of every granule.
+async fn shares(ctx: &Context, spec: &WeightSpec, weight: &Tensor) -> Vec<f32> {
+    let unit = spec.unit(weight);
+    let mut shares = Vec::with_capacity(spec.granules(weight));
+    for values in weight.data().chunks(granule_len(spec, weight)) {
+        shares.push(if spec.searches() { least_error(ctx, spec, values, unit).await } else { 1.0 });
+        ctx.tick(values.len() as u64 * MACS_PER_VALUE).await;
+    }
+    shares
+}
+
+impl WeightRule for WeightSpec {
+    fn format(&self) -> &'static dyn Format {
+        self.format
+    }
+
+    fn granules(&self, weight: &Tensor) -> usize {
+        match self.group() {
+            Some(size) => weight.data().len() / size.max(1),
+            None if self.granularity == Granularity::Channel && self.format.scaled() => weight.shape().dims()[0],
+            None => 1,
+        }
+        .max(1)
+    }
+
+    fn searches(&self) -> bool {
+        self.range == Range::Mse && self.format.ranged()
+    }
+
+    fn shares<'a>(&'a self, ctx: &'a Context, weight: &'a Tensor) -> Shares<'a> {
+        Box::pin(shares(ctx, self, weight))
+    }
+
+    fn unit(&self, weight: &Tensor) -> f32 {
+        self.format.unit(weight.data())
+    }
+
+    fn granule(&self, values: &[f32], share: f32, unit: f32) -> Granule {
+        let granule = match self.range {
+            Range::Absmean => absmean(values),
+            _ if share < 1.0 => self.format.shrink(values, self.symmetric, share),
+            _ => self.format.fit(values, self.symmetric),
+        };
+        self.stored(granule, unit)
+    }
+
+    fn stored(&self, granule: Granule, unit: f32) -> Granule {
+        let free = self.format.scale_type(self.group().is_some());
+        let scale_type = if self.scale == Scale::PowerOfTwo { Some(ScaleType::E8m0) } else { free };
+        match scale_type {
+            Some(scale_type) => scale_type.stored(granule, unit),
+            None => granule,
+        }
+    }
+
+    fn pack(&self, weight: &Tensor, granules: Vec<Granule>) -> Result<PackedTensor, TensorError> {
+        let packed = match self.granularity {
+            Granularity::Group(_) if self.format.scaled() => PackedTensor::grouped(self.format, weight, granules),
+            _ => PackedTensor::new(self.format, weight, granules),
+        }?;
+        Ok(if self.scale == Scale::PowerOfTwo { packed.with_powers() } else { packed })
+    }
+}
+
+/// The codebook of a weight, as [`Format::fit`] gives it, giving way between rounds.
+async fn cluster(ctx: &Context, clustered: &Clustered, values: &[f32]) -> Granule {
+    let mut sorted: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    for run in sorted.chunks_mut(RUN) {
+        run.sort_by(f32::total_cmp);
+        ctx.tick(run.len() as u64 * MACS_PER_SORTED).await;
+    }
+    // Of sorted runs, which it finds, the sort makes one.
+    sorted.sort_by(f32::total_cmp);
+    ctx.tick(sorted.len() as u64 * MACS_PER_SORTED).await;
+    let mut clusters = Clusters::new(sorted, clustered.values());
+    for _ in 0..ROUNDS {
+        let moved = clusters.round();
+        ctx.tick(clustered.values() as u64 * MACS_PER_CENTROID).await;
+        if !moved {
+            break;
+        }
+    }
+    Granule { codebook: Some(clusters.codebook()), ..Granule::UNIT }
+}
+
+/// BitNet b1.58 (Ma et al. 2024, arXiv 2402.17764, eq. 1 to 3): γ = mean|w|, and w becomes γ · clip(round(w / γ), −1, 1).
+fn absmean(values: &[f32]) -> Granule {
+    let sum: f64 = values.iter().map(|v| f64::from(v.abs())).sum();
+    let mean = (sum / values.len().max(1) as f64) as f32;
+    let scale = if mean.is_normal() { mean } else { 1.0 };
+    Granule { scale, threshold: 0.5 * scale, ..Granule::UNIT }
 }
 
 /// Squared error of rounding `values`, summed in order.
@@ -45,16 +134,15 @@ fn squared_error(format: &dyn Format, values: &[f32], granule: &Granule) -> f64 
     })
 }
 
-/// The granule of least squared error; the widest of equals.
-async fn least_error(ctx: &Context, spec: &WeightSpec, values: &[f32], grouped: bool) -> Granule {
-    let (format, symmetric) = (spec.format, spec.symmetric);
-    let mut best = stored(format.fit(values, symmetric), grouped);
-    let mut least = squared_error(format, values, &best);
+/// The share of the range with the least squared error; the widest of equals.
+async fn least_error(ctx: &Context, spec: &WeightSpec, values: &[f32], unit: f32) -> f32 {
+    let error = |share: f32| squared_error(spec.format, values, &spec.granule(values, share, unit));
+    let (mut best, mut least) = (1.0, error(1.0));
     for step in (1..STEPS).rev() {
-        let granule = stored(format.shrink(values, symmetric, step as f32 / STEPS as f32), grouped);
-        let error = squared_error(format, values, &granule);
+        let share = step as f32 / STEPS as f32;
+        let error = error(share);
         if error < least {
-            (best, least) = (granule, error);
+            (best, least) = (share, error);
         }
         ctx.tick(values.len() as u64 * MACS_PER_VALUE).await;
     }
@@ -71,6 +159,19 @@ mod tests {
     use std::rc::Rc;
 
     #[test]
+    fn the_mean_magnitude_rule_is_that_of_bitnet() {
+        let values = [0.1, -0.26, 0.9, -1.2, 0.31, -0.3];
+        let granule = absmean(&values);
+        let gamma = values.iter().map(|v: &f32| v.abs()).sum::<f32>() / 6.0;
+        assert!((granule.scale - gamma).abs() < 1e-6);
+        let format = formats::find("ternary").unwrap();
+        for value in values {
+            let wanted = gamma * (value / gamma).round().clamp(-1.0, 1.0);
+            assert!((format.decode(format.encode(value, &granule), &granule) - wanted).abs() < 1e-6);
+        }
+    }
+
+    #[test]
     fn the_searched_range_is_never_worse_and_finds_the_optimum() {
         let mut rng = Rng::stream(2, "range", 0);
         let values: Vec<f32> = (0..500).map(|_| (0..6).map(|_| rng.uniform(-0.2, 0.2)).sum()).collect();
@@ -81,13 +182,14 @@ mod tests {
                 let data = values.clone();
                 let rounding = RoundingSpec::NEAREST;
                 let (granularity, range) = (Granularity::Tensor, Range::Mse);
-                let spec = WeightSpec { format, granularity, symmetric, range, rounding };
-                let best =
+                let spec = WeightSpec { format, granularity, symmetric, range, scale: Scale::Float, rounding };
+                let share =
                     Task::new(
                         Rc::new(Context::new(1)),
-                        |ctx| async move { least_error(&ctx, &spec, &data, false).await },
+                        |ctx| async move { least_error(&ctx, &spec, &data, 1.0).await },
                     )
                     .finish();
+                let best = spec.granule(&values, share, 1.0);
                 let found = squared_error(format, &values, &best);
                 assert!(found <= squared_error(format, &values, &format.fit(&values, symmetric)), "{id}");
                 let finer = (1..1000)
@@ -96,5 +198,16 @@ mod tests {
                 assert!(found <= finer * 1.03, "{id}: {found} against {finer}");
             }
         }
+    }
+
+    #[test]
+    fn clusters_are_the_same_whether_found_at_once_or_in_steps() {
+        let mut rng = Rng::stream(4, "range", 0);
+        let data: Vec<f32> = (0..20_000).map(|_| (0..6).map(|_| rng.uniform(-0.2, 0.2)).sum()).collect();
+        let whole = formats::clustered(6, false).unwrap().fit(&data, true);
+        let in_steps = Task::new(Rc::new(Context::new(1)), |ctx| async move {
+            cluster(&ctx, formats::clustered(6, false).unwrap().clustered().unwrap(), &data).await
+        });
+        assert_eq!(in_steps.finish(), whole);
     }
 }

@@ -8,6 +8,7 @@ use super::range;
 use super::windows::Stream;
 use crate::data::Images;
 use crate::error::CoreError;
+use crate::formats::WeightRule;
 use crate::math::log10;
 use crate::models::Network;
 use crate::ops::Arithmetic;

@@ -3,9 +3,8 @@
 use super::rounding::{self, RoundingSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
-use crate::formats::{FORMATS, Family, Format, Granule, PackedTensor};
+use crate::formats::{self, CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{Choice, choose, id_of, ids};
-use crate::tensor::{Tensor, TensorError};
 use serde_json::{Value, json};
 
 /// How many values share a scale.
@@ -26,6 +25,17 @@ pub enum Range {
     Minmax,
     /// The range with the least squared error, of a hundred.
     Mse,
+    /// The scale is the mean magnitude, and what is above half of it is not 0; for ternary alone.
+    Absmean,
+}
+
+/// Which numbers the scales of integers may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Any.
+    Float,
+    /// Powers of two: the next one up, so that a range that is asked for is covered. Multiplying by one is a shift.
+    PowerOfTwo,
 }
 
 /// How the range of an input is chosen from what calibration saw.
@@ -53,7 +63,19 @@ pub static GRANULARITIES: &[Choice<Granularity>] = &[
 pub static RANGES: &[Choice<Range>] = &[
     Choice { value: Range::Minmax, id: "minmax", code: "x", source: "Jacob et al. 2018, arXiv 1712.05877" },
     Choice { value: Range::Mse, id: "mse", code: "m", source: "Nagel et al. 2021, arXiv 2106.08295" },
+    Choice { value: Range::Absmean, id: "absmean", code: "b", source: "Ma et al. 2024, arXiv 2402.17764" },
 ];
+
+/// Every choice of scale.
+pub static SCALES: &[Choice<Scale>] = &[
+    Choice { value: Scale::Float, id: "float", code: "f", source: "Jacob et al. 2018, arXiv 1712.05877" },
+    Choice { value: Scale::PowerOfTwo, id: "power-of-two", code: "p", source: "Jain et al. 2019, arXiv 1903.08066" },
+];
+/// The ranges that a format's weights may have.
+pub(crate) fn ranges_of(format: &dyn Format) -> impl Iterator<Item = &'static Choice<Range>> {
+    let ternary = format.family() == Family::Ternary;
+    RANGES.iter().filter(move |choice| ternary || choice.value != Range::Absmean)
+}
 
 /// Every calibration.
 pub static CALIBRATIONS: &[Choice<Calibration>] = &[
@@ -85,6 +107,8 @@ pub struct WeightSpec {
     pub symmetric: bool,
     /// How the range is chosen.
     pub range: Range,
+    /// Which scales there may be.
+    pub scale: Scale,
     /// Which code each weight gets.
     pub rounding: RoundingSpec,
 }
@@ -125,6 +149,10 @@ impl WeightSpec {
     /// With every default written out, and without what the format does not use.
     pub fn canonical(&self) -> Value {
         let mut value = json!({"format": self.format.id()});
+        if let Some(clustered) = self.format.clustered() {
+            value["bits"] = json!(clustered.bits);
+            value["huffman"] = json!(clustered.huffman);
+        }
         if self.format.scaled() {
             value["granularity"] = match self.granularity {
                 Granularity::Group(size) => json!({"group": size}),
@@ -137,18 +165,26 @@ impl WeightSpec {
         if self.format.ranged() {
             value["range"] = json!(id_of(RANGES, &self.range));
         }
+        if self.scale != Scale::Float {
+            value["scale"] = json!(id_of(SCALES, &self.scale));
+        }
         self.rounding.write(&mut value);
         value
     }
 
-    /// Encodes a weight on these granules, which are those of the spec's granularity.
-    ///
-    /// # Errors
-    /// [`TensorError::Length`] when the granules do not divide the values.
-    pub fn pack(&self, weight: &Tensor, granules: Vec<Granule>) -> Result<PackedTensor, TensorError> {
+    /// Writes, for a layer of its own, in what it departs from what it would otherwise inherit of `base`.
+    pub fn write_departure(&self, base: &Self, value: &mut Value) {
+        if self.scale == Scale::Float && base.scale != self.scale && powers(self.format, self.symmetric) {
+            value["scale"] = json!(id_of(SCALES, &self.scale));
+        }
+        self.rounding.write_departure(&base.rounding, self.format, value);
+    }
+
+    /// Inputs of a group or block, where granules are those.
+    pub fn group(&self) -> Option<usize> {
         match self.granularity {
-            Granularity::Group(_) if self.format.scaled() => PackedTensor::grouped(self.format, weight, granules),
-            _ => PackedTensor::new(self.format, weight, granules),
+            Granularity::Group(size) if self.format.scaled() => Some(size as usize),
+            _ => self.format.block(),
         }
     }
 }
@@ -197,11 +233,6 @@ pub(crate) fn for_inputs(format: &dyn Format) -> bool {
 /// Sizes of a group.
 pub(crate) const GROUP_SIZES: std::ops::RangeInclusive<u64> = 2..=65536;
 
-/// Whether a format's weights may have one scale per group: whole numbers times a scale of free choice.
-fn groups(format: &dyn Format) -> bool {
-    format.family() == Family::Integer
-}
-
 /// Takes `granularity` if it is an object: `{"group": size}`. A format without scales takes it and does nothing with it.
 fn parse_group(fields: &mut Fields, format: &dyn Format) -> Result<Option<Granularity>, CoreError> {
     let Some(mut own) = fields.object_if("granularity")? else { return Ok(None) };
@@ -209,42 +240,93 @@ fn parse_group(fields: &mut Fields, format: &dyn Format) -> Result<Option<Granul
     let size = own.needed("group", size)?;
     let path = own.path().to_string();
     own.finish()?;
-    if format.scaled() && !groups(format) {
+    if format.scaled() && !format.groups() {
         let found = format!("a group with {}", format.id());
-        return Err(CoreError::new(ErrorCode::Combination, path, found, "tensor, channel, or an integer format"));
+        return Err(CoreError::new(
+            ErrorCode::Combination,
+            path,
+            found,
+            "tensor, channel, or an integer format or nf4",
+        ));
     }
     Ok(Some(Granularity::Group(size as u32)))
 }
 
-/// Refuses an asymmetric grid for a format that has scales but no zero-point.
+/// Refuses an asymmetric grid for a format that has no zero-point; fp32, fp16 and bf16, which have nothing of a grid, take it and
+/// do nothing with it.
 fn check_symmetric(format: &dyn Format, symmetric: Option<bool>, path: String) -> Result<(), CoreError> {
-    if symmetric == Some(false) && format.scaled() && !format.asymmetric() {
+    let plain = format.family() == Family::Float && !format.scaled() && format.block().is_none();
+    if symmetric == Some(false) && !plain && !format.asymmetric() {
         let found = format!("false with {}", format.id());
         return Err(CoreError::new(ErrorCode::Combination, path, found, "true, or an integer format"));
     }
     Ok(())
 }
 
+/// Whether scales may be held to powers of two: integers on a symmetric grid.
+fn powers(format: &dyn Format, symmetric: bool) -> bool {
+    format.family() == Family::Integer && symmetric
+}
+
+/// Takes what only k-means has, and gives the format with it.
+fn parse_clustered(
+    fields: &mut Fields,
+    format: &'static dyn Format,
+    base: Option<&WeightSpec>,
+) -> Result<&'static dyn Format, CoreError> {
+    let bits = fields.integer("bits", CLUSTERED_BITS)?.map(|bits| bits as u32);
+    let huffman = fields.boolean("huffman")?;
+    let Some(plain) = format.clustered() else {
+        let given = [("bits", bits.is_some()), ("huffman", huffman.is_some())];
+        return match given.iter().find(|(_, given)| *given) {
+            None => Ok(format),
+            Some((name, _)) => {
+                let found = format!("{name} with {}", format.id());
+                Err(CoreError::new(ErrorCode::Combination, fields.at(name), found, "only with kmeans"))
+            }
+        };
+    };
+    let own = base.and_then(|base| base.format.clustered()).unwrap_or(plain);
+    let (bits, huffman) = (bits.unwrap_or(own.bits), huffman.unwrap_or(own.huffman));
+    formats::clustered(bits, huffman).ok_or_else(|| CoreError::internal(fields.at("bits"), "no such codebook"))
+}
+
 /// Reads `weights`; `base` gives the defaults of a layer's override.
 pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Result<WeightSpec, CoreError> {
     let format = take_format(&mut fields, base.map(|b| b.format), |_| true)?;
+    let format = parse_clustered(&mut fields, format, base)?;
     let granularity = match parse_group(&mut fields, format)? {
         None => fields.id("granularity", &ids(GRANULARITIES), |id| choose(GRANULARITIES, id))?,
         group => group,
     };
     let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
+    let range_path = fields.at("range");
     let range = fields.id("range", &ids(RANGES), |id| choose(RANGES, id))?;
+    let scale_path = fields.at("scale");
+    let scale = fields.id("scale", &ids(SCALES), |id| choose(SCALES, id))?;
     let rounding = rounding::parse(&mut fields, base.map(|b| &b.rounding), format)?;
     fields.finish()?;
     check_symmetric(format, symmetric, symmetric_path)?;
+    let symmetric = symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric();
+    if scale == Some(Scale::PowerOfTwo) && !powers(format, symmetric) {
+        let found = format!("power-of-two with {}{}", format.id(), if symmetric { "" } else { " around a zero-point" });
+        return Err(CoreError::new(ErrorCode::Combination, scale_path, found, "a symmetric integer format"));
+    }
+    let suits = |range: &Range| ranges_of(format).any(|choice| choice.value == *range);
+    if range.is_some_and(|range| format.ranged() && !suits(&range)) {
+        let found = format!("absmean with {}", format.id());
+        return Err(CoreError::new(ErrorCode::Combination, range_path, found, "only with ternary"));
+    }
+    let inherited = base.map(|b| b.scale).filter(|_| powers(format, symmetric));
     Ok(WeightSpec {
         format,
         granularity: granularity
-            .or(base.map(|b| b.granularity).filter(|g| groups(format) || !matches!(g, Granularity::Group(_))))
-            .unwrap_or(Granularity::Channel),
-        symmetric: symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric(),
-        range: range.or(base.map(|b| b.range)).unwrap_or(Range::Minmax),
+            .or(base.map(|b| b.granularity).filter(|g| format.groups() || !matches!(g, Granularity::Group(_))))
+            .unwrap_or(format.default_group().map_or(Granularity::Channel, Granularity::Group)),
+        symmetric,
+        range: range.or(base.map(|b| b.range)).filter(suits).unwrap_or(Range::Minmax),
+        scale: scale.or(inherited).unwrap_or(Scale::Float),
         rounding,
     })
 }

@@ -75,6 +75,11 @@ export const page = {
   "recipe.range": "Range",
   "recipe.activations": "Inputs",
   "recipe.calibration": "Calibrate",
+  "recipe.train": "Train through it",
+  "recipe.train.none": "no",
+  "recipe.train.epochs": "{epochs} {epochs#epoch|epochs}",
+  "recipe.estimator": "Gradient",
+  "recipe.notTrained": "nothing is trained",
   "recipe.count": "Images",
   "recipe.count.text": "Passages",
   "recipe.none": "float",
@@ -105,6 +110,10 @@ export const page = {
     "Where the grid ends. The extremes keep every outlier; least squared error cuts outliers off to space the rest more finely.",
   "about.activations": "Whether the inputs of each layer are rounded as well, so that a chip can multiply integers.",
   "about.calibration": "How the range of each layer’s inputs is chosen, by looking at training images.",
+  "about.train":
+    "Goes on training with the weights rounded, on the training images. The weights learn to be good where they are rounded to. An epoch shows every training image once and takes much longer than a run without.",
+  "about.estimator":
+    "Rounding has no slope to follow. Straight through pretends it is not there; the others also learn where the grids should end.",
   "about.count":
     "How many test images are read. Fewer is quicker and less certain: the bar through the mark is a 95\u00a0% Wilson interval.",
 
@@ -145,6 +154,7 @@ export const page = {
 
   "progress.runs": "{done} of {total} {total#recipe|recipes}",
   "progress.left": "about {seconds} s left",
+  "progress.loss": "loss {loss}",
   "progress.phase.load": "loading",
   "progress.phase.train": "training",
   "progress.phase.calibrate": "calibrating",
@@ -264,6 +274,9 @@ export const page = {
   "trait.asymmetric": "shifted zero",
   "trait.symmetric": "zero at 0",
   "trait.mse": "least-error range",
+  "trait.absmean": "mean-magnitude range",
+  "trait.untrained": "not trained through",
+  "trait.trained": "trained through for {epochs} {epochs#epoch|epochs} ({estimator})",
   "trait.minmax": "extremes",
   "trait.inputs": "{format} inputs",
   "trait.inputs.none": "float inputs",
@@ -276,6 +289,7 @@ export const page = {
   "part.granularity": "a granularity",
   "part.range": "a range",
   "part.calibration": "a calibration",
+  "part.estimator": "an estimator",
   "part.step": "a step",
   "part.option": "an option",
   "part.n": "a number of images",

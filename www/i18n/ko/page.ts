@@ -77,6 +77,11 @@ export const page: Record<keyof typeof english, string> = {
   "recipe.range": "범위",
   "recipe.activations": "층 입력",
   "recipe.calibration": "보정",
+  "recipe.train": "양자화한 채 학습",
+  "recipe.train.none": "안 함",
+  "recipe.train.epochs": "{epochs}에폭",
+  "recipe.estimator": "기울기",
+  "recipe.notTrained": "학습하지 않음",
   "recipe.count": "이미지",
   "recipe.count.text": "구절",
   "recipe.none": "실수 그대로",
@@ -106,6 +111,10 @@ export const page: Record<keyof typeof english, string> = {
     "눈금의 양 끝을 정하는 방법입니다. 최솟값과 최댓값을 쓰면 튀는 값까지 모두 담고, 오차를 최소로 하면 튀는 값을 잘라 내는 대신 나머지를 더 촘촘히 나눕니다.",
   "about.activations": "각 층의 입력까지 반올림할지 정합니다. 그래야 칩이 정수끼리 곱할 수 있습니다.",
   "about.calibration": "학습 이미지를 흘려 보내며 각 층 입력의 범위를 정하는 방법입니다.",
+  "about.train":
+    "가중치를 반올림한 상태로 학습 이미지를 더 학습합니다. 가중치가 반올림된 자리에서도 잘 맞도록 배웁니다. 1에폭은 학습 이미지를 모두 한 번씩 보는 것이며, 학습하지 않을 때보다 훨씬 오래 걸립니다.",
+  "about.estimator":
+    "반올림에는 따라갈 기울기가 없습니다. ‘그대로 통과’는 반올림이 없는 것처럼 기울기를 넘기고, 나머지는 눈금의 끝을 어디에 둘지도 함께 배웁니다.",
   "about.count":
     "시험 이미지를 몇 장 읽을지 정합니다. 적을수록 빠르지만 덜 확실합니다. 점을 지나는 막대는 95\u00a0% 윌슨 구간입니다.",
 
@@ -145,6 +154,7 @@ export const page: Record<keyof typeof english, string> = {
 
   "progress.runs": "레시피 {total}개 중 {done}개",
   "progress.left": "약 {seconds}초 남음",
+  "progress.loss": "손실 {loss}",
   "progress.phase.load": "불러오는 중",
   "progress.phase.train": "학습 중",
   "progress.phase.calibrate": "보정 중",
@@ -264,6 +274,9 @@ export const page: Record<keyof typeof english, string> = {
   "trait.asymmetric": "비대칭",
   "trait.symmetric": "대칭",
   "trait.mse": "최소 오차 범위",
+  "trait.absmean": "평균 크기 범위",
+  "trait.untrained": "추가 학습 없음",
+  "trait.trained": "양자화한 채 {epochs}에폭 학습 ({estimator})",
   "trait.minmax": "최소·최대 범위",
   "trait.inputs": "입력 {format}",
   "trait.inputs.none": "입력 실수",
@@ -276,6 +289,7 @@ export const page: Record<keyof typeof english, string> = {
   "part.granularity": "스케일 단위",
   "part.range": "범위",
   "part.calibration": "보정 방법",
+  "part.estimator": "기울기 추정 방법",
   "part.step": "단계",
   "part.option": "옵션",
   "part.n": "이미지 수",

@@ -16,7 +16,7 @@ import {
 import type { AxisName } from "../../state/hash";
 import { bitsOf, bytesOf, type Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
-import { mistakes, qualityWords, recipeName } from "../words";
+import { mistakes, qualityWords, rangeWords, recipeName, trainingWords } from "../words";
 
 export interface ChartInput {
   readonly runs: readonly Run[];
@@ -82,7 +82,7 @@ const TRAITS: readonly Trait[] = [
   (choice, speech) => speech.name("model", choice.model),
   (choice, speech) => speech.t(choice.granularity === "tensor" ? "trait.tensor" : "trait.channel"),
   (choice, speech) => speech.t(choice.symmetric ? "trait.symmetric" : "trait.asymmetric"),
-  (choice, speech) => speech.t(choice.range === "mse" ? "trait.mse" : "trait.minmax"),
+  rangeWords,
   (choice, speech) =>
     choice.activations === NO_ACTIVATIONS
       ? speech.t("trait.inputs.none")
@@ -91,6 +91,7 @@ const TRAITS: readonly Trait[] = [
     choice.activations === NO_ACTIVATIONS
       ? ""
       : speech.t("trait.calibration", { name: speech.name("calibration", choice.calibration) }),
+  trainingWords,
   (choice, speech) => (choice.count > 0 ? speech.t("trait.count", { count: speech.whole(choice.count) }) : ""),
 ];
 

@@ -1,6 +1,8 @@
 /** What is under way: recipes done, an estimate of the time left, and Cancel. Its height never changes. */
 
 import { html, nothing, type TemplateResult } from "lit";
+import { lossCurve } from "../../charts/losses";
+import { paint } from "../../charts/svg";
 import type { Batch } from "../../state/lab";
 import type { Run } from "../../state/runs";
 import { Panel } from "../panel";
@@ -35,9 +37,26 @@ export class ProgressPanel extends Panel {
       <div class="progress-line" aria-hidden="true"><i style="transform: scaleX(${lab.busy ? share.toFixed(3) : 0})"></i></div>
       <p class="progress-words" role="status">
         ${this.#words(batch, share)}
+        <span class="loss" aria-hidden="true"></span>
         ${lab.busy ? html`<button class="link" @click=${() => lab.cancel()}>${this.t("progress.cancel")}</button>` : nothing}
       </p>
     `;
+  }
+
+  /** Losses of the training under way; none before there are two. */
+  #losses(): readonly number[] {
+    const { batch, busy, runs } = this.lab;
+    if (!batch || !busy) return [];
+    const progress = batch.keys.map((key) => runs.get(key)?.progress).find((now) => now?.phase === "train");
+    return progress && progress.losses.length > 1 ? progress.losses : [];
+  }
+
+  protected override updated(): void {
+    const host = this.querySelector(".loss");
+    const losses = this.#losses();
+    if (!host) return;
+    if (losses.length > 0) paint(host, lossCurve(losses, 96, 16));
+    else host.replaceChildren();
   }
 
   #words(batch: Batch | undefined, share: number): string {
@@ -66,6 +85,8 @@ export class ProgressPanel extends Panel {
     words.push(
       left === undefined ? this.t(`progress.phase.${phase ?? "load"}`) : this.t("progress.left", { seconds: left }),
     );
+    const loss = this.#losses().at(-1);
+    if (loss !== undefined) words.push(this.t("progress.loss", { loss: loss.toFixed(3) }));
     return words.join(" · ");
   }
 }

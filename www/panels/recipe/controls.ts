@@ -3,7 +3,9 @@
 import type { Speech } from "../../i18n";
 import {
   type Choice,
+  estimatorsFor,
   formatOf,
+  isBaseline,
   NO_ACTIVATIONS,
   readsText,
   testImages,
@@ -15,6 +17,8 @@ import type { Control } from "./control";
 
 export type Change = (change: Partial<Choice>) => void;
 
+/** Epochs of training offered besides none. */
+const EPOCHS = [1, 2, 5];
 /** Counts of images offered besides the whole split. */
 const COUNTS = [1000, 2000];
 /** The same for passages of text, which take longer. */
@@ -53,6 +57,9 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
     entries.map((entry) => ({ value: entry.id, name: speech.name(kind, entry.id) }));
   const explain = (id: string, levels: number | null | undefined) =>
     speech.has(`explain.${id}`) ? speech.t(`explain.${id}`, { levels: speech.whole(levels ?? 0) }) : "";
+  // What is not used shows all there is.
+  const ranges = catalog.ranges.filter((entry) => !format?.ranged || format.ranges.includes(entry.id));
+  const estimators = catalog.estimators.filter((entry) => estimatorsFor(choice, catalog).includes(entry.id));
   const all = testImages(choice, catalog);
   const text = readsText(choice, catalog);
   const counts = (text ? TEXT_COUNTS : COUNTS).filter((count) => count < all);
@@ -105,7 +112,7 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
     },
     {
       id: "range",
-      options: named(catalog.ranges, "range"),
+      options: named(ranges, "range"),
       value: choice.range,
       look: "segments",
       unused: unused(format?.ranged),
@@ -140,6 +147,31 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
       detail: "",
       source: sourceOf(catalog.calibrations, choice.calibration),
       choose: (value) => change({ calibration: value }),
+    },
+    {
+      id: "train",
+      options: [
+        { value: "0", name: speech.t("recipe.train.none") },
+        ...EPOCHS.map((epochs) => ({ value: String(epochs), name: speech.t("recipe.train.epochs", { epochs }) })),
+      ],
+      value: String(choice.epochs),
+      look: "segments",
+      unused: isBaseline(choice)
+        ? speech.t("recipe.notUsed", { format: speech.name("format", choice.weights) })
+        : undefined,
+      detail: "",
+      source: "",
+      choose: (value) => change({ epochs: Number(value) }),
+    },
+    {
+      id: "estimator",
+      options: named(estimators, "estimator"),
+      value: choice.estimator,
+      look: "list",
+      unused: choice.epochs > 0 ? undefined : speech.t("recipe.notTrained"),
+      detail: "",
+      source: sourceOf(catalog.estimators, choice.estimator),
+      choose: (value) => change({ estimator: value }),
     },
     {
       id: "count",

@@ -6,7 +6,7 @@ use crate::formats;
 use crate::methods::quantize::factor::gram;
 use crate::methods::quantize::gptq::output_error;
 use crate::methods::quantize::rounding::RoundingSpec;
-use crate::methods::quantize::{Granularity, Range, parse};
+use crate::methods::quantize::{Granularity, Range, Scale, parse};
 use crate::methods::{Transform, WeightSpec};
 use crate::models::{self, Execution};
 use crate::task::Task;
@@ -20,6 +20,7 @@ fn spec(format: &str, kind: Rounding) -> WeightSpec {
         granularity: Granularity::Channel,
         symmetric: true,
         range: Range::Minmax,
+        scale: Scale::Float,
         rounding: RoundingSpec { kind, ..RoundingSpec::NEAREST },
     }
 }
@@ -39,7 +40,7 @@ fn network(model: &str, step: Option<Value>, images: u32) -> (Network, Images) {
     }
     let found = library.images(network.model.data, "train", images).unwrap();
     if let Some(step) = step {
-        let step = parse(Fields::new(step, "quantize").unwrap(), &network).unwrap();
+        let step = parse(Fields::new(step, "quantize").unwrap(), &network, &[]).unwrap();
         let library = RefCell::new(library);
         network = finish(|ctx| async move {
             let mut cx = StepContext {

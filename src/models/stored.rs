@@ -1,0 +1,117 @@
+//! Reading parameters from files: those of the zoo, and networks that were exported. Files are not trusted.
+
+use super::{InputQuantizer, Network, Parameter};
+use crate::error::{CoreError, ErrorCode};
+use crate::formats::{self, Format, Granule, PackedTensor};
+use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
+
+/// The metadata entry of an exported file.
+pub(super) const METADATA: &str = "featherweight";
+/// What it says of scales that are stored as powers of two.
+pub(super) const POWERS: &str = "power-of-two";
+
+fn wrong(path: &str, found: impl std::fmt::Display, allowed: impl Into<String>) -> CoreError {
+    CoreError::new(ErrorCode::Checksum, path, found.to_string(), allowed)
+}
+
+/// What [`Network::export`] wrote beside the tensors.
+///
+/// # Errors
+/// `checksum` when there is no such entry.
+pub fn metadata(path: &str, bytes: &[u8]) -> Result<Value, CoreError> {
+    let allowed = "a safetensors file with the metadata of an export";
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| wrong(path, error, allowed))?;
+    let entry = header.metadata().as_ref().and_then(|entries| entries.get(METADATA));
+    let entry = entry.ok_or_else(|| wrong(path, format!("no entry {METADATA}"), allowed))?;
+    serde_json::from_str(entry).map_err(|error| wrong(path, error, allowed))
+}
+
+/// Takes a parameter that is stored in f32.
+pub(super) fn read_plain(file: &SafeTensors<'_>, path: &str, parameter: &mut Parameter) -> Result<(), CoreError> {
+    let name = &parameter.name;
+    let view = file.tensor(name).map_err(|error| wrong(path, error, format!("a tensor {name}")))?;
+    if view.dtype() != Dtype::F32 || view.shape() != parameter.latent.shape().dims() {
+        let found = format!("{name}: {:?} {:?}", view.dtype(), view.shape());
+        return Err(wrong(path, found, format!("F32 {}", parameter.latent.shape())));
+    }
+    for (value, bytes) in parameter.latent.data_mut().iter_mut().zip(view.data().as_chunks::<4>().0) {
+        *value = f32::from_le_bytes(*bytes);
+    }
+    Ok(())
+}
+
+/// The format that an entry of the metadata names.
+fn format_of(entry: &Value) -> Option<&'static dyn Format> {
+    let format = formats::find(entry["format"].as_str()?)?;
+    match format.clustered() {
+        None => Some(format),
+        Some(_) => formats::clustered(u32::try_from(entry["bits"].as_u64()?).ok()?, entry["huffman"].as_bool()?),
+    }
+}
+
+/// The packed tensor of a parameter.
+fn read_packed(file: &SafeTensors<'_>, parameter: &Parameter, entry: &Value) -> Option<PackedTensor> {
+    let shape = parameter.latent.shape();
+    let dims = entry["shape"].as_array()?.iter().map(|dim| usize::try_from(dim.as_u64()?).ok());
+    if dims.collect::<Option<Vec<usize>>>()? != shape.dims() {
+        return None;
+    }
+    let group = match &entry["group"] {
+        Value::Null => None,
+        group => Some(usize::try_from(group.as_u64()?).ok()?),
+    };
+    let part = |suffix: &str| file.tensor(&format!("{}{suffix}", parameter.name)).ok().map(|view| view.data());
+    let powers = entry["scale"].as_str() == Some(POWERS);
+    PackedTensor::read(format_of(entry)?, shape.clone(), group, powers, part)
+}
+
+/// How a node rounds its input.
+fn read_input(file: &SafeTensors<'_>, node: &str, id: &Value) -> Option<InputQuantizer> {
+    let format = formats::find(id.as_str()?)?;
+    let part = |suffix: &str| file.tensor(&format!("{node}.input.{suffix}")).ok();
+    let number = |suffix: &str| part(suffix).and_then(|view| <[u8; 4]>::try_from(view.data()).ok());
+    let scale = Some(f32::from_le_bytes(number("scale")?)).filter(|scale| scale.is_normal() && *scale > 0.0)?;
+    let zero_point = number("zero_point").map(i32::from_le_bytes);
+    let levels = i64::from(format.levels()?);
+    if zero_point.is_some_and(|zero_point| !(0..levels).contains(&i64::from(zero_point))) {
+        return None;
+    }
+    let grid = format.grid(&Granule { scale, zero_point, ..Granule::UNIT })?;
+    Some(InputQuantizer { format, grid, learned: false })
+}
+
+impl Network {
+    /// Takes the parameters and the grids of inputs from a file that [`Network::export`] wrote for this graph. What a weight was
+    /// before it was rounded is not in the file: it becomes what is stored.
+    ///
+    /// # Errors
+    /// `checksum` when a tensor is missing, or has another format or length than the file says.
+    pub fn restore(&mut self, path: &str, bytes: &[u8]) -> Result<(), CoreError> {
+        let metadata = metadata(path, bytes)?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(path, error, "a safetensors file"))?;
+        for parameter in &mut self.parameters {
+            let Some(entry) = metadata["packed"].get(&parameter.name) else {
+                read_plain(&file, path, parameter)?;
+                continue;
+            };
+            let packed = read_packed(&file, parameter, entry);
+            let packed = packed.ok_or_else(|| {
+                let found = format!("{} as {entry}", parameter.name);
+                wrong(path, found, format!("a packed tensor {}", parameter.latent.shape()))
+            })?;
+            parameter.latent = packed.decode().map_err(|error| CoreError::internal(&parameter.name, error))?;
+            parameter.packed = Some(packed);
+        }
+        for (node, input) in self.graph.nodes().iter().zip(&mut self.inputs) {
+            *input = match metadata["inputs"].get(&node.name) {
+                None => None,
+                Some(id) => {
+                    let found = || wrong(path, format!("{} rounds its input to {id}", node.name), "a grid for inputs");
+                    Some(read_input(&file, &node.name, id).ok_or_else(found)?)
+                }
+            };
+        }
+        Ok(())
+    }
+}

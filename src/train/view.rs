@@ -1,0 +1,404 @@
+//! What weights and inputs look like in the forward pass of a training, and how gradients find their way back.
+//!
+//! A training moves latent values. What layers compute with may be something else: here, rounded values. The loop asks a
+//! [`View`] for what a step sees and hands it the gradients by that; whatever else shall stand between latent values and layers
+//! (a mask, a shared codebook, another precision) belongs here too, in [`WeightView`] or [`InputView`], and not in the loop.
+
+use super::backprop::Gradients;
+use super::estimator::{Estimator, Slopes, gradient_scale, lsq, mean_magnitude, pact, sign, unit};
+use crate::error::CoreError;
+use crate::formats::{Family, Granule, WeightQuantizer};
+use crate::models::Network;
+use crate::ops::InputGrid;
+use crate::simd::LANES;
+use crate::task::Context;
+use crate::tensor::{Shape, Tensor};
+
+/// A range that is searched is searched anew every so many steps; in between it stays the same share of the whole range.
+const SEARCH_STEPS: u64 = 16;
+/// The least scale that is learned, that of a group (2^−24).
+const LEAST_SCALE: f32 = 1.0 / 16_777_216.0;
+/// About what it costs to see one weight rounded and to take its gradient back, in multiply-adds.
+const MACS_PER_VALUE: u64 = 12;
+/// About what trying one range costs for one weight, in multiply-adds.
+const SEARCH_MACS_PER_VALUE: u64 = 24 * 100 / SEARCH_STEPS;
+
+/// Everything that a training sees otherwise than it is, and the values that are learned with it.
+///
+/// Those *own* values follow the network's parameters in the list that the optimizer moves and that checkpoints hold.
+pub struct View {
+    weights: Vec<Option<WeightView>>,
+    inputs: Vec<Option<InputView>>,
+    own: Vec<Tensor>,
+    clip_decay: f32,
+}
+
+/// A weight seen through its quantizer.
+struct WeightView {
+    quantizer: WeightQuantizer,
+    granules: Vec<Granule>,
+    /// Values of a granule.
+    len: usize,
+    scales: Scales,
+}
+
+/// Where a weight's scales come from; `at` is the position of own values among all.
+enum Scales {
+    /// From the latent values, by the rule and shares of the whole range. Shares ride along without a gradient.
+    Rule { at: usize },
+    /// Learned as θ (see [`unit`]); whole numbers run from `low` to `high`, by granule.
+    Learned { at: usize, unit: f32, levels: Vec<[i32; 2]> },
+    /// Learned before, and kept.
+    Kept,
+}
+
+/// A layer's input seen through its grid.
+#[derive(Clone, Debug)]
+pub struct InputView {
+    /// The grid of this step.
+    pub grid: InputGrid,
+    learns: Learns,
+    /// Where its own value is, if it has one.
+    at: usize,
+    /// Values of one image.
+    features: usize,
+    /// Whether the scale still has to be chosen, by the first batch.
+    fresh: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Learns {
+    Nothing,
+    Scale { unit: f32 },
+    Clip,
+}
+
+impl InputView {
+    /// Whether gradients change the grid.
+    pub fn learns(&self) -> bool {
+        self.learns != Learns::Nothing
+    }
+
+    /// Chooses the scale by the first batch, if that is still to be done (arXiv 1902.08153, §2.1). The mean magnitude is taken over
+    /// blocks, features and lanes in this order.
+    pub fn meet(&mut self, blocks: &[&[f32]], images: usize) {
+        let Learns::Scale { unit } = self.learns else { return };
+        if std::mem::take(&mut self.fresh) {
+            let lanes = |block: usize| LANES.min(images.saturating_sub(block * LANES));
+            let values = blocks.iter().enumerate().flat_map(|(block, values)| {
+                values.as_chunks::<LANES>().0.iter().flat_map(move |features| &features[..lanes(block)])
+            });
+            self.grid.scale = (mean_magnitude(values) * unit).max(LEAST_SCALE);
+        }
+    }
+
+    fn slopes(&self, x: f32) -> Slopes {
+        match self.learns {
+            Learns::Scale { .. } if self.grid.sign => sign(x),
+            Learns::Scale { .. } => lsq(x, self.grid.scale, self.grid.low as f32, self.grid.high as f32),
+            Learns::Clip => pact(x, &self.grid),
+            Learns::Nothing => Slopes { value: if self.grid.passes(x) { 1.0 } else { 0.0 }, learned: 0.0 },
+        }
+    }
+
+    /// Makes `gradient` by the rounded block one by `x`; returns the gradient by what is learned, summed in f64 in order. Where
+    /// nothing passes the gradient is 0, whatever it was.
+    pub fn backward(&self, x: &[f32], gradient: &mut [f32]) -> f64 {
+        let mut learned = 0.0;
+        for (gradient, &x) in gradient.iter_mut().zip(x) {
+            let slopes = self.slopes(x);
+            if self.learns() {
+                learned += f64::from(*gradient * slopes.learned);
+            }
+            *gradient = if slopes.value == 0.0 { 0.0 } else { *gradient * slopes.value };
+        }
+        learned
+    }
+
+    fn follow(&mut self, own: f32) {
+        match self.learns {
+            Learns::Scale { unit } => self.grid.scale = (own * unit).max(LEAST_SCALE),
+            Learns::Clip => self.grid.scale = (own / self.grid.high as f32).max(LEAST_SCALE),
+            Learns::Nothing => {}
+        }
+    }
+
+    /// The own value that gives the grid as it is.
+    fn value(&self) -> f32 {
+        match self.learns {
+            Learns::Scale { unit } => self.grid.scale / unit,
+            Learns::Clip => self.grid.scale * self.grid.high as f32,
+            Learns::Nothing => 0.0,
+        }
+    }
+}
+
+impl WeightView {
+    fn follow(&mut self, latent: &Tensor, parameters: &[Tensor]) {
+        let rule = &self.quantizer.rule;
+        match &self.scales {
+            Scales::Kept => {}
+            Scales::Rule { at } => {
+                let parts = latent.data().chunks(self.len).zip(parameters[*at].data());
+                let unit = rule.unit(latent);
+                self.granules = parts.map(|(values, share)| rule.granule(values, *share, unit)).collect();
+            }
+            Scales::Learned { at, unit, .. } => {
+                for (granule, own) in self.granules.iter_mut().zip(parameters[*at].data()) {
+                    let learned = Granule { scale: (own * unit).max(LEAST_SCALE), ..granule.clone() };
+                    *granule = rule.stored(learned, granule.unit);
+                    granule.threshold = 0.5 * granule.scale;
+                }
+            }
+        }
+    }
+
+    fn see(&self, latent: &Tensor) -> Tensor {
+        let format = self.quantizer.rule.format();
+        let mut seen = latent.clone();
+        for (values, granule) in seen.data_mut().chunks_mut(self.len).zip(&self.granules) {
+            values.iter_mut().for_each(|value| *value = format.decode(format.encode(*value, granule), granule));
+        }
+        seen
+    }
+
+    /// Makes `gradient` by the rounded weight one by the latent weight; returns the one by its own values. Sums over the values of
+    /// a granule are in order, in f64.
+    fn backward(&self, latent: &Tensor, gradient: &mut Tensor) -> Option<Vec<f32>> {
+        let format = self.quantizer.rule.format();
+        let parts = latent.data().chunks(self.len).zip(gradient.data_mut().chunks_mut(self.len));
+        let mut own = Vec::with_capacity(self.granules.len());
+        for (i, ((values, gradients), granule)) in parts.zip(&self.granules).enumerate() {
+            let Scales::Learned { unit, levels, .. } = &self.scales else {
+                for (gradient, value) in gradients.iter_mut().zip(values) {
+                    if !format.passes(*value, granule) {
+                        *gradient = 0.0;
+                    }
+                }
+                own.push(0.0);
+                continue;
+            };
+            let [low, high] = levels[i];
+            let mut sum = 0.0;
+            for (gradient, &value) in gradients.iter_mut().zip(values) {
+                let slopes = match format.family() {
+                    Family::Binary => sign(value),
+                    _ => lsq(value, granule.scale, low as f32, high as f32),
+                };
+                sum += f64::from(*gradient * slopes.learned);
+                if slopes.value == 0.0 {
+                    *gradient = 0.0;
+                }
+            }
+            own.push((sum * gradient_scale(values.len(), high.max(-low), *unit)) as f32);
+        }
+        (!matches!(self.scales, Scales::Kept)).then_some(own)
+    }
+}
+
+/// A tensor of own values.
+fn own_tensor(values: Vec<f32>) -> Result<Tensor, CoreError> {
+    let shape = Shape::new(&[values.len()]);
+    shape.and_then(|shape| Tensor::new(shape, values)).map_err(|error| CoreError::internal("train", error))
+}
+
+impl View {
+    /// A network as it is: its quantizers, if it has some, are seen through `estimator`. `clip_decay` is PACT's, times the clip added
+    /// to its gradient.
+    ///
+    /// # Errors
+    /// `internal` when an own value has no shape, which cannot be.
+    pub fn of(network: &Network, estimator: Estimator, clip_decay: f64) -> Result<Self, CoreError> {
+        let first = network.parameters.len();
+        let mut view = Self { weights: Vec::new(), inputs: Vec::new(), own: Vec::new(), clip_decay: clip_decay as f32 };
+        for parameter in &network.parameters {
+            let seen = parameter.quantizer.as_ref().map(|quantizer| {
+                let (view, own) = weight_view(quantizer, &parameter.latent, estimator, first + view.own.len());
+                (view, own)
+            });
+            let (seen, own) = seen.map_or((None, None), |(seen, own)| (Some(seen), own));
+            view.weights.push(seen);
+            view.own.extend(own.map(own_tensor).transpose()?);
+        }
+        for (node, input) in network.graph.nodes().iter().zip(&network.inputs) {
+            let Some(input) = input else {
+                view.inputs.push(None);
+                continue;
+            };
+            let grid = input.grid;
+            let learns = match estimator {
+                Estimator::Lsq => Learns::Scale { unit: unit(grid.high.max(-grid.low), grid.sign) },
+                Estimator::Pact if !grid.sign && grid.high > 0 => Learns::Clip,
+                _ => Learns::Nothing,
+            };
+            let features = network.graph.shape(node.inputs[0]).len();
+            let fresh = estimator == Estimator::Lsq && !input.learned;
+            let seen = InputView { grid, learns, at: first + view.own.len(), features, fresh };
+            if seen.learns() {
+                view.own.push(own_tensor(vec![seen.value()])?);
+            }
+            view.inputs.push(Some(seen));
+        }
+        Ok(view)
+    }
+
+    /// Whether gradients change anything but the network's parameters: whether the estimator learns something.
+    pub fn learns(&self) -> bool {
+        let weights = self.weights.iter().flatten().any(|view| matches!(view.scales, Scales::Learned { .. }));
+        weights || self.inputs.iter().flatten().any(InputView::learns)
+    }
+
+    /// Start values of what is trained beside the network's parameters.
+    pub(super) fn own(&self) -> &[Tensor] {
+        &self.own
+    }
+
+    /// Multiply-adds of `steps` steps beyond those of the layers, about.
+    pub fn macs(network: &Network, steps: u64) -> u64 {
+        let cost = |parameter: &crate::models::Parameter| match &parameter.quantizer {
+            None => 0,
+            Some(quantizer) => {
+                let search = if quantizer.rule.searches() { SEARCH_MACS_PER_VALUE } else { 0 };
+                parameter.latent.data().len() as u64 * (MACS_PER_VALUE + search)
+            }
+        };
+        network.parameters.iter().map(cost).sum::<u64>() * steps
+    }
+
+    /// Brings scales and grids up to the parameters, as they are before step `step`, or after the last one (`None`).
+    pub(super) async fn follow(&mut self, ctx: &Context, step: Option<u64>, parameters: &mut [Tensor]) {
+        for (i, view) in self.weights.iter_mut().enumerate() {
+            let Some(view) = view else { continue };
+            let search = step.is_some_and(|step| step.is_multiple_of(SEARCH_STEPS)) && view.quantizer.rule.searches();
+            if let (true, Scales::Rule { at }) = (search, &view.scales) {
+                let shares = view.quantizer.rule.shares(ctx, &parameters[i]).await;
+                parameters[*at].data_mut().copy_from_slice(&shares);
+            }
+            view.follow(&parameters[i], parameters);
+        }
+        for view in self.inputs.iter_mut().flatten().filter(|view| view.learns()) {
+            // A fresh grid waits for the first batch; a training that goes on from a checkpoint has had it.
+            view.fresh &= step == Some(0);
+            if !view.fresh {
+                view.follow(parameters[view.at].data()[0]);
+            }
+        }
+    }
+
+    /// The parameters that are seen otherwise than they are.
+    pub(super) async fn see(&self, ctx: &Context, parameters: &[Tensor]) -> Vec<Option<Tensor>> {
+        let mut seen = Vec::with_capacity(self.weights.len());
+        for (view, latent) in self.weights.iter().zip(parameters) {
+            seen.push(view.as_ref().map(|view| view.see(latent)));
+            if view.is_some() {
+                ctx.tick(latent.data().len() as u64 * MACS_PER_VALUE).await;
+            }
+        }
+        seen
+    }
+
+    /// The grids of this step, by node.
+    pub(super) fn inputs(&mut self) -> &mut [Option<InputView>] {
+        &mut self.inputs
+    }
+
+    /// Makes the gradients by what was seen gradients by the parameters, own ones behind them.
+    ///
+    /// # Errors
+    /// `internal` when an own value has no shape, which cannot be.
+    pub(super) fn backward(&self, parameters: &mut [Tensor], gradients: &mut Gradients) -> Result<(), CoreError> {
+        for (i, view) in self.weights.iter().enumerate() {
+            let Some(view) = view else { continue };
+            let own = view.backward(&parameters[i], &mut gradients.parameters[i]);
+            gradients.parameters.extend(own.map(own_tensor).transpose()?);
+        }
+        for (node, view) in self.inputs.iter().enumerate() {
+            let Some(view) = view.as_ref().filter(|view| view.learns()) else { continue };
+            let own = parameters[view.at].data_mut();
+            let most = view.grid.high.max(-view.grid.low);
+            let gradient = match view.learns {
+                Learns::Clip => gradients.inputs[node] as f32 + self.clip_decay * own[0],
+                Learns::Scale { unit } => {
+                    // The first batch may just have chosen it.
+                    own[0] = view.value();
+                    (gradients.inputs[node] * gradient_scale(view.features, most, unit)) as f32
+                }
+                Learns::Nothing => 0.0,
+            };
+            gradients.parameters.push(own_tensor(vec![gradient])?);
+        }
+        Ok(())
+    }
+
+    /// Keeps latent values where their format wants them, after a step.
+    pub(super) fn project(&self, parameters: &mut [Tensor]) {
+        for (view, parameter) in self.weights.iter().zip(parameters) {
+            let bound = view.as_ref().and_then(|view| view.quantizer.rule.format().latent_bound());
+            if let Some(bound) = bound {
+                parameter.data_mut().iter_mut().for_each(|value| *value = value.clamp(-bound, bound));
+            }
+        }
+    }
+
+    /// Puts trained parameters into the network: latent values, packed again, and the grids of inputs.
+    ///
+    /// # Errors
+    /// `internal` when a weight does not pack, which its granules rule out.
+    pub fn store(self, network: &mut Network, parameters: Vec<Tensor>) -> Result<(), CoreError> {
+        for ((slot, latent), view) in network.parameters.iter_mut().zip(parameters).zip(self.weights) {
+            if let Some(WeightView { quantizer, granules, scales, .. }) = view {
+                let packed = quantizer.rule.pack(&latent, granules.clone());
+                slot.packed = Some(packed.map_err(|error| CoreError::internal(&slot.name, error))?);
+                let learned = (!matches!(scales, Scales::Rule { .. })).then_some(granules);
+                slot.quantizer = Some(WeightQuantizer { learned, ..quantizer });
+            }
+            slot.latent = latent;
+        }
+        for (slot, view) in network.inputs.iter_mut().zip(self.inputs) {
+            if let (Some(input), Some(view)) = (slot, view) {
+                input.learned |= view.learns();
+                input.grid = view.grid;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A weight's view and the start of its own values.
+fn weight_view(
+    quantizer: &WeightQuantizer,
+    latent: &Tensor,
+    estimator: Estimator,
+    at: usize,
+) -> (WeightView, Option<Vec<f32>>) {
+    let rule = &quantizer.rule;
+    let count = rule.granules(latent);
+    let len = (latent.data().len() / count).max(1);
+    let parts = latent.data().chunks(len);
+    let known = quantizer.learned.clone();
+    let granules = known.clone().unwrap_or_else(|| {
+        let unit = rule.unit(latent);
+        parts.clone().map(|values| rule.granule(values, 1.0, unit)).collect()
+    });
+    let level = |value: f32, granule: &Granule| rule.format().level(rule.format().encode(value, granule), granule);
+    let levels: Option<Vec<[i32; 2]>> =
+        granules.iter().map(|granule| Some([level(f32::MIN, granule)?, level(f32::MAX, granule)?])).collect();
+    let (scales, own) = match (estimator, levels) {
+        // Formats of whole numbers have a scale to learn.
+        (Estimator::Lsq, Some(levels)) => {
+            let most = levels.iter().map(|[low, high]| *high.max(&-low)).max().unwrap_or(1);
+            let unit = unit(most, rule.format().family() == Family::Binary);
+            let start = match &known {
+                Some(granules) => granules.iter().map(|granule| granule.scale / unit).collect(),
+                None => parts.map(|values| mean_magnitude(values.iter())).collect(),
+            };
+            (Scales::Learned { at, unit, levels }, Some(start))
+        }
+        _ if known.is_some() => (Scales::Kept, None),
+        _ => (Scales::Rule { at }, Some(vec![1.0; count])),
+    };
+    (WeightView { quantizer: quantizer.clone(), granules, len, scales }, own)
+}
+
+#[cfg(test)]
+mod tests;
