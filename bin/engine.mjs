@@ -32,10 +32,13 @@ class NodeEngine {
     if (existsSync(join(root, LOCAL))) this.engine.addManifest(LOCAL, readFileSync(join(root, LOCAL), "utf8"));
   }
 
-  /** Runs a recipe to its end; `say` hears how far it is. Answers the finished job, to be freed by the caller. */
-  finish(recipe, { say = () => {}, evaluate = true } = {}) {
-    for (const { path } of this.engine.needs(recipe)) this.provide(path);
-    const job = evaluate ? this.engine.start(recipe) : this.engine.prepare(recipe);
+  /** Runs a recipe to its end; `say` hears how far it is. With `sensitivity`, judges its layers instead. Answers the finished job, to be freed by the caller. */
+  finish(recipe, { say = () => {}, evaluate = true, sensitivity } = {}) {
+    const { bits, images } = sensitivity ?? {};
+    const needs = sensitivity ? this.engine.sensitivityNeeds(recipe, bits, images) : this.engine.needs(recipe);
+    for (const { path } of needs) this.provide(path);
+    const start = () => (evaluate ? this.engine.start(recipe) : this.engine.prepare(recipe));
+    const job = sensitivity ? this.engine.sensitivity(recipe, bits, images) : start();
     const times = {};
     let said = 0;
     for (;;) {

@@ -12,9 +12,11 @@ import { BadInput, Failed, isCoreError, refusal } from "./words.mjs";
 const USAGE = `Usage:
   featherweight run recipe.json [--out report.json] [--measure]
   featherweight sweep sweep.json [--jobs N] [--shard i/n] [--out reports.jsonl]
+  featherweight sensitivity recipe.json [--bits 8,4,2] [--images N] [--out rows.json]
   featherweight export recipe.json model.safetensors
 
-run prints the report, sweep a line of JSON for each recipe; what --out already holds is not run again.
+sensitivity rounds every layer of the recipe's network alone, and all but it, and prints a row for each layer and width, judged on
+validation images. run prints the report, sweep a line of JSON for each recipe; what --out already holds is not run again.
 - instead of a file reads from stdin.`;
 
 const COMMANDS = {
@@ -23,6 +25,11 @@ const COMMANDS = {
     files: 1,
     options: { out: { type: "string" }, jobs: { type: "string" }, shard: { type: "string" } },
     body: sweepCommand,
+  },
+  sensitivity: {
+    files: 1,
+    options: { out: { type: "string" }, bits: { type: "string" }, images: { type: "string" } },
+    body: sensitivityCommand,
   },
   export: { files: 2, options: {}, body: exportCommand },
 };
@@ -69,6 +76,26 @@ async function runCommand([file], { out, measure }) {
   const text = `${JSON.stringify(report, null, 2)}\n`;
   if (out === undefined) process.stdout.write(text);
   else write(out, text);
+}
+
+async function sensitivityCommand([file], { out, bits, images }) {
+  const recipe = read(file);
+  const asked = { bits: bits?.split(",").map((text) => whole("--bits", text)) ?? [] };
+  if (images !== undefined) asked.images = whole("--images", images);
+  const engine = await loadEngine();
+  const { job } = guarded(file, () => engine.finish(recipe, { say, sensitivity: asked }));
+  const text = `[\n${job
+    .sensitivity()
+    .map((row) => JSON.stringify(row))
+    .join(",\n")}\n]\n`;
+  if (out === undefined) process.stdout.write(text);
+  else write(out, text);
+}
+
+function whole(option, text) {
+  const number = Number(text);
+  if (text.trim() !== "" && Number.isInteger(number) && number >= 1 && number < 2 ** 32) return number;
+  throw new BadInput(`${option} holds ${text === "" ? "nothing" : text}; allowed: whole numbers, such as 8,4,2 for --bits`);
 }
 
 async function exportCommand([file, target]) {

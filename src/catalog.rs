@@ -251,6 +251,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
         ("quantize.images", [1.0, 1024.0]),
+        ("quantize.alpha", [0.0, 1.0]),
         ("train.clip_decay", [0.0, 1.0]),
         ("train.epochs", [1.0, 200.0]),
         ("weights.bits", [*CLUSTERED_BITS.start() as f64, *CLUSTERED_BITS.end() as f64]),

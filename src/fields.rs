@@ -4,6 +4,9 @@ use crate::error::{CoreError, ErrorCode};
 use serde_json::{Map, Value};
 use std::ops::RangeInclusive;
 
+/// Greatest whole number up to which JSON carries all exactly.
+pub const MOST_WHOLE: u64 = (1 << 53) - 1;
+
 /// An object being read. Fields are taken out; [`Fields::finish`] refuses what is left.
 #[derive(Debug)]
 pub struct Fields {

@@ -23,6 +23,11 @@ pub fn ln_f64(x: f64) -> f64 {
     libm::log(x)
 }
 
+/// `e^x` in f64, for powers of scales.
+pub fn exp_f64(x: f64) -> f64 {
+    libm::exp(x)
+}
+
 /// Decimal logarithm, for decibels.
 pub fn log10(x: f64) -> f64 {
     libm::log10(x)

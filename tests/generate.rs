@@ -41,7 +41,9 @@ fn bits(values: impl IntoIterator<Item = f32>) -> Vec<u32> {
 fn kept_keys_and_values_give_the_same_bits() {
     let weights = json!({"format": "int4"});
     let activations = json!({"format": "int8", "images": 8});
+    let dynamic = json!({"format": "int8", "mode": "dynamic", "granularity": "token"});
     let cases = [
+        (json!([{"quantize": {"weights": weights, "activations": dynamic}}]), Execution::Integer),
         (json!([]), Execution::Integer),
         (json!([{"quantize": {"weights": weights}}]), Execution::Integer),
         (json!([{"quantize": {"weights": weights, "activations": activations}}]), Execution::Integer),

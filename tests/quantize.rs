@@ -110,7 +110,7 @@ fn refusals_name_path_and_what_is_allowed() {
             json!({"weights": {"format": "int4"}, "images": 8}),
             ErrorCode::Combination,
             "images",
-            "gptq, adaround or a correction",
+            "only with gptq, adaround, smoothquant",
         ),
         (
             mobilenet,
@@ -118,6 +118,155 @@ fn refusals_name_path_and_what_is_allowed() {
             ErrorCode::Combination,
             "activations.calibration",
             "\"symmetric\": true",
+        ),
+        (
+            mobilenet,
+            int4(json!({"rounding": "hqq", "symmetric": true})),
+            ErrorCode::Combination,
+            "weights.symmetric",
+            "false",
+        ),
+        (
+            mobilenet,
+            json!({"weights": {"format": "ternary", "rounding": "hqq"}}),
+            ErrorCode::Combination,
+            "weights.rounding",
+            "int2 to int8",
+        ),
+        (mobilenet, json!({"transforms": ["smoothquant"]}), ErrorCode::Combination, "transforms.0", "can be folded"),
+        (
+            mobilenet,
+            json!({"transforms": ["fold-batchnorm", "awq"], "weights": {"format": "int4"}}),
+            ErrorCode::Combination,
+            "transforms.1",
+            "can be folded",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"transforms": ["smoothquant", "awq"]}),
+            ErrorCode::Combination,
+            "transforms.1",
+            "one of equalize, smoothquant, awq",
+        ),
+        (
+            "resnet8-fashion",
+            json!({"transforms": ["smoothquant", "fold-batchnorm"]}),
+            ErrorCode::Combination,
+            "transforms.1",
+            "fold-batchnorm before smoothquant",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"transforms": ["smoothquant"], "weights": {"format": "int4"}}),
+            ErrorCode::Combination,
+            "transforms",
+            "with activations, or awq",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"transforms": ["awq"], "weights": {"format": "fp16"}}),
+            ErrorCode::Combination,
+            "transforms",
+            "an integer format",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"transforms": ["awq"], "weights": {"format": "int4", "range": "mse"}}),
+            ErrorCode::Combination,
+            "transforms",
+            "minmax",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"weights": {"format": "fp16"}, "bits": {"budget": 4}}),
+            ErrorCode::Combination,
+            "bits",
+            "int2 to int8",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"weights": {"format": "int4"}, "bits": {"budget": 1}}),
+            ErrorCode::Range,
+            "bits.budget",
+            "from 2 to 8",
+        ),
+        (
+            "lenet300-fashion",
+            json!({"activations": {"format": "int8", "granularity": "token"}}),
+            ErrorCode::Combination,
+            "activations.granularity",
+            "\"mode\": \"dynamic\"",
+        ),
+        (
+            "lenet300-fashion",
+            json!({"activations": {"format": "int8", "granularity": "token", "mode": "dynamic"}}),
+            ErrorCode::Combination,
+            "activations.granularity",
+            "a model of text",
+        ),
+        (
+            "lenet300-fashion",
+            json!({"activations": {"format": "int8", "mode": "lazy"}}),
+            ErrorCode::UnknownId,
+            "activations.mode",
+            "static, dynamic",
+        ),
+        (
+            "lenet300-fashion",
+            json!({"activations": {"format": "int8", "mode": "dynamic", "calibration": "mse"}}),
+            ErrorCode::Combination,
+            "activations.mode",
+            "no calibration",
+        ),
+        (
+            "lenet300-fashion",
+            json!({"activations": {"format": "binary", "mode": "dynamic"}}),
+            ErrorCode::Combination,
+            "activations.mode",
+            "an integer format",
+        ),
+        (
+            "transformer-shakespeare",
+            json!({"activations": {"format": "int8", "mode": "dynamic"}}),
+            ErrorCode::Combination,
+            "activations.granularity",
+            "token",
+        ),
+        (
+            "lenet300-fashion",
+            json!({"weights": {"format": "int8"}, "ends": "int8"}),
+            ErrorCode::Combination,
+            "ends",
+            "fewer bits",
+        ),
+        (
+            "lenet300-fashion",
+            json!({"weights": {"format": "int4"}, "ends": "int4"}),
+            ErrorCode::UnknownId,
+            "ends",
+            "int8",
+        ),
+        (
+            "lenet300-fashion",
+            json!({"weights": {"format": "int4"}, "seed": 3}),
+            ErrorCode::Combination,
+            "seed",
+            "with a calibration",
+        ),
+        ("lenet5-fashion", int4(json!({"alpha": 0.5})), ErrorCode::UnknownField, "weights.alpha", "format"),
+        (
+            "lenet5-fashion",
+            json!({"weights": {"format": "int4"}, "alpha": 0.5}),
+            ErrorCode::Combination,
+            "alpha",
+            "only with smoothquant",
+        ),
+        (
+            "lenet5-fashion",
+            json!({"transforms": ["smoothquant"], "alpha": 1.5}),
+            ErrorCode::Range,
+            "alpha",
+            "from 0 to 1",
         ),
     ];
     for (model, step, code, path, allowed) in cases {
@@ -165,4 +314,33 @@ fn folding_changes_no_answer_of_any_network_with_norms() {
         assert!(report.layers.iter().all(|layer| layer.op != "batch_norm" && layer.sqnr_db.is_none()), "{model}");
     }
     assert!(seen >= 2);
+}
+
+#[test]
+fn shared_out_bits_stay_within_their_budget_and_own_entries_stand() {
+    let bits = json!({"budget": 3.0, "images": 64});
+    let step = json!({"weights": {"format": "int3"}, "bits": bits});
+    let canonical = parse("lenet5-fashion", &step).unwrap();
+    assert_eq!(canonical["bits"], json!({"budget": 3.0, "by": "sensitivity", "images": 64}));
+    assert_eq!(parse("lenet5-fashion", &canonical).unwrap(), canonical);
+    let mut asked = recipe("lenet5-fashion", &step);
+    asked["data"] = json!({"validation": 64});
+    let chosen = outcome(asked).report.unwrap();
+    let width = |format: &str| format.strip_prefix("int").unwrap().parse::<u64>().unwrap();
+    let (mut codes, mut weights, mut widths) = (0, 0, Vec::new());
+    for layer in &chosen.layers {
+        widths.push(width(&layer.weight_format));
+    }
+    let counts = [6 * 25, 16 * 6 * 25, 400 * 120, 120 * 84, 84 * 10];
+    for (count, width) in counts.iter().zip(&widths) {
+        codes += count * width;
+        weights += count;
+    }
+    assert!(codes <= 3 * weights && widths.iter().any(|width| *width != 3), "{widths:?}");
+    // What a recipe says of a layer stands.
+    let layers = json!({"fc1": {"weights": {"format": "int8"}}});
+    let mut kept = recipe("lenet5-fashion", &json!({"weights": {"format": "int3"}, "bits": bits, "layers": layers}));
+    kept["data"] = json!({"validation": 64});
+    let kept = outcome(kept).report.unwrap();
+    assert_eq!(kept.layers.iter().find(|layer| layer.name == "fc1").unwrap().weight_format, "int8");
 }

@@ -280,10 +280,10 @@ fn refusals_name_path_and_what_is_allowed() {
         ),
         (a(json!({"format": "fp16"})), ErrorCode::UnknownId, "steps.0.quantize.activations.format", "int8"),
         (
-            a(json!({"format": "int8", "granularity": "token"})),
+            a(json!({"format": "int8", "granularity": "channel"})),
             ErrorCode::UnknownId,
             "steps.0.quantize.activations.granularity",
-            "tensor",
+            "tensor, token",
         ),
         (
             a(json!({"format": "int8", "calibration": "luck"})),
@@ -352,6 +352,20 @@ fn defaults_are_written_out_and_what_a_format_lacks_is_dropped() {
     // A format that has no groups does not inherit one.
     let channel = json!({"format": "ternary", "granularity": "channel", "range": "minmax"});
     assert_eq!(step["layers"]["fc2"]["weights"], channel);
+    // Ends are written out as layers of their own.
+    let weights = json!({"format": "int4", "range": "mse"});
+    let activations = json!({"format": "int4", "mode": "dynamic"});
+    let layers = json!({"fc3": {"weights": {"format": "int6"}}});
+    let step = quantize(json!({"weights": weights, "activations": activations, "ends": "int8", "layers": layers}));
+    let step = &canonical(step)["steps"][0]["quantize"];
+    let dynamic =
+        |format: &str| json!({"format": format, "mode": "dynamic", "granularity": "tensor", "symmetric": true});
+    let ranged = |format: &str| json!({"format": format, "granularity": "channel", "symmetric": true, "range": "mse"});
+    assert_eq!(step.get("ends"), None);
+    assert_eq!((&step["activations"], &step["weights"]), (&dynamic("int4"), &ranged("int4")));
+    assert_eq!(step["layers"]["fc1"], json!({"weights": ranged("int8"), "activations": dynamic("int8")}));
+    assert_eq!(step["layers"]["fc3"], json!({"weights": ranged("int6"), "activations": dynamic("int8")}));
+    assert_eq!(canonical(quantize(step.clone()))["steps"][0]["quantize"], *step);
     let whole = canonical(base());
     assert_eq!(whole["data"], json!({"set": "fashion", "split": "test", "count": 10000}));
     assert_eq!((&whole["execution"], &whole["storage"]), (&json!("integer"), &json!("auto")));

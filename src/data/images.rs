@@ -12,6 +12,8 @@ pub struct Images {
     shards: Vec<Rc<Shard>>,
     starts: Vec<usize>,
     len: usize,
+    /// The items drawn, where they are not the first.
+    drawn: Option<Rc<[u32]>>,
     /// The input that every byte is.
     unit: Rc<[f32]>,
 }
@@ -30,7 +32,12 @@ impl Images {
             Kind::Images => unit_table(set.max),
             Kind::Text => (0..=255u8).map(f32::from).collect(),
         };
-        Self { set, shards, starts, len, unit }
+        Self { set, shards, starts, len, drawn: None, unit }
+    }
+
+    /// Some of these items, by index; `drawn` holds none from `len` on.
+    pub fn picked(&self, drawn: &[u32]) -> Self {
+        Self { len: drawn.len(), drawn: Some(drawn.into()), ..self.clone() }
     }
 
     /// Channels, height and width of an image.
@@ -49,6 +56,7 @@ impl Images {
     }
 
     fn locate(&self, index: usize) -> (&Shard, usize) {
+        let index = self.drawn.as_ref().map_or(index, |drawn| drawn[index] as usize);
         let shard = self.starts.partition_point(|&start| start <= index) - 1;
         (&self.shards[shard], index - self.starts[shard])
     }

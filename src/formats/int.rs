@@ -80,6 +80,9 @@ impl Format for Int {
 
     fn encode(&self, value: f32, granule: &Granule) -> u32 {
         let steps = value / granule.scale;
+        if let Some(origin) = granule.origin {
+            return round_ties_even((steps + origin).clamp(0.0, self.asymmetric_high() as f32)) as u32;
+        }
         if let Some(zero_point) = granule.zero_point {
             let (zero, high) = (zero_point as f32, self.asymmetric_high() as f32);
             (round_ties_even(steps.clamp(-zero, high - zero)) + zero) as u32
@@ -98,10 +101,16 @@ impl Format for Int {
     }
 
     fn decode(&self, code: u32, granule: &Granule) -> f32 {
-        self.level(code, granule).unwrap_or(0) as f32 * granule.scale
+        match granule.origin {
+            Some(origin) => (code as f32 - origin) * granule.scale,
+            None => self.level(code, granule).unwrap_or(0) as f32 * granule.scale,
+        }
     }
 
     fn level(&self, code: u32, granule: &Granule) -> Option<i32> {
+        if granule.origin.is_some() {
+            return None;
+        }
         if let Some(zero_point) = granule.zero_point {
             return Some(code as i32 - zero_point);
         }
@@ -153,6 +162,14 @@ mod tests {
         assert_eq!(INT4.decode(5, &granule), 0.0);
         let positive = INT4.fit(&[2.0, 3.0], false);
         assert_eq!((positive.zero_point.unwrap(), INT4.decode(INT4.encode(3.0, &positive), &positive)), (0, 3.0));
+    }
+
+    #[test]
+    fn a_zero_between_two_codes_is_kept() {
+        let granule = Granule { scale: 0.5, origin: Some(2.25), ..Granule::UNIT };
+        assert_eq!([-1.125, -9.0, 0.0, 6.375, 9.0].map(|v| INT4.encode(v, &granule)), [0, 0, 2, 15, 15]);
+        assert_eq!((INT4.decode(0, &granule), INT4.decode(15, &granule)), (-1.125, 6.375));
+        assert_eq!(INT4.level(3, &granule), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod weight;
 pub use codebook::{CLUSTERED_BITS, Clustered, clustered};
 pub use ggml::Blocks;
 pub use kmeans::{Clusters, ROUNDS};
-pub use packed::{PackedTensor, group_scale};
+pub use packed::{PackedTensor, group_origin, group_scale};
 pub use stored::{Part, PartKind, ScaleType};
 pub use weight::{Shares, WeightQuantizer, WeightRule};
 
@@ -54,6 +54,9 @@ pub struct Granule {
     pub scale: f32,
     /// The code of zero on an asymmetric grid; `None` on a symmetric one.
     pub zero_point: Option<i32>,
+    /// A code of zero that need not be whole, in place of `zero_point` (see `hqq` in docs/methods.md). Such codes stand for no whole
+    /// number × scale, so they are never summed as integers.
+    pub origin: Option<f32>,
     /// Magnitudes up to here become zero (ternary only; needed to encode, not stored).
     pub threshold: f32,
     /// What is added to code × scale (blocks with a minimum only).
@@ -68,8 +71,16 @@ pub struct Granule {
 
 impl Granule {
     /// A granule that says nothing: scale 1.
-    pub const UNIT: Self =
-        Self { scale: 1.0, zero_point: None, threshold: 0.0, min: 0.0, exact: [1.0, 0.0], unit: 1.0, codebook: None };
+    pub const UNIT: Self = Self {
+        scale: 1.0,
+        zero_point: None,
+        origin: None,
+        threshold: 0.0,
+        min: 0.0,
+        exact: [1.0, 0.0],
+        unit: 1.0,
+        codebook: None,
+    };
 }
 
 /// A number format.

@@ -11,6 +11,11 @@ pub fn group_scale(scale: f32) -> f32 {
     f16::from_bits(nearest.clamp(0x0001, 0x7bff)).to_f32()
 }
 
+/// The binary16 nearest to a zero-point that need not be whole: what a group stores.
+pub fn group_origin(origin: f32) -> f32 {
+    f16::from_f32(origin).to_f32()
+}
+
 /// Packed codes, one granule for every so many consecutive values.
 #[derive(Clone)]
 pub struct PackedTensor {
@@ -97,7 +102,8 @@ impl PackedTensor {
 
     /// Whole numbers and one scale per output channel, for formats that are whole numbers times a scale and have no groups.
     pub fn levels(&self) -> Option<(Vec<i32>, Vec<f32>)> {
-        if self.grouped || !matches!(self.format.family(), Family::Integer | Family::Ternary | Family::Binary) {
+        let whole = matches!(self.format.family(), Family::Integer | Family::Ternary | Family::Binary);
+        if self.grouped || !whole || self.granules.iter().any(|granule| granule.origin.is_some()) {
             return None;
         }
         let levels = self.each(|code, granule| self.format.level(code, granule).unwrap_or(0));
@@ -120,7 +126,7 @@ impl PackedTensor {
             "int2" | "ternary" | "binary" => Coding::Int2,
             _ => return None,
         };
-        if self.granules.iter().any(|granule| granule.zero_point.is_some()) {
+        if self.granules.iter().any(|granule| granule.zero_point.is_some() || granule.origin.is_some()) {
             return None;
         }
         // Those kernels keep the scales of groups as binary16, which a power of two need not be.

@@ -164,6 +164,13 @@ impl PackedTensor {
                 parts.push(part(".unit", PartKind::Scales, Dtype::F32, vec![1], unit));
             }
         }
+        let origins: Vec<f32> = self.granules.iter().filter_map(|g| g.origin).collect();
+        if !origins.is_empty() {
+            let dtype = if self.grouped { Dtype::F16 } else { Dtype::F32 };
+            let half = |origin: &f32| f16::from_f32(*origin).to_le_bytes();
+            let bytes = if self.grouped { origins.iter().flat_map(half).collect() } else { floats(&origins) };
+            parts.push(part(".zero_point", PartKind::ZeroPoints, dtype, vec![count], bytes));
+        }
         let zero_points: Vec<i32> = self.granules.iter().filter_map(|g| g.zero_point).collect();
         if !zero_points.is_empty() {
             let (dtype, width) = zero_point_type(self.format);
@@ -222,11 +229,19 @@ impl PackedTensor {
         }
         if let Some(bytes) = parts(".zero_point") {
             let (_, width) = zero_point_type(format);
-            if bytes.len() != granules.len() * width {
+            // Those that need not be whole are floats, and so longer.
+            let wide = if grouped { 2 } else { 4 };
+            if width == 1 && bytes.len() == granules.len() * wide {
+                for (granule, bytes) in granules.iter_mut().zip(bytes.chunks(wide)) {
+                    let scale_type = if grouped { ScaleType::F16 } else { ScaleType::F32 };
+                    granule.origin = scale_type.read(bytes, 1.0).map(|read| read.scale);
+                }
+            } else if bytes.len() != granules.len() * width {
                 return None;
-            }
-            for (granule, bytes) in granules.iter_mut().zip(bytes.chunks(width)) {
-                granule.zero_point = Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | i32::from(*byte)));
+            } else {
+                for (granule, bytes) in granules.iter_mut().zip(bytes.chunks(width)) {
+                    granule.zero_point = Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | i32::from(*byte)));
+                }
             }
         }
         let right = fits(granules.len()) && packs(format, values, &codes);

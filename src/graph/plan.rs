@@ -3,7 +3,7 @@
 use super::{Graph, GraphError, ValueId};
 use crate::kernels::RowSink;
 use crate::kernels::weight_only::WeightOnly;
-use crate::ops::{Arithmetic, Finish, InputGrid, Layer, LayerParams, RowStep, Scratch, Tail};
+use crate::ops::{Arithmetic, DynamicGrid, Finish, InputGrid, Layer, LayerParams, RowStep, Scratch, Tail};
 use crate::simd::LANES;
 use crate::tensor::Tensor;
 use std::rc::Rc;
@@ -21,6 +21,8 @@ pub enum LayerArithmetic {
     Stored(Arc<WeightOnly>),
     /// Rounded inputs, f32 products.
     RoundedInputs(InputGrid),
+    /// Inputs rounded by their own range, f32 products.
+    DynamicInputs(DynamicGrid),
     /// Exact integer sums.
     Integer {
         /// The grid of the inputs.
@@ -39,6 +41,7 @@ impl LayerArithmetic {
             Self::Sparse => Arithmetic::Sparse,
             Self::Stored(stored) => Arithmetic::Stored(stored),
             Self::RoundedInputs(grid) => Arithmetic::RoundedInputs(*grid),
+            Self::DynamicInputs(grid) => Arithmetic::DynamicInputs(*grid),
             Self::Integer { grid, weights, scales } => Arithmetic::Integer { grid: *grid, weights, scales },
         }
     }
@@ -410,6 +413,7 @@ mod tests {
                 network.parameters[weight].packed =
                     Some(crate::formats::PackedTensor::new(int8, &latent, granules).unwrap());
                 let grid = int8.input_grid(-2.0, 2.0, true).unwrap();
+                let grid = crate::ops::Rounder::Fixed(grid);
                 network.inputs[node] = Some(crate::models::InputQuantizer { format: int8, grid, learned: false });
             }
             let mut wide = network.plan(Execution::Integer).unwrap();

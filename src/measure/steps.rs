@@ -89,6 +89,7 @@ mod tests {
     use super::*;
     use crate::formats;
     use crate::models::{self, Execution, InputQuantizer};
+    use crate::ops::Rounder;
 
     #[test]
     fn each_layer_says_what_was_asked_and_what_runs() {
@@ -107,7 +108,7 @@ mod tests {
         assert_eq!((named(&network).requested.as_str(), named(&network).reason), ("w4a32", "decoded-weights"));
         let int8 = formats::find("int8").unwrap();
         let grid = int8.input_grid(-1.0, 1.0, true).unwrap();
-        network.inputs[node] = Some(InputQuantizer { format: int8, grid, learned: false });
+        network.inputs[node] = Some(InputQuantizer { format: int8, grid: Rounder::Fixed(grid), learned: false });
         let integer = named(&network);
         assert_eq!((integer.requested.as_str(), integer.support), ("w4a8", Support::Native));
         assert!(integer.executed.contains("-i4i"), "{}", integer.executed);
@@ -121,7 +122,7 @@ mod tests {
         let granules = vec![binary.fit(latent.data(), true)];
         network.parameters[weight].packed = Some(formats::PackedTensor::new(binary, &latent, granules).unwrap());
         let grid = binary.input_grid(0.0, 0.5, true).unwrap();
-        network.inputs[node] = Some(InputQuantizer { format: binary, grid, learned: false });
+        network.inputs[node] = Some(InputQuantizer { format: binary, grid: Rounder::Fixed(grid), learned: false });
         assert!(named(&network).executed.contains("-b1b1i32-"));
     }
 }

@@ -4,9 +4,9 @@ mod quantize;
 mod train;
 
 pub use quantize::{
-    ActivationSpec, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES, Granularity,
-    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS, Transform, WeightSpec,
-    sensitivity,
+    ActivationSpec, Budget, CACHE_BYTES, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES,
+    Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,
+    Transform, WIDTHS, WeightSpec, sensitivity, widths,
 };
 pub use train::{ESTIMATORS, TrainStep};
 

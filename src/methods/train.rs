@@ -64,6 +64,10 @@ fn parse_estimator(fields: &mut Fields, earlier: &[Rc<dyn Step>]) -> Result<(Opt
         let found = format!("train after quantize with {rounding}, whose codes training would not keep");
         return refuse(fields.path().to_string(), found, "train after rounding to the nearest");
     }
+    if quantize.has_dynamic_inputs() {
+        let found = "train after quantize with dynamic inputs, which have no grid to train through";
+        return refuse(fields.path().to_string(), found.into(), "static activations, or train before");
+    }
     if let Some(format) = quantize.clustered() {
         let found = format!("train after quantize with {format}, whose codebook would be found anew at every step");
         return refuse(fields.path().to_string(), found, "train before it");

@@ -7,7 +7,7 @@ use crate::error::{CoreError, ErrorCode};
 use crate::formats::{Format, PackedTensor, Part, PartKind, WeightQuantizer};
 use crate::graph::{Graph, LayerArithmetic, Plan};
 use crate::math::canonical_nan;
-use crate::ops::{Init, InputGrid};
+use crate::ops::{Init, Rounder};
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 use serde_json::json;
@@ -65,8 +65,8 @@ impl Parameter {
 pub struct InputQuantizer {
     /// The format.
     pub format: &'static dyn Format,
-    /// Its grid, from calibration or learned.
-    pub grid: InputGrid,
+    /// Its grid: from calibration, learned, or from the input itself.
+    pub grid: Rounder,
     /// Whether training has learned the grid's scale.
     pub learned: bool,
 }
@@ -153,6 +153,10 @@ impl Network {
             let stored = packed.filter(|_| one).and_then(PackedTensor::weight_only);
             return stored.map_or(LayerArithmetic::Float, |stored| LayerArithmetic::Stored(Arc::new(stored)));
         };
+        let grid = match grid {
+            Rounder::Fixed(grid) => grid,
+            Rounder::Dynamic(grid) => return LayerArithmetic::DynamicInputs(grid),
+        };
         match packed.filter(|_| execution == Execution::Integer).and_then(PackedTensor::levels) {
             Some((weights, scales)) => LayerArithmetic::Integer { grid, weights, scales },
             None => LayerArithmetic::RoundedInputs(grid),
@@ -238,7 +242,7 @@ impl Network {
                 };
                 parts.extend(stored.into_iter().map(|part| (format!("{}{}", parameter.name, part.suffix), role, part)));
             }
-            if let Some(InputQuantizer { grid, .. }) = &self.inputs[i] {
+            if let Some(InputQuantizer { grid: Rounder::Fixed(grid), .. }) = &self.inputs[i] {
                 let part = |suffix, kind, dtype, bytes: &[u8]| Part {
                     suffix,
                     kind,
@@ -284,7 +288,7 @@ impl Network {
             .nodes()
             .iter()
             .zip(&self.inputs)
-            .filter_map(|(node, input)| input.map(|input| (node.name.clone(), json!(input.format.id()))))
+            .filter_map(|(node, input)| input.map(|input| (node.name.clone(), input_entry(&input))))
             .collect();
         let metadata = json!({"recipe": recipe, "packed": packed, "inputs": inputs}).to_string();
         let metadata = std::iter::once((METADATA.to_string(), metadata)).collect();
@@ -306,6 +310,15 @@ fn packed_entry(packed: &PackedTensor) -> serde_json::Value {
         entry["huffman"] = json!(clustered.huffman);
     }
     entry
+}
+
+/// What the exported file says of a rounded input: its format, and for a grid of its own range all there is to it.
+fn input_entry(input: &InputQuantizer) -> serde_json::Value {
+    let id = input.format.id();
+    match input.grid {
+        Rounder::Fixed(_) => json!(id),
+        Rounder::Dynamic(grid) => json!({"format": id, "symmetric": grid.symmetric, "tokens": grid.tokens}),
+    }
 }
 
 /// To what a stored part belongs.

@@ -2,7 +2,8 @@
 
 use super::{InputQuantizer, Network, Parameter};
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{self, Format, Granule, PackedTensor};
+use crate::formats::{self, Family, Format, Granule, PackedTensor};
+use crate::ops::{DynamicGrid, Rounder};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
@@ -68,6 +69,13 @@ fn read_packed(file: &SafeTensors<'_>, parameter: &Parameter, entry: &Value) -> 
 
 /// How a node rounds its input.
 fn read_input(file: &SafeTensors<'_>, node: &str, id: &Value) -> Option<InputQuantizer> {
+    if id.is_object() {
+        let format = formats::find(id["format"].as_str()?).filter(|format| format.family() == Family::Integer)?;
+        let bits = format.levels()?.ilog2();
+        let (symmetric, tokens) = (id["symmetric"].as_bool()?, id["tokens"].as_bool()?);
+        let grid = Rounder::Dynamic(DynamicGrid { bits, symmetric, tokens });
+        return Some(InputQuantizer { format, grid, learned: false });
+    }
     let format = formats::find(id.as_str()?)?;
     let part = |suffix: &str| file.tensor(&format!("{node}.input.{suffix}")).ok();
     let number = |suffix: &str| part(suffix).and_then(|view| <[u8; 4]>::try_from(view.data()).ok());
@@ -78,7 +86,7 @@ fn read_input(file: &SafeTensors<'_>, node: &str, id: &Value) -> Option<InputQua
         return None;
     }
     let grid = format.grid(&Granule { scale, zero_point, ..Granule::UNIT })?;
-    Some(InputQuantizer { format, grid, learned: false })
+    Some(InputQuantizer { format, grid: Rounder::Fixed(grid), learned: false })
 }
 
 impl Network {

@@ -40,7 +40,7 @@ impl InputGrid {
 
     /// The code of `x` less the zero-point, as a whole number. Halves go to even; NaN stays NaN, but is −1 among signs.
     #[inline(always)]
-    fn level(&self, x: f32) -> f32 {
+    pub(super) fn level(&self, x: f32) -> f32 {
         if self.sign {
             return if x >= 0.0 { 1.0 } else { -1.0 };
         }

@@ -12,6 +12,7 @@ mod cached_embedding;
 mod causal_attention;
 mod concat;
 mod conv2d;
+mod dynamic_grid;
 mod embedding;
 mod flatten;
 mod global_avg_pool;
@@ -40,6 +41,7 @@ pub use cached_embedding::CachedEmbedding;
 pub use causal_attention::CausalAttention;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use dynamic_grid::{DynamicGrid, Rounder};
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
@@ -104,6 +106,8 @@ pub enum Arithmetic<'a> {
     Stored(&'a Arc<WeightOnly>),
     /// Inputs rounded to a grid, then f32 arithmetic.
     RoundedInputs(InputGrid),
+    /// Inputs rounded to a grid that their own range gives, then f32 arithmetic.
+    DynamicInputs(DynamicGrid),
     /// Integer inputs times integer weights, summed exactly in 32 bits.
     Integer {
         /// The grid of the inputs.

@@ -1,6 +1,6 @@
 //! What linear and convolution share: the three ways a layer with weights computes.
 
-use super::{Arithmetic, InputGrid, LayerParams, Scratch};
+use super::{Arithmetic, InputGrid, LayerParams, Rounder, Scratch};
 use crate::kernels::conv::ConvShape;
 use crate::kernels::elementwise::add;
 use crate::kernels::integer::{Integer, PLAIN_ID, Steps, chosen};
@@ -12,8 +12,19 @@ use crate::tensor::{Shape, TensorError};
 
 /// A kernel with packed float weights `F` or packed integer weights, for the wide ones `I`.
 pub(super) enum Weighted<F, I> {
-    Float { kernel: F, bias: Vec<f32>, grid: Option<InputGrid> },
-    Integer { kernel: IntegerKernel<I>, bias: Vec<i32>, scale: Vec<f32>, grid: InputGrid },
+    Float {
+        kernel: F,
+        bias: Vec<f32>,
+        rounder: Option<Rounder>,
+        /// Positions of the input, each with a value of every channel.
+        positions: usize,
+    },
+    Integer {
+        kernel: IntegerKernel<I>,
+        bias: Vec<i32>,
+        scale: Vec<f32>,
+        grid: InputGrid,
+    },
 }
 
 /// The kernel of an integer layer: by dot instructions, or past 16 bits by products of 32.
@@ -36,13 +47,12 @@ impl<F, I> Weighted<F, I> {
     ) -> Self {
         let weight = params.tensors.first().map_or(&[][..], |t| t.data());
         let bias = params.tensors.get(1).map_or(&[][..], |t| t.data());
+        let positions = shape.input[1] * shape.input[2];
+        let floats = |kernel, rounder: Option<Rounder>| Self::Float { kernel, bias: bias.to_vec(), rounder, positions };
         match params.arithmetic {
-            Arithmetic::Float | Arithmetic::Sparse | Arithmetic::Stored(_) => {
-                Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: None }
-            }
-            Arithmetic::RoundedInputs(grid) => {
-                Self::Float { kernel: float(weight), bias: bias.to_vec(), grid: Some(grid) }
-            }
+            Arithmetic::Float | Arithmetic::Sparse | Arithmetic::Stored(_) => floats(float(weight), None),
+            Arithmetic::RoundedInputs(grid) => floats(float(weight), Some(Rounder::Fixed(grid))),
+            Arithmetic::DynamicInputs(grid) => floats(float(weight), Some(Rounder::Dynamic(grid))),
             Arithmetic::Integer { grid, weights, scales } => {
                 let scale: Vec<f32> = scales.iter().map(|s| s * grid.scale).collect();
                 let bias = bias.iter().zip(&scale).map(|(b, s)| integer_bias(*b, *s)).collect();
@@ -81,9 +91,9 @@ impl<F, I> Weighted<F, I> {
         float: impl FnOnce(&F, &[f32], &[f32], &mut Spread),
     ) -> bool {
         match self {
-            Self::Float { kernel, bias, grid: None } => float(kernel, x, bias, &mut scratch.spread),
-            Self::Float { kernel, bias, grid: Some(grid) } => {
-                grid.round(x, &mut scratch.values);
+            Self::Float { kernel, bias, rounder: None, .. } => float(kernel, x, bias, &mut scratch.spread),
+            Self::Float { kernel, bias, rounder: Some(rounder), positions } => {
+                rounder.round(x, *positions, 1, &mut scratch.values);
                 float(kernel, &scratch.values, bias, &mut scratch.spread);
             }
             Self::Integer { .. } => return false,
@@ -113,9 +123,9 @@ impl<F, I> Weighted<F, I> {
         integer: impl FnOnce(&I, &[i32], Rescale<'_>, &mut dyn RowSink),
     ) {
         match self {
-            Self::Float { kernel, bias, grid: None } => float(kernel, x, AddBias(bias), sink),
-            Self::Float { kernel, bias, grid: Some(grid) } => {
-                grid.round(x, &mut scratch.values);
+            Self::Float { kernel, bias, rounder: None, .. } => float(kernel, x, AddBias(bias), sink),
+            Self::Float { kernel, bias, rounder: Some(rounder), positions } => {
+                rounder.round(x, *positions, LANES, &mut scratch.values);
                 float(kernel, &scratch.values, AddBias(bias), sink);
             }
             Self::Integer { kernel: IntegerKernel::Dots(kernel), bias, scale, .. } => {

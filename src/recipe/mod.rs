@@ -2,10 +2,12 @@
 
 mod load;
 mod run;
+mod sensitivity;
 mod sweep;
 
 pub use load::load;
 pub use run::{Outcome, layers, prepare, run};
+pub use sensitivity::{Question, Sensitivities, SensitivityRow, sensitivity};
 pub use sweep::{Cell, expand};
 
 use crate::data::{AssetRef, Library};
@@ -20,8 +22,8 @@ use std::rc::Rc;
 pub const VERSION: u64 = 1;
 /// Most steps of a recipe.
 pub const MOST_STEPS: usize = 16;
-/// Greatest seed: every whole number that JSON carries exactly.
-pub const MOST_SEED: u64 = (1 << 53) - 1;
+/// Greatest seed.
+pub const MOST_SEED: u64 = crate::fields::MOST_WHOLE;
 
 /// With which parameters a network starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

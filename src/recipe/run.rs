@@ -1,6 +1,6 @@
 //! Running a recipe.
 
-use super::{Recipe, Start};
+use super::{Recipe, SensitivityRow, Start};
 use crate::data::{Images, Library};
 use crate::error::CoreError;
 use crate::evaluate::{Evaluation, Evaluations, Twin, cost, evaluate, layer_bytes, measure, twin};
@@ -29,10 +29,12 @@ pub struct Outcome {
     pub plan: Plan,
     /// The recipe in canonical form.
     pub recipe: Value,
+    /// What every layer does to the result; only of [`super::sensitivity`].
+    pub sensitivity: Vec<SensitivityRow>,
 }
 
 /// The network a recipe starts from.
-fn start(recipe: &Recipe, library: &RefCell<Library>) -> Result<Network, CoreError> {
+pub(super) fn start(recipe: &Recipe, library: &RefCell<Library>) -> Result<Network, CoreError> {
     match recipe.init {
         Start::Random => Network::random(recipe.model, recipe.seed),
         Start::Zoo => {
@@ -46,7 +48,7 @@ fn start(recipe: &Recipe, library: &RefCell<Library>) -> Result<Network, CoreErr
 }
 
 /// Names step `index` of a recipe in checkpoints: all that its result depends on.
-fn step_key(recipe: &Value, index: usize) -> String {
+pub(super) fn step_key(recipe: &Value, index: usize) -> String {
     let mut prefix = recipe.clone();
     if let Some(steps) = prefix["steps"].as_array_mut() {
         steps.truncate(index + 1);
@@ -60,7 +62,7 @@ fn step_key(recipe: &Value, index: usize) -> String {
 }
 
 /// Applies step `index`.
-async fn apply(
+pub(super) async fn apply(
     ctx: &Context,
     recipe: &Recipe,
     canonical: &Value,
@@ -110,7 +112,7 @@ pub async fn prepare(
         apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
     }
     let plan = network.plan(recipe.execution)?;
-    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical })
+    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, sensitivity: Vec::new() })
 }
 
 /// Applies all steps and judges the network before, between and after them.
@@ -172,7 +174,14 @@ pub async fn run(
         twin,
         digests: Digests { weights: network.digest()?, outputs: evaluation.digest.clone() },
     };
-    Ok(Outcome { report: Some(report), predictions: evaluation.predictions.clone(), network, plan, recipe: canonical })
+    Ok(Outcome {
+        report: Some(report),
+        predictions: evaluation.predictions.clone(),
+        network,
+        plan,
+        recipe: canonical,
+        sensitivity: Vec::new(),
+    })
 }
 
 /// The network with integer sums beside its twin in f32 arithmetic; `None` when no layer has integer sums.

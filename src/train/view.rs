@@ -8,8 +8,8 @@ use super::backprop::Gradients;
 use super::estimator::{Estimator, Slopes, gradient_scale, lsq, mean_magnitude, pact, sign, unit};
 use crate::error::CoreError;
 use crate::formats::{Family, Granule, WeightQuantizer};
-use crate::models::Network;
-use crate::ops::InputGrid;
+use crate::models::{InputQuantizer, Network};
+use crate::ops::{InputGrid, Rounder};
 use crate::simd::LANES;
 use crate::task::Context;
 use crate::tensor::{Shape, Tensor};
@@ -221,18 +221,18 @@ impl View {
             view.own.extend(own.map(own_tensor).transpose()?);
         }
         for (node, input) in network.graph.nodes().iter().zip(&network.inputs) {
-            let Some(input) = input else {
+            // Steps that round inputs by their own range are not trained through: recipes refuse it.
+            let Some(InputQuantizer { grid: Rounder::Fixed(grid), learned, .. }) = *input else {
                 view.inputs.push(None);
                 continue;
             };
-            let grid = input.grid;
             let learns = match estimator {
                 Estimator::Lsq => Learns::Scale { unit: unit(grid.high.max(-grid.low), grid.sign) },
                 Estimator::Pact if !grid.sign && grid.high > 0 => Learns::Clip,
                 _ => Learns::Nothing,
             };
             let features = network.graph.shape(node.inputs[0]).len();
-            let fresh = estimator == Estimator::Lsq && !input.learned;
+            let fresh = estimator == Estimator::Lsq && !learned;
             let seen = InputView { grid, learns, at: first + view.own.len(), features, fresh };
             if seen.learns() {
                 view.own.push(own_tensor(vec![seen.value()])?);
@@ -357,7 +357,7 @@ impl View {
         for (slot, view) in network.inputs.iter_mut().zip(self.inputs) {
             if let (Some(input), Some(view)) = (slot, view) {
                 input.learned |= view.learns();
-                input.grid = view.grid;
+                input.grid = Rounder::Fixed(view.grid);
             }
         }
         Ok(())

@@ -117,6 +117,7 @@ describe("docs/recipe.md", () => {
   const plain = canonicalStep({ quantize: { activations: { format: "int8" } } });
   const rounded = (rounding) => canonicalStep({ quantize: { weights: { ...weights, rounding } } }).weights;
   const [gptq, adaround] = ["gptq", "adaround"].map(rounded);
+  const smoothed = canonicalStep({ quantize: { transforms: ["smoothquant"] } });
   const kmeans = canonicalStep({ quantize: { weights: { format: "kmeans" } } }).weights;
   /** What the engine writes out for each table, and what of it the recipe itself had said. */
   const tables = [
@@ -133,16 +134,19 @@ describe("docs/recipe.md", () => {
       [],
     ],
     ["weights", { ...gptq, ...adaround, ...kmeans, ...asked.weights, scale: "float", rounding: "nearest" }, ["format"]],
-    ["activations", { ...asked.activations, ...plain.activations }, ["format"]],
+    ["quantize", { alpha: smoothed.alpha, images: smoothed.images }, []],
+    ["activations", { ...asked.activations, ...plain.activations, mode: "static" }, ["format"]],
   ];
 
   it.each(tables)("has every field of %s, with its default", (heading, canonical, given) => {
     const table = fields(heading);
     // The set a training uses is written out only where it is not the model's own, targets only where there are any.
     const unwritten = { train: "set", recipe: "targets" };
-    expect([...table.keys()].filter((name) => name !== unwritten[heading]).sort()).toEqual(
-      Object.keys(canonical).sort(),
-    );
+    // Most of a quantize step is written out only where it is asked for.
+    if (heading !== "quantize") {
+      const written = [...table.keys()].filter((name) => name !== unwritten[heading]).sort();
+      expect(written).toEqual(Object.keys(canonical).sort());
+    }
     for (const [name, value] of Object.entries(canonical)) {
       if (!given.includes(name)) expect(JSON.parse(code(table.get(name)[2])), `${heading}.${name}`).toEqual(value);
     }
@@ -167,7 +171,11 @@ describe("docs/recipe.md", () => {
         name,
         (value) => withStep({ train: { optimizer: "sgd", [name]: value } }),
       ]),
-      ["quantize", "images", (value) => withStep({ quantize: { images: value } })],
+      ...["images", "alpha", "seed"].map((name) => [
+        "quantize",
+        name,
+        (value) => withStep({ quantize: { [name]: value } }),
+      ]),
       ["weights", "bits", (value) => withStep({ quantize: { weights: { format: "kmeans", bits: value } } })],
       ["weights", "damping", (value) => withStep({ quantize: { weights: { ...weights, damping: value } } })],
       ["weights", "iterations", (value) => withStep({ quantize: { weights: { ...weights, iterations: value } } })],
@@ -199,6 +207,7 @@ describe("docs/recipe.md", () => {
       ["data", "split", { ...BASE, data: { split: "none" } }],
       ["train", "optimizer", withStep({ train: { optimizer: "none" } })],
       ["train", "schedule", withStep({ train: { schedule: "none" } })],
+      ["quantize", "ends", quantize({ ends: "none" })],
       ["train", "estimator", withStep({ train: { estimator: "none" } })],
       ["quantize", "correction", quantize({ correction: "none at all" })],
       ["quantize", "transforms", quantize({ transforms: ["none"] })],
@@ -207,7 +216,7 @@ describe("docs/recipe.md", () => {
         name,
         quantize({ weights: { ...weights, [name]: "none" } }),
       ]),
-      ...["format", "granularity", "calibration"].map((name) => [
+      ...["format", "mode", "granularity", "calibration"].map((name) => [
         "activations",
         name,
         quantize({ activations: { ...activations, [name]: "none" } }),

@@ -249,7 +249,15 @@ mod tests {
 
     fn spec(calibration: Calibration) -> ActivationSpec {
         let format = formats::find("int4").unwrap();
-        ActivationSpec { format, symmetric: true, calibration, percentile: 99.0, images: 1 }
+        ActivationSpec {
+            format,
+            symmetric: true,
+            calibration,
+            percentile: 99.0,
+            images: 1,
+            dynamic: false,
+            tokens: false,
+        }
     }
 
     #[test]

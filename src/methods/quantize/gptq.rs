@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn fewer_images_than_inputs_work() {
-        let (gptq, nearest) = both("int3", 4, false);
-        assert!(gptq < nearest, "{gptq} is not below {nearest}");
+        for (images, act_order) in [(4, false), (4, true), (1, false), (1, true)] {
+            let (gptq, nearest) = both("int3", images, act_order);
+            assert!(gptq < nearest, "{images} {act_order}: {gptq} is not below {nearest}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Rounding by what training images say: layer after layer, each on inputs as the layers rounded before it make them.
 
 use super::grid::Grid;
+use super::range::Clips;
 use super::rounding::{Correction, Rounding};
 use super::windows::{Stream, positions};
 use super::{QuantizeStep, WeightSpec, adaround, factor, gptq, range};
@@ -19,9 +20,9 @@ use crate::tensor::Tensor;
 use std::rc::Rc;
 
 /// Rounds every weight and corrects biases where the step asks for it.
-pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>) -> Result<(), CoreError> {
+pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>, clips: &Clips) -> Result<(), CoreError> {
     let (ctx, seed) = (cx.ctx, cx.seed);
-    let images = cx.library.borrow().images(cx.network.model.data, "train", step.images)?;
+    let images = step.images(&cx.library.borrow(), cx.network.model, step.images)?;
     let graph = Rc::clone(&cx.network.graph);
     ctx.enter(Phase::Quantize);
     let plain: Vec<Tensor> = cx.network.parameters.iter().map(|parameter| parameter.latent.clone()).collect();
@@ -35,14 +36,14 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>) -> R
         }
         let spec = cx.network.weight_of(node).and_then(|index| Some((index, step.weights_of(&entry.name)?)));
         if let Some((index, spec)) = spec {
-            let layer = Layer { graph: &graph, node, spec, images: &images, seed };
+            let layer = Layer { graph: &graph, node, spec, clips: clips.get(&index), images: &images, seed };
             let packed = layer.round(ctx, cx.network, index, &rounded, float.as_ref()).await?;
             let parameter = &mut cx.network.parameters[index];
             parameter.packed = Some(packed);
             parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
         }
         let arithmetic = match cx.network.inputs[node] {
-            Some(input) => Arithmetic::RoundedInputs(input.grid),
+            Some(input) => input.grid.arithmetic(),
             None => Arithmetic::Float,
         };
         run(ctx, &mut rounded, cx.network, node, arithmetic).await?;
@@ -102,6 +103,7 @@ struct Layer<'a> {
     graph: &'a Graph,
     node: usize,
     spec: &'a WeightSpec,
+    clips: Option<&'a Vec<f32>>,
     images: &'a Images,
     seed: u64,
 }
@@ -118,7 +120,7 @@ impl Layer<'_> {
     ) -> Result<PackedTensor, CoreError> {
         let parameter = &network.parameters[index];
         let weight = &parameter.latent;
-        let granules = range::granules(ctx, self.spec, weight).await;
+        let granules = range::granules(ctx, self.spec, weight, self.clips).await;
         let entry = &self.graph.nodes()[self.node];
         let chosen = match entry.op.windows(&self.graph.input_shapes(entry)) {
             Some(shape) if self.spec.rounding.needs_images() => {
@@ -128,7 +130,8 @@ impl Layer<'_> {
                     Some(input) => {
                         rounded_inputs.resize(rounded.input(self.graph, self.node).len(), Vec::new());
                         let blocks = rounded.input(self.graph, self.node).iter().zip(&mut rounded_inputs);
-                        blocks.for_each(|(block, out)| input.grid.round(block, out));
+                        let positions = shape.input[1] * shape.input[2];
+                        blocks.for_each(|(block, out)| input.grid.round(block, positions, LANES, out));
                         &rounded_inputs
                     }
                 };
@@ -230,11 +233,11 @@ pub(super) fn macs(step: &QuantizeStep, network: &Network) -> u64 {
                 groups * (factor::gram_macs(taps, windows) + factor::factor_macs(taps)) + (weights * taps / 2) as u64
             }
             Rounding::Adaround => adaround::macs(weights, spec.rounding.iterations),
-            Rounding::Nearest => 0,
+            Rounding::Nearest | Rounding::Hqq => 0,
         }
     });
     layers.sum::<u64>() + streams * graph.macs() * images
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

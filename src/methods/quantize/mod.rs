@@ -1,22 +1,31 @@
 //! Quantization after training: weights to a format, inputs to a grid from calibration.
 
 mod adaround;
+mod awq;
+mod bits;
 mod calibrate;
 mod factor;
 mod gptq;
 mod grid;
+mod hqq;
 mod inform;
+mod parse;
 mod range;
 mod rounding;
+mod seam;
 mod sensitivity;
+mod smooth;
 mod spec;
+#[cfg(test)]
+mod tests;
 mod transform;
 mod windows;
 
 pub(crate) use spec::{for_inputs, ranges_of};
 
+pub use bits::{Budget, CACHE_BYTES, WIDTHS, widths};
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
-pub use sensitivity::{Effect, sensitivity};
+pub use sensitivity::{Effect, Mode, sensitivity};
 pub use spec::{
     ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, SCALES, Scale, WeightSpec,
 };
@@ -24,18 +33,21 @@ pub use spec::{
 pub use transform::{TRANSFORMS, Transform};
 
 use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids};
-use crate::data::{AssetRef, Library};
+use crate::data::{AssetRef, Images, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::formats::{Family, WeightQuantizer, WeightRule};
 use crate::models::{InputQuantizer, Model, Network};
+use crate::ops::{DynamicGrid, Rounder};
+use crate::rng::Rng;
 use crate::task::Phase;
+use range::Clips;
 use serde_json::{Map, Value, json};
 use spec::{parse_activations, parse_weights};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-pub(super) static METHOD: Method = Method { name: "quantize", parse };
+pub(super) static METHOD: Method = Method { name: "quantize", parse: parse::parse };
 
 /// What one layer departs in.
 #[derive(Clone, Debug, Default)]
@@ -48,122 +60,31 @@ struct Override {
 #[derive(Clone, Debug)]
 pub struct QuantizeStep {
     transforms: Vec<Transform>,
+    /// The exponent of `smoothquant`.
+    alpha: f64,
     weights: Option<WeightSpec>,
     activations: Option<ActivationSpec>,
     layers: BTreeMap<String, Override>,
     correction: Correction,
-    /// Training images that roundings and corrections look at.
+    /// Training images that roundings, corrections and scalings look at.
     images: u32,
+    /// Draws the training images, for calibration too; without it they are the first of the split.
+    seed: Option<u64>,
+    /// Widths chosen for each layer by what they do to the loss.
+    bits: Option<Budget>,
 }
 
 /// Images that roundings and corrections look at when the recipe does not say.
 const DEFAULT_IMAGES: u32 = 256;
+/// The exponent of `smoothquant` when the recipe does not say (arXiv 2211.10438, §4).
+const DEFAULT_ALPHA: f64 = 0.5;
 
-fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -> Parsed {
-    let path = fields.path().to_string();
-    let transforms_path = fields.at("transforms");
-    let transforms = match fields.list("transforms", 8)? {
-        Some(items) => transform::parse(&items, &transforms_path, network)?,
-        None => Vec::new(),
-    };
-    let weights = fields.object("weights")?.map(|f| parse_weights(f, None)).transpose()?;
-    let activations = fields.object("activations")?.map(|f| parse_activations(f, None)).transpose()?;
-    let mut layers = BTreeMap::new();
-    if let Some(entries) = fields.object("layers")? {
-        let names: Vec<&str> = (0..network.graph.nodes().len())
-            .filter(|&node| network.weight_of(node).is_some())
-            .map(|node| network.graph.nodes()[node].name.as_str())
-            .collect();
-        for (name, value) in entries.into_entries() {
-            let at = format!("{path}.layers.{name}");
-            if !names.contains(&name.as_str()) {
-                return Err(CoreError::new(ErrorCode::UnknownId, at, format!("\"{name}\""), names.join(", ")));
-            }
-            let mut own = Fields::new(value, at)?;
-            let layer = Override {
-                weights: own.object("weights")?.map(|f| parse_weights(f, weights.as_ref())).transpose()?,
-                activations: own
-                    .object("activations")?
-                    .map(|f| parse_activations(f, activations.as_ref()))
-                    .transpose()?,
-            };
-            own.finish()?;
-            if layer.weights.is_none() && layer.activations.is_none() {
-                let at = format!("{path}.layers.{name}");
-                return Err(CoreError::new(ErrorCode::MissingField, at, "nothing to quantize", "weights, activations"));
-            }
-            layers.insert(name, layer);
-        }
-    }
-    let correction = fields.id("correction", &ids(CORRECTIONS), |id| choose(CORRECTIONS, id))?;
-    let images = fields.integer("images", 1..=1024)?;
-    let (correction_path, images_path) = (fields.at("correction"), fields.at("images"));
-    fields.finish()?;
-    if weights.is_none() && activations.is_none() && layers.is_empty() && transforms.is_empty() {
-        return Err(CoreError::new(
-            ErrorCode::MissingField,
-            path,
-            "nothing to quantize",
-            "weights, activations, layers, transforms",
-        ));
-    }
-    let step = QuantizeStep {
-        transforms,
-        weights,
-        activations,
-        layers,
-        correction: correction.unwrap_or(Correction::None),
-        images: images.map_or(DEFAULT_IMAGES, |images| images as u32),
-    };
-    let refuse = |path, found, allowed: &str| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
-    if images.is_some() && !step.informed() {
-        return refuse(images_path, "images that nothing looks at", "only with gptq, adaround or a correction");
-    }
-    if step.correction == Correction::Bias {
-        if step.all_weights().any(|spec| spec.rounding.kind == Rounding::Adaround) {
-            let found = "bias correction with adaround, which learns with the biases as they are";
-            return refuse(correction_path, found, "either of the two");
-        }
-        if step.all_weights().next().is_none() && step.activations.is_none() && step.layers.is_empty() {
-            return refuse(
-                correction_path,
-                "nothing is rounded that would need correction",
-                "with weights or activations",
-            );
-        }
-    }
-    step.check_groups(&path, network)?;
-    Ok(Rc::new(step))
+/// Images of a model's train split.
+fn train_images(library: &Library, model: &Model) -> Result<u32, CoreError> {
+    Ok(find_split(&*library.set(model.data)?, "train")?.count)
 }
 
 impl QuantizeStep {
-    /// Groups and blocks must divide the weights of an output of every layer that has them.
-    fn check_groups(&self, path: &str, network: &Network) -> Result<(), CoreError> {
-        for node in 0..network.graph.nodes().len() {
-            let name = &network.graph.nodes()[node].name;
-            let (Some(index), Some(spec)) = (network.weight_of(node), self.weights_of(name)) else { continue };
-            let Some(size) = spec.group() else { continue };
-            let shape = network.parameters[index].latent.shape();
-            let each = shape.len() / shape.dims()[0].max(1);
-            if !each.is_multiple_of(size) {
-                let own = self.layers.get(name).is_some_and(|own| own.weights.is_some());
-                let at = if own { format!("{path}.layers.{name}") } else { path.to_string() };
-                let (at, found, allowed) = if spec.format.block().is_some() {
-                    let found =
-                        format!("{} in blocks of {size}, and {each} weights per output of {name}", spec.format.id());
-                    let allowed = format!("rows that {size} divides, or another format for {name} under layers");
-                    (format!("{at}.weights.format"), found, allowed)
-                } else {
-                    let found = format!("{size}, and {each} weights per output of {name}");
-                    let allowed = format!("a divisor of {each}, or another granularity for {name} under layers");
-                    (format!("{at}.weights.granularity.group"), found, allowed)
-                };
-                return Err(CoreError::new(ErrorCode::Combination, at, found, allowed));
-            }
-        }
-        Ok(())
-    }
-
     fn weights_of(&self, layer: &str) -> Option<&WeightSpec> {
         self.layers.get(layer).and_then(|own| own.weights.as_ref()).or(self.weights.as_ref())
     }
@@ -178,6 +99,19 @@ impl QuantizeStep {
 
     fn all_weights(&self) -> impl Iterator<Item = &WeightSpec> {
         self.weights.iter().chain(self.layers.values().filter_map(|own| own.weights.as_ref()))
+    }
+
+    /// Multiply-adds of scalings by data, about.
+    fn scaling_macs(&self, network: &Network) -> u64 {
+        let mut sum = 0;
+        for transform in self.transforms.iter().filter(|transform| transform.needs_images()) {
+            sum += network.graph.macs() * u64::from(self.images);
+            for node in network.graph.nodes().iter().filter(|_| *transform == Transform::Awq) {
+                let shape = node.op.windows(&network.graph.input_shapes(node));
+                sum += shape.map_or(0, |shape| awq::macs(&shape, self.images));
+            }
+        }
+        sum
     }
 
     /// Whether anything is rounded.
@@ -195,8 +129,11 @@ impl QuantizeStep {
         self.all_activations().any(|spec| spec.format.family() != Family::Binary)
     }
 
-    /// A rounding of weights other than to the nearest, if there is one.
+    /// What chooses codes or ranges by more than the weights themselves, if anything does: a rounding other than to the nearest, or awq.
     pub(super) fn chosen_codes(&self) -> Option<&'static str> {
+        if self.transforms.contains(&Transform::Awq) {
+            return Some(id_of(TRANSFORMS, &Transform::Awq));
+        }
         let kinds = self.all_weights().map(|spec| spec.rounding.kind).filter(|kind| *kind != Rounding::Nearest);
         kinds.map(|kind| id_of(ROUNDINGS, &kind)).next()
     }
@@ -206,9 +143,22 @@ impl QuantizeStep {
         self.all_weights().find(|spec| spec.format.clustered().is_some()).map(|spec| spec.format.id())
     }
 
+    /// Whether any input is rounded by its own range.
+    pub(super) fn has_dynamic_inputs(&self) -> bool {
+        self.all_activations().any(|spec| spec.dynamic)
+    }
+
     /// Images that calibration draws from.
     fn calibration_images(&self) -> u32 {
-        self.all_activations().map(|spec| spec.images).max().unwrap_or(0)
+        self.all_activations().filter(|spec| !spec.dynamic).map(|spec| spec.images).max().unwrap_or(0)
+    }
+
+    /// Training images: the first, or those that the seed draws.
+    fn images(&self, library: &Library, model: &Model, count: u32) -> Result<Images, CoreError> {
+        let Some(seed) = self.seed else { return library.images(model.data, "train", count) };
+        let all = library.images(model.data, "train", train_images(library, model)?)?;
+        let order = Rng::stream(seed, "draw", 0).permutation(all.len());
+        Ok(all.picked(&order[..order.len().min(count as usize)]))
     }
 
     /// Whether weights or biases are chosen by what training images say.
@@ -216,9 +166,92 @@ impl QuantizeStep {
         self.correction == Correction::Bias || self.all_weights().any(|spec| spec.rounding.needs_images())
     }
 
+    /// Whether anything but calibration reads training images.
+    fn looks_at_images(&self) -> bool {
+        self.informed() || self.transforms.iter().any(|transform| transform.needs_images())
+    }
+
     /// Whether that needs the outputs of the network in f32.
     fn needs_float(&self) -> bool {
         self.correction == Correction::Bias || self.all_weights().any(|spec| spec.rounding.kind == Rounding::Adaround)
+    }
+
+    /// What a recipe says of a step, on a network of its model.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(value: Value, path: &str, network: &Network) -> Result<Self, CoreError> {
+        parse::read(Fields::new(value, path)?, network)
+    }
+
+    /// How weights are rounded where no layer departs.
+    pub fn weights(&self) -> Option<&WeightSpec> {
+        self.weights.as_ref()
+    }
+
+    /// Does the transforms; gives the ranges that they chose.
+    ///
+    /// # Errors
+    /// `asset` when images were not provided; see the transforms for more.
+    pub async fn transform(&self, cx: &mut StepContext<'_>) -> Result<BTreeMap<usize, Vec<f32>>, CoreError> {
+        let mut clips = Clips::new();
+        for transform in &self.transforms {
+            if !transform.needs_images() {
+                transform.apply(cx.network)?;
+                continue;
+            }
+            cx.ctx.enter(Phase::Quantize);
+            let images = self.images(&cx.library.borrow(), cx.network.model, self.images)?;
+            match transform {
+                Transform::Awq => clips = awq::search(cx.ctx, self, cx.network, &images).await?,
+                _ => smooth::smooth(cx.ctx, cx.network, &images, self.alpha).await?,
+            }
+        }
+        Ok(clips)
+    }
+
+    /// Rounds inputs, then weights.
+    async fn round(&self, cx: &mut StepContext<'_>, clips: &Clips) -> Result<(), CoreError> {
+        // Inputs are watched in the network as it stands before its weights are rounded.
+        let asked: Vec<Option<ActivationSpec>> = (0..cx.network.graph.nodes().len())
+            .map(|node| {
+                let name = &cx.network.graph.nodes()[node].name;
+                cx.network.rounds_input(node).then(|| self.activations_of(name)).flatten().cloned()
+            })
+            .collect();
+        let wanted: Vec<Option<ActivationSpec>> = asked.iter().map(|spec| spec.filter(|spec| !spec.dynamic)).collect();
+        if wanted.iter().any(Option::is_some) {
+            cx.ctx.enter(Phase::Calibrate);
+            let images = self.images(&cx.library.borrow(), cx.network.model, self.calibration_images())?;
+            let grids = calibrate::input_grids(cx.ctx, cx.network, &images, &wanted, cx.seed).await?;
+            for (slot, (spec, grid)) in cx.network.inputs.iter_mut().zip(wanted.iter().zip(grids)) {
+                if let (Some(spec), Some(grid)) = (spec, grid) {
+                    *slot = Some(InputQuantizer { format: spec.format, grid: Rounder::Fixed(grid), learned: false });
+                }
+            }
+        }
+        for (slot, spec) in cx.network.inputs.iter_mut().zip(&asked) {
+            if let Some(spec) = spec.filter(|spec| spec.dynamic) {
+                let (bits, symmetric, tokens) = (spec.format.bits() as u32, spec.symmetric, spec.tokens);
+                let grid = Rounder::Dynamic(DynamicGrid { bits, symmetric, tokens });
+                *slot = Some(InputQuantizer { format: spec.format, grid, learned: false });
+            }
+        }
+        if self.informed() {
+            return inform::quantize(self, cx, clips).await;
+        }
+        cx.ctx.enter(Phase::Quantize);
+        for node in 0..cx.network.graph.nodes().len() {
+            let Some(index) = cx.network.weight_of(node) else { continue };
+            let Some(spec) = self.weights_of(&cx.network.graph.nodes()[node].name) else { continue };
+            let parameter = &mut cx.network.parameters[index];
+            let granules = range::granules(cx.ctx, spec, &parameter.latent, clips.get(&index)).await;
+            let packed =
+                spec.pack(&parameter.latent, granules).map_err(|error| CoreError::internal(&parameter.name, error))?;
+            parameter.packed = Some(packed);
+            parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
+        }
+        Ok(())
     }
 }
 
@@ -246,8 +279,17 @@ impl Step for QuantizeStep {
         if self.correction != Correction::None {
             object.insert("correction".into(), json!(id_of(CORRECTIONS, &self.correction)));
         }
-        if self.informed() {
+        if self.transforms.contains(&Transform::Smoothquant) {
+            object.insert("alpha".into(), json!(self.alpha));
+        }
+        if self.looks_at_images() {
             object.insert("images".into(), json!(self.images));
+        }
+        if let Some(Budget { bits, images }) = self.bits {
+            object.insert("bits".into(), json!({"budget": bits, "by": parse::BY, "images": images}));
+        }
+        if let Some(seed) = self.seed {
+            object.insert("seed".into(), json!(seed));
         }
         if !self.layers.is_empty() {
             let layer = |(name, own): (&String, &Override)| {
@@ -279,8 +321,14 @@ impl Step for QuantizeStep {
     }
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
-        let informed = if self.informed() { self.images } else { 0 };
-        library.assets(model.data, "train", self.calibration_images().max(informed))
+        let informed = if self.looks_at_images() { self.images } else { 0 };
+        let count = self.calibration_images().max(informed);
+        let drawn = self.seed.filter(|_| count > 0).map(|_| train_images(library, model)).transpose()?;
+        let mut assets = library.assets(model.data, "train", drawn.unwrap_or(count))?;
+        if let Some(budget) = self.bits {
+            assets.extend(library.assets(model.data, "validation", budget.images)?);
+        }
+        Ok(assets)
     }
 
     fn macs(&self, network: &Network, _: &Library) -> u64 {
@@ -289,7 +337,9 @@ impl Step for QuantizeStep {
         let searched = self.weights.as_ref().is_some_and(|spec| spec.range == Range::Mse);
         let encode = weights * range::MACS_PER_VALUE * if searched { range::STEPS as u64 } else { 1 };
         let informed = if self.informed() { inform::macs(self, network) } else { 0 };
-        encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
+        let scalings = self.scaling_macs(network);
+        let widths = self.bits.map_or(0, |budget| sensitivity::macs(network, budget.images, WIDTHS.count()));
+        widths + scalings + encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
     }
 
     fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
@@ -298,42 +348,12 @@ impl Step for QuantizeStep {
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
-            for transform in &self.transforms {
-                transform.apply(cx.network)?;
+            let mut chosen = None;
+            let clips = self.transform(cx).await?;
+            if let (Some(budget), Some(base)) = (self.bits, &self.weights) {
+                chosen = Some(bits::allocated(self, cx, base, budget).await?);
             }
-            // Inputs are watched in the network as it stands before its weights are rounded.
-            let wanted: Vec<Option<ActivationSpec>> = (0..cx.network.graph.nodes().len())
-                .map(|node| {
-                    let name = &cx.network.graph.nodes()[node].name;
-                    cx.network.rounds_input(node).then(|| self.activations_of(name)).flatten().cloned()
-                })
-                .collect();
-            if wanted.iter().any(Option::is_some) {
-                cx.ctx.enter(Phase::Calibrate);
-                let images = cx.library.borrow().images(cx.network.model.data, "train", self.calibration_images())?;
-                let grids = calibrate::input_grids(cx.ctx, cx.network, &images, &wanted, cx.seed).await?;
-                for (slot, (spec, grid)) in cx.network.inputs.iter_mut().zip(wanted.iter().zip(grids)) {
-                    if let (Some(spec), Some(grid)) = (spec, grid) {
-                        *slot = Some(InputQuantizer { format: spec.format, grid, learned: false });
-                    }
-                }
-            }
-            if self.informed() {
-                return inform::quantize(self, cx).await;
-            }
-            cx.ctx.enter(Phase::Quantize);
-            for node in 0..cx.network.graph.nodes().len() {
-                let Some(index) = cx.network.weight_of(node) else { continue };
-                let Some(spec) = self.weights_of(&cx.network.graph.nodes()[node].name) else { continue };
-                let parameter = &mut cx.network.parameters[index];
-                let granules = range::granules(cx.ctx, spec, &parameter.latent).await;
-                let packed = spec
-                    .pack(&parameter.latent, granules)
-                    .map_err(|error| CoreError::internal(&parameter.name, error))?;
-                parameter.packed = Some(packed);
-                parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
-            }
-            Ok(())
+            chosen.as_ref().unwrap_or(self).round(cx, &clips).await
         })
     }
 }

@@ -1,9 +1,12 @@
 //! Ranges of weights: min-max, the least squared error of a hundred, or the mean magnitude.
 
+use super::hqq;
+use super::rounding::Rounding;
 use super::spec::{Granularity, Range, Scale, WeightSpec};
 use crate::formats::{Clustered, Clusters, Format, Granule, PackedTensor, ROUNDS, ScaleType, Shares, WeightRule};
 use crate::task::Context;
 use crate::tensor::{Tensor, TensorError};
+use std::collections::BTreeMap;
 
 /// Ranges tried: 1 %, 2 % … 100 % of the whole range.
 pub(super) const STEPS: u32 = 100;
@@ -19,14 +22,36 @@ const MACS_PER_CENTROID: u64 = 400;
 
 /// The granules of a weight: one, one per output channel, or one per group or block. A scale is rounded to what is stored
 /// before anything is judged or encoded by it.
-pub(super) async fn granules(ctx: &Context, spec: &WeightSpec, weight: &Tensor) -> Vec<Granule> {
+///
+/// `clips` are shares of the whole range that were chosen before, one for each granule.
+pub(super) async fn granules(
+    ctx: &Context,
+    spec: &WeightSpec,
+    weight: &Tensor,
+    clips: Option<&Vec<f32>>,
+) -> Vec<Granule> {
     if let Some(clustered) = spec.format.clustered() {
         return vec![cluster(ctx, clustered, weight.data()).await];
     }
-    let (shares, unit) = (shares(ctx, spec, weight).await, spec.unit(weight));
-    let parts = weight.data().chunks(granule_len(spec, weight));
-    parts.zip(shares).map(|(values, share)| spec.granule(values, share, unit)).collect()
+    let shares = match clips {
+        Some(clips) => clips.clone(),
+        None => shares(ctx, spec, weight).await,
+    };
+    let unit = spec.unit(weight);
+    let mut granules = Vec::with_capacity(shares.len());
+    for (values, share) in weight.data().chunks(granule_len(spec, weight)).zip(shares) {
+        let granule = spec.granule(values, share, unit);
+        granules.push(match spec.rounding.kind {
+            Rounding::Hqq => hqq::moved(spec.format, values, granule, spec.group().is_some()),
+            _ => granule,
+        });
+        ctx.tick(if spec.rounding.kind == Rounding::Hqq { hqq::macs(values.len()) } else { 0 }).await;
+    }
+    granules
 }
+
+/// Shares of the whole range for the granules of weights, by parameter.
+pub(super) type Clips = BTreeMap<usize, Vec<f32>>;
 
 /// Consecutive values that share a granule.
 fn granule_len(spec: &WeightSpec, weight: &Tensor) -> usize {

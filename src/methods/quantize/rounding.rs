@@ -15,6 +15,8 @@ pub enum Rounding {
     Gptq,
     /// Up or down, learned.
     Adaround,
+    /// The nearest on a grid whose zero-point was moved, by the half-quadratic method.
+    Hqq,
 }
 
 /// Every rounding.
@@ -22,6 +24,12 @@ pub static ROUNDINGS: &[Choice<Rounding>] = &[
     Choice { value: Rounding::Nearest, id: "nearest", code: "n", source: "Jacob et al. 2018, arXiv 1712.05877" },
     Choice { value: Rounding::Gptq, id: "gptq", code: "g", source: "Frantar et al. 2022, arXiv 2210.17323" },
     Choice { value: Rounding::Adaround, id: "adaround", code: "a", source: "Nagel et al. 2020, arXiv 2004.10568" },
+    Choice {
+        value: Rounding::Hqq,
+        id: "hqq",
+        code: "h",
+        source: "Badri and Shaji 2023, Half-Quadratic Quantization of Large Machine Learning Models",
+    },
 ];
 
 /// What is done to the biases after the weights are rounded.
@@ -93,6 +101,7 @@ fn suits(kind: Rounding, format: &dyn Format) -> bool {
         Rounding::Nearest => true,
         Rounding::Gptq => format.id() != "fp32",
         Rounding::Adaround => matches!(format.family(), Family::Integer | Family::Ternary),
+        Rounding::Hqq => format.family() == Family::Integer && format.bits() <= 8.0,
     }
 }
 
@@ -121,7 +130,8 @@ pub(super) fn parse(
         return refuse(name, format!("{name} with {id}"), &format!("only with {}", id_of(ROUNDINGS, wanted)));
     }
     if asked.is_some() && format.id() != "fp32" && !suits(kind, format) {
-        return refuse("rounding", format!("{id} with {}", format.id()), "an integer format, or ternary");
+        let allowed = if kind == Rounding::Hqq { "int2 to int8" } else { "an integer format, or ternary" };
+        return refuse("rounding", format!("{id} with {}", format.id()), allowed);
     }
     Ok(RoundingSpec {
         kind: if suits(kind, format) { kind } else { Rounding::Nearest },

@@ -1,4 +1,4 @@
-//! Which layer hurts: every layer with weights rounded alone, the others in f32.
+//! Which layer hurts: every layer with weights rounded alone, the others in f32, or the other way round.
 //!
 //! Images go through the network in chunks. Up to a layer, what they give is computed once and kept; only what stands behind
 //! it runs again for each way to round it.
@@ -16,9 +16,19 @@ use crate::simd::LANES;
 use crate::task::Context;
 use crate::tensor::Tensor;
 use crate::train::softmax_cross_entropy;
-use std::rc::Rc;
 
-/// What rounding one layer's weight alone does.
+/// Which layers are rounded while one is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// This one alone.
+    Only,
+    /// All but this one.
+    AllBut,
+}
+
+/// What rounding the weight of one layer does, or not rounding it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effect {
     /// The layer.
@@ -27,12 +37,28 @@ pub struct Effect {
     pub spec: usize,
     /// Right answers: images, or characters of text.
     pub correct: u32,
-    /// Signal to noise of the layer's output, 10·log10(Σy² / Σ(y − ŷ)²); `None` when nothing changed.
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    /// Signal to noise of the layer's output when its weight is rounded, on inputs as the layers before it make them,
+    /// 10·log10(Σy² / Σ(y − ŷ)²); `None` when nothing changed.
     pub sqnr_db: Option<f64>,
 }
 
-/// Rounds each layer alone in each of these ways, to the nearest, and judges the network on all images; layers in graph order,
-/// specs in theirs. Values kept between layers take at most `cache_bytes`, or those of eight images if that is more.
+/// One change of one weight, and what was seen of it: right answers, summed loss, and the squares of the layer's outputs as they
+/// were and of their difference.
+struct Change {
+    node: usize,
+    weight: Tensor,
+    correct: u32,
+    loss: f64,
+    before: f64,
+    after: f64,
+    difference: f64,
+}
+
+/// Rounds each layer alone in each of these ways, or all layers but each, to the nearest, and judges the network on all images; specs
+/// in their order within layers in graph order. Values kept between layers take at most `cache_bytes`, or those of eight images if
+/// that is more.
 ///
 /// # Errors
 /// `internal` when parameters do not fit, which their construction rules out.
@@ -41,71 +67,143 @@ pub async fn sensitivity(
     network: &Network,
     images: &Images,
     specs: &[WeightSpec],
+    mode: Mode,
     cache_bytes: u64,
 ) -> Result<Vec<Effect>, CoreError> {
-    let graph = Rc::clone(&network.graph);
+    let graph = &network.graph;
     let plain = network.effective()?;
-    let mut effects = Vec::new();
-    let mut rounded: Vec<Tensor> = Vec::new();
-    for (node, entry) in graph.nodes().iter().enumerate() {
-        let Some(index) = network.weight_of(node) else { continue };
-        for (i, spec) in specs.iter().enumerate() {
-            let fault = |error| CoreError::internal(&entry.name, error);
-            let packed = spec.pack(&plain[index], range::granules(ctx, spec, &plain[index]).await).map_err(fault)?;
-            rounded.push(packed.decode().map_err(fault)?);
-            effects.push((node, Effect { layer: entry.name.clone(), spec: i, correct: 0, sqnr_db: None }, [0.0f64; 2]));
+    let layers: Vec<(usize, usize)> =
+        (0..graph.nodes().len()).filter_map(|node| Some((node, network.weight_of(node)?))).collect();
+    let mut rounded: Vec<Vec<Tensor>> = Vec::new();
+    for spec in specs {
+        let mut own = Vec::new();
+        for &(node, index) in &layers {
+            let fault = |error| CoreError::internal(&graph.nodes()[node].name, error);
+            let granules = range::granules(ctx, spec, &plain[index], None).await;
+            own.push(spec.pack(&plain[index], granules).and_then(|packed| packed.decode()).map_err(fault)?);
+        }
+        rounded.push(own);
+    }
+    let change = |node, weight: &Tensor| Change {
+        node,
+        weight: weight.clone(),
+        correct: 0,
+        loss: 0.0,
+        before: 0.0,
+        after: 0.0,
+        difference: 0.0,
+    };
+    // Changes that share the network they depart from run side by side.
+    let mut found: Vec<Vec<Change>> = Vec::new();
+    match mode {
+        Mode::Only => {
+            let mut changes = Vec::new();
+            for (at, &(node, _)) in layers.iter().enumerate() {
+                changes.extend(rounded.iter().map(|own| change(node, &own[at])));
+            }
+            judge(ctx, network, images, &plain, &mut changes, cache_bytes).await?;
+            let mut by_spec: Vec<Vec<Change>> = specs.iter().map(|_| Vec::new()).collect();
+            changes.into_iter().enumerate().for_each(|(i, change)| by_spec[i % specs.len()].push(change));
+            found = by_spec;
+        }
+        Mode::AllBut => {
+            for own in &rounded {
+                let mut all = plain.clone();
+                layers.iter().zip(own).for_each(|(&(_, index), weight)| all[index] = weight.clone());
+                let mut changes: Vec<Change> =
+                    layers.iter().map(|&(node, index)| change(node, &plain[index])).collect();
+                judge(ctx, network, images, &all, &mut changes, cache_bytes).await?;
+                found.push(changes);
+            }
         }
     }
-    // The values of the f32 network and those behind the layer at hand.
+    let total = (images.len() * images.positions()).max(1) as f64;
+    let mut effects = Vec::new();
+    for (at, &(node, _)) in layers.iter().enumerate() {
+        for (spec, changes) in found.iter().enumerate() {
+            let change = &changes[at];
+            // The signal is what the layer gives in f32.
+            let signal = if mode == Mode::Only { change.before } else { change.after };
+            effects.push(Effect {
+                layer: graph.nodes()[node].name.clone(),
+                spec,
+                correct: change.correct,
+                loss: change.loss / total,
+                sqnr_db: (change.difference > 0.0).then(|| 10.0 * log10(signal / change.difference)),
+            });
+        }
+    }
+    Ok(effects)
+}
+
+/// Judges the network with parameters `base` once for each change.
+async fn judge(
+    ctx: &Context,
+    network: &Network,
+    images: &Images,
+    base: &[Tensor],
+    changes: &mut [Change],
+    cache_bytes: u64,
+) -> Result<(), CoreError> {
+    let graph = &network.graph;
+    // The values of the network and those behind the layer at hand.
     let fits = cache_bytes / (2 * graph.peak_activation_bytes()).max(1) / LANES as u64 * LANES as u64;
     let chunk = (fits as usize).clamp(LANES, images.len().next_multiple_of(LANES));
     let tensors = |node: usize| {
         let entry = &graph.nodes()[node];
-        plain[entry.first_param..entry.first_param + entry.params.len()].iter().collect::<Vec<&Tensor>>()
+        base[entry.first_param..entry.first_param + entry.params.len()].iter().collect::<Vec<&Tensor>>()
     };
     for first in (0..images.len()).step_by(chunk) {
         let range = first..(first + chunk).min(images.len());
         let labels: Vec<u8> = range.clone().flat_map(|image| images.labels(image)).copied().collect();
-        let mut float = Stream::of(&graph, images, range);
+        let mut whole = Stream::of(graph, images, range);
         for node in 0..graph.nodes().len() {
-            let before = float.clone();
-            float.run(ctx, &graph, node, &tensors(node), Arithmetic::Float).await?;
-            for ((at, effect, noise), weight) in effects.iter_mut().zip(&rounded) {
-                if *at != node {
-                    continue;
-                }
+            let before = whole.clone();
+            whole.run(ctx, graph, node, &tensors(node), Arithmetic::Float).await?;
+            for change in changes.iter_mut().filter(|change| change.node == node) {
                 let mut alone = before.clone();
                 let mut own = tensors(node);
-                own[0] = weight;
-                alone.run(ctx, &graph, node, &own, Arithmetic::Float).await?;
-                for (block, (wanted, found)) in float.output(node).iter().zip(alone.output(node)).enumerate() {
+                own[0] = &change.weight;
+                alone.run(ctx, graph, node, &own, Arithmetic::Float).await?;
+                let square = |sum: f64, value: f64| sum + value * value;
+                for (block, (before, after)) in whole.output(node).iter().zip(alone.output(node)).enumerate() {
                     let lanes = alone.lanes(block);
-                    for (wanted, found) in wanted.as_chunks::<LANES>().0.iter().zip(found.as_chunks::<LANES>().0) {
-                        for (wanted, found) in wanted.iter().zip(found).take(lanes) {
-                            let (y, difference) = (f64::from(*wanted), f64::from(*wanted) - f64::from(*found));
-                            *noise = [noise[0] + y * y, noise[1] + difference * difference];
+                    for (before, after) in before.as_chunks::<LANES>().0.iter().zip(after.as_chunks::<LANES>().0) {
+                        for (before, after) in before.iter().zip(after).take(lanes) {
+                            let (before, after) = (f64::from(*before), f64::from(*after));
+                            change.before = square(change.before, before);
+                            change.after = square(change.after, after);
+                            change.difference = square(change.difference, before - after);
                         }
                     }
                 }
-                alone.forget(&graph, node);
+                alone.forget(graph, node);
                 for later in node + 1..graph.nodes().len() {
-                    alone.run(ctx, &graph, later, &tensors(later), Arithmetic::Float).await?;
-                    alone.forget(&graph, later);
+                    alone.run(ctx, graph, later, &tensors(later), Arithmetic::Float).await?;
+                    alone.forget(graph, later);
                 }
-                let blocks =
-                    alone.output(graph.nodes().len() - 1).iter().zip(labels.chunks(LANES * images.positions()));
+                let positions = images.positions();
+                let blocks = alone.output(graph.nodes().len() - 1).iter().zip(labels.chunks(LANES * positions));
                 for (logits, labels) in blocks {
-                    let found = softmax_cross_entropy(logits, labels, images.positions(), labels.len(), None);
+                    let found = softmax_cross_entropy(logits, labels, positions, labels.len(), None);
                     let right = found.iter().zip(labels).filter(|(image, label)| image.prediction == **label);
-                    effect.correct += right.count() as u32;
+                    change.correct += right.count() as u32;
+                    change.loss = found.iter().fold(change.loss, |sum, image| sum + f64::from(image.loss));
                 }
             }
-            float.forget(&graph, node);
+            whole.forget(graph, node);
         }
     }
-    let finish = |(_, mut effect, [signal, noise]): (usize, Effect, [f64; 2])| {
-        effect.sqnr_db = (noise > 0.0).then(|| 10.0 * log10(signal / noise));
-        effect
-    };
-    Ok(effects.into_iter().map(finish).collect())
+    Ok(())
+}
+
+/// Multiply-adds of [`sensitivity`] in one mode, about: every change runs what stands behind its layer.
+pub(super) fn macs(network: &Network, images: u32, specs: usize) -> u64 {
+    let mut behind = 0;
+    let mut sum = network.graph.macs();
+    for node in (0..network.graph.nodes().len()).rev() {
+        behind += network.graph.nodes()[node].macs;
+        sum += if network.weight_of(node).is_some() { behind * specs as u64 } else { 0 };
+    }
+    sum * u64::from(images)
 }

@@ -1,6 +1,6 @@
 //! What a recipe says about one tensor's quantization.
 
-use super::rounding::{self, RoundingSpec};
+use super::rounding::{self, Rounding, RoundingSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::formats::{self, CLUSTERED_BITS, FORMATS, Family, Format};
@@ -113,7 +113,7 @@ pub struct WeightSpec {
     pub rounding: RoundingSpec,
 }
 
-/// How a layer's input is quantized: one grid per tensor.
+/// How a layer's input is quantized.
 #[derive(Clone, Copy)]
 pub struct ActivationSpec {
     /// The format.
@@ -126,6 +126,10 @@ pub struct ActivationSpec {
     pub percentile: f64,
     /// Training images watched.
     pub images: u32,
+    /// Whether the range is that of the input at hand: nothing is watched then, and the three fields above are not used.
+    pub dynamic: bool,
+    /// Whether each token has its own range; only where `dynamic`.
+    pub tokens: bool,
 }
 
 impl std::fmt::Debug for WeightSpec {
@@ -140,6 +144,10 @@ impl std::fmt::Debug for ActivationSpec {
     }
 }
 
+/// Ids of how an input gets its range: from calibration, or from itself.
+const MODES: &[&str] = &["static", "dynamic"];
+/// Ids of what has a range of its own: an input, or each token of it.
+const INPUT_GRANULARITIES: [&str; 2] = ["tensor", "token"];
 /// Images watched when the recipe does not say.
 const DEFAULT_IMAGES: u32 = 256;
 /// The percentile when the recipe does not say (Wu et al. 2020 try 99.9 to 99.9999).
@@ -172,6 +180,14 @@ impl WeightSpec {
         value
     }
 
+    /// The same with another format, and of the rest what a layer with that format would inherit.
+    ///
+    /// # Errors
+    /// None in practice: a format alone inherits what suits it.
+    pub fn with_format(&self, format: &dyn Format) -> Result<Self, CoreError> {
+        parse_weights(Fields::new(json!({"format": format.id()}), "weights")?, Some(self))
+    }
+
     /// Writes, for a layer of its own, in what it departs from what it would otherwise inherit of `base`.
     pub fn write_departure(&self, base: &Self, value: &mut Value) {
         if self.scale == Scale::Float && base.scale != self.scale && powers(self.format, self.symmetric) {
@@ -190,6 +206,14 @@ impl WeightSpec {
 }
 
 impl ActivationSpec {
+    /// The same with another format, and of the rest what a layer with that format would inherit.
+    ///
+    /// # Errors
+    /// None in practice: a format alone inherits what suits it.
+    pub fn with_format(&self, format: &dyn Format) -> Result<Self, CoreError> {
+        parse_activations(Fields::new(json!({"format": format.id()}), "activations")?, Some(self))
+    }
+
     /// Whether a range is chosen at all: the scale of signs is the mean magnitude.
     pub fn ranged(&self) -> bool {
         self.format.ranged()
@@ -197,6 +221,10 @@ impl ActivationSpec {
 
     /// With every default written out, and without what the format does not use.
     pub fn canonical(&self) -> Value {
+        if self.dynamic {
+            let granularity = INPUT_GRANULARITIES[usize::from(self.tokens)];
+            return json!({"format": self.format.id(), "mode": "dynamic", "granularity": granularity, "symmetric": self.symmetric});
+        }
         if !self.ranged() {
             return json!({"format": self.format.id(), "granularity": "tensor", "images": self.images});
         }
@@ -307,7 +335,14 @@ pub(super) fn parse_weights(mut fields: Fields, base: Option<&WeightSpec>) -> Re
     let scale = fields.id("scale", &ids(SCALES), |id| choose(SCALES, id))?;
     let rounding = rounding::parse(&mut fields, base.map(|b| &b.rounding), format)?;
     fields.finish()?;
-    check_symmetric(format, symmetric, symmetric_path)?;
+    check_symmetric(format, symmetric, symmetric_path.clone())?;
+    let half_quadratic = rounding.kind == Rounding::Hqq;
+    if half_quadratic && symmetric == Some(true) {
+        let found = "a symmetric grid with hqq, which moves the zero-point";
+        return Err(CoreError::new(ErrorCode::Combination, symmetric_path, found, "\"symmetric\": false"));
+    }
+    // The default of hqq is an asymmetric grid.
+    let symmetric = if half_quadratic { Some(false) } else { symmetric };
     let symmetric = symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric();
     if scale == Some(Scale::PowerOfTwo) && !powers(format, symmetric) {
         let found = format!("power-of-two with {}{}", format.id(), if symmetric { "" } else { " around a zero-point" });
@@ -337,23 +372,45 @@ pub(super) fn parse_activations(
     base: Option<&ActivationSpec>,
 ) -> Result<ActivationSpec, CoreError> {
     let format = take_format(&mut fields, base.map(|b| b.format), for_inputs)?;
-    fields.id("granularity", &["tensor"], |id| (id == "tensor").then_some(()))?;
+    let mode_path = fields.at("mode");
+    let mode = fields.id("mode", MODES, |id| MODES.iter().position(|mode| *mode == id))?;
+    let dynamic = mode.map_or(base.is_some_and(|b| b.dynamic), |mode| mode == 1);
+    let granularity_path = fields.at("granularity");
+    let find = |id: &str| INPUT_GRANULARITIES.iter().position(|granularity| *granularity == id);
+    let granularity = fields.id("granularity", &INPUT_GRANULARITIES, find)?;
+    let tokens = granularity.map_or(dynamic && base.is_some_and(|b| b.tokens), |granularity| granularity == 1);
     let symmetric_path = fields.at("symmetric");
     let symmetric = fields.boolean("symmetric")?;
     let calibration_path = fields.at("calibration");
     let calibration = fields.id("calibration", &ids(CALIBRATIONS), |id| choose(CALIBRATIONS, id))?;
+    let asked = calibration;
     let calibration = calibration.or(base.map(|b| b.calibration)).unwrap_or(Calibration::Minmax);
     let percentile_path = fields.at("percentile");
     let percentile = fields.number("percentile", 50.0..=100.0)?;
     let images = fields.integer("images", 1..=2000)?.map(|n| n as u32);
     fields.finish()?;
     check_symmetric(format, symmetric, symmetric_path)?;
+    let refuse = |path, found: String, allowed| Err(CoreError::new(ErrorCode::Combination, path, found, allowed));
+    if tokens && !dynamic {
+        return refuse(
+            granularity_path,
+            "a range for each token from calibration".into(),
+            "tensor, or \"mode\": \"dynamic\"",
+        );
+    }
+    if dynamic && format.family() != Family::Integer {
+        return refuse(mode_path, format!("dynamic with {}", format.id()), "static, or an integer format");
+    }
+    if dynamic && (asked.is_some() || percentile.is_some() || images.is_some()) {
+        let found = "a calibration with dynamic, whose range is that of the input at hand";
+        return refuse(mode_path, found.into(), "static, or no calibration, percentile or images");
+    }
     if percentile.is_some() && calibration != Calibration::Percentile {
         let found = format!("a percentile with {}", id_of(CALIBRATIONS, &calibration));
         return Err(CoreError::new(ErrorCode::Combination, percentile_path, found, "only with percentile"));
     }
     let symmetric = symmetric.or(base.map(|b| b.symmetric)).unwrap_or(true) || !format.asymmetric();
-    if calibration == Calibration::Entropy && !symmetric {
+    if calibration == Calibration::Entropy && !symmetric && !dynamic {
         let found = "entropy with an asymmetric grid";
         return Err(CoreError::new(ErrorCode::Combination, calibration_path, found, "\"symmetric\": true"));
     }
@@ -363,5 +420,7 @@ pub(super) fn parse_activations(
         calibration,
         percentile: percentile.or(base.map(|b| b.percentile)).unwrap_or(DEFAULT_PERCENTILE),
         images: images.or(base.map(|b| b.images)).unwrap_or(DEFAULT_IMAGES),
+        dynamic,
+        tokens,
     })
 }

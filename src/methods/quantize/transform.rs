@@ -1,5 +1,6 @@
 //! Transforms: other weights for the same function, easier to round.
 
+use super::seam::{self, Reads, has_rows};
 use crate::error::{CoreError, ErrorCode};
 use crate::graph::Edit;
 use crate::methods::{Choice, choose, id_of, ids};
@@ -16,6 +17,10 @@ pub enum Transform {
     FoldBatchnorm,
     /// The ranges of the channels between two layers become alike.
     Equalize,
+    /// What is hard to round in inputs moves into weights.
+    Smoothquant,
+    /// Input channels that matter get finer weights.
+    Awq,
 }
 
 /// Every transform.
@@ -27,6 +32,13 @@ pub static TRANSFORMS: &[Choice<Transform>] = &[
         source: "Jacob et al. 2018, arXiv 1712.05877",
     },
     Choice { value: Transform::Equalize, id: "equalize", code: "e", source: "Nagel et al. 2019, arXiv 1906.04721" },
+    Choice {
+        value: Transform::Smoothquant,
+        id: "smoothquant",
+        code: "s",
+        source: "Xiao et al. 2022, arXiv 2211.10438",
+    },
+    Choice { value: Transform::Awq, id: "awq", code: "a", source: "Lin et al. 2023, arXiv 2306.00978" },
 ];
 
 /// Rounds of equalization at most; it ends before when no scale moves by a thousandth.
@@ -46,8 +58,14 @@ pub(super) fn parse(items: &[Value], path: &str, network: &Network) -> Result<Ve
         if transforms.contains(&transform) {
             return refuse(&format!("{} twice", id_of(TRANSFORMS, &transform)), "each transform once");
         }
-        if transform == Transform::FoldBatchnorm && transforms.contains(&Transform::Equalize) {
-            return refuse("fold-batchnorm after equalize", "fold-batchnorm before equalize");
+        if let Some(earlier) = transforms.iter().find(|earlier| **earlier != Transform::FoldBatchnorm) {
+            let (own, earlier) = (id_of(TRANSFORMS, &transform), id_of(TRANSFORMS, earlier));
+            if transform == Transform::FoldBatchnorm {
+                return refuse(&format!("{own} after {earlier}"), &format!("fold-batchnorm before {earlier}"));
+            }
+            let found =
+                format!("{own} with {earlier}: both scale the channels between two layers, and the last would decide");
+            return refuse(&found, "one of equalize, smoothquant, awq");
         }
         let changed = transform.apply(&mut trial)?;
         transforms.push(transform);
@@ -64,6 +82,14 @@ pub(super) fn parse(items: &[Value], path: &str, network: &Network) -> Result<Ve
                     let norms = trial.graph.nodes().iter().any(|node| node.op.kind() == "batch_norm");
                     refuse(&found, if norms { "fold-batchnorm before equalize" } else { "another model" })
                 }
+                Transform::Smoothquant | Transform::Awq => {
+                    let found = format!(
+                        "{}, but no layer of {model} reads what a layer or norm makes through ReLU or pooling alone, so that \
+                         scales would have nowhere to go",
+                        id_of(TRANSFORMS, &transform)
+                    );
+                    refuse(&found, "a model whose scales can be folded into what comes before")
+                }
             };
         }
     }
@@ -71,7 +97,8 @@ pub(super) fn parse(items: &[Value], path: &str, network: &Network) -> Result<Ve
 }
 
 impl Transform {
-    /// Does it; gives the number of batch norms folded or of pairs of layers equalized.
+    /// Does what needs no data; gives the number of batch norms folded, of pairs of layers equalized, or of layers whose inputs have
+    /// somewhere to put their scales: those are found by the images a step reads (`smooth` and `awq` in this folder).
     ///
     /// # Errors
     /// `internal` when the graph does not build, which tests rule out.
@@ -79,13 +106,14 @@ impl Transform {
         match self {
             Self::FoldBatchnorm => fold_batchnorm(network),
             Self::Equalize => equalize(network),
+            Self::Smoothquant | Self::Awq => Ok(seam::find(network).len()),
         }
     }
-}
 
-/// Whether the node is a convolution or fully connected layer, one output channel per row of its weight.
-fn has_rows(network: &Network, node: usize) -> bool {
-    matches!(network.graph.nodes()[node].op.kind(), "conv2d" | "linear") && network.weight_of(node).is_some()
+    /// Whether it looks at training images.
+    pub fn needs_images(self) -> bool {
+        matches!(self, Self::Smoothquant | Self::Awq)
+    }
 }
 
 /// Folds every batch norm that alone reads a layer with weights: w·γ/√(σ²+ε) and (b − μ)·γ/√(σ²+ε) + β, in f64.
@@ -192,24 +220,12 @@ fn equalize_pair(network: &Network, pair: &Pair, values: &mut [Vec<f64>]) -> f64
     let (own, next) = (nodes[pair.from].first_param, nodes[pair.to].first_param);
     let channels = nodes[pair.from].params[0].shape.dims()[0];
     let from_taps = values[own].len() / channels;
-    let dims = nodes[pair.to].params[0].shape.dims();
-    let to_taps = dims[1..].iter().product::<usize>();
-    // Behind a flatten, one channel is several inputs of a fully connected layer in a row.
-    let (rows, inputs, kernel) = (dims[0], dims[1], dims[2..].iter().product::<usize>());
-    let features = network.graph.input_shapes(&nodes[pair.to]).first().map_or(1, |shape| shape.dims()[0]);
-    let per_channel = (features / channels).max(1);
-    let group_rows = rows / (features / inputs).max(1);
-    let reads = |channel: usize| {
-        let feature = channel * per_channel;
-        let (group, start) = (feature / inputs, feature % inputs * kernel);
-        (group * group_rows..(group + 1) * group_rows)
-            .flat_map(move |row| (0..per_channel * kernel).map(move |i| row * to_taps + start + i))
-    };
+    let reads = Reads::new(network, pair.to, channels);
     let mut moved = 0.0f64;
     for channel in 0..channels {
         let row = channel * from_taps..(channel + 1) * from_taps;
         let made = values[own][row.clone()].iter().fold(0.0f64, |most, v| most.max(v.abs()));
-        let read = reads(channel).fold(0.0f64, |most, i| most.max(values[next][i].abs()));
+        let read = reads.of(channel).fold(0.0f64, |most, i| most.max(values[next][i].abs()));
         if made == 0.0 || read == 0.0 {
             continue;
         }
@@ -217,7 +233,7 @@ fn equalize_pair(network: &Network, pair: &Pair, values: &mut [Vec<f64>]) -> f64
         moved = moved.max((scale - 1.0).abs());
         values[own][row].iter_mut().for_each(|v| *v /= scale);
         values[own + 1][channel] /= scale;
-        for i in reads(channel) {
+        for i in reads.of(channel) {
             values[next][i] *= scale;
         }
     }

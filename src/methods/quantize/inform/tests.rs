@@ -7,14 +7,14 @@ use crate::methods::quantize::factor::gram;
 use crate::methods::quantize::gptq::output_error;
 use crate::methods::quantize::rounding::RoundingSpec;
 use crate::methods::quantize::{Granularity, Range, Scale, parse};
-use crate::methods::{Transform, WeightSpec};
+use crate::methods::{Mode, Transform, WeightSpec};
 use crate::models::{self, Execution};
 use crate::task::Task;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::future::Future;
 
-fn spec(format: &str, kind: Rounding) -> WeightSpec {
+pub(in crate::methods::quantize) fn spec(format: &str, kind: Rounding) -> WeightSpec {
     WeightSpec {
         format: formats::find(format).unwrap(),
         granularity: Granularity::Channel,
@@ -25,22 +25,25 @@ fn spec(format: &str, kind: Rounding) -> WeightSpec {
     }
 }
 
-fn finish<T: 'static, F: Future<Output = T> + 'static>(start: impl FnOnce(Rc<Context>) -> F) -> T {
+pub(in crate::methods::quantize) fn finish<T: 'static, F: Future<Output = T> + 'static>(
+    start: impl FnOnce(Rc<Context>) -> F,
+) -> T {
     Task::new(Rc::new(Context::new(1)), start).finish()
 }
 
 /// A trained network after a quantize step, or as it is, and the first images of the train split.
-fn network(model: &str, step: Option<Value>, images: u32) -> (Network, Images) {
+pub(in crate::methods::quantize) fn network(model: &str, step: Option<Value>, images: u32) -> (Network, Images) {
     let mut library = models::library().unwrap();
     let entry = models::zoo().unwrap().remove(model).unwrap();
     let bytes = std::fs::read(&entry.asset.path).unwrap();
     let mut network = Network::from_safetensors(models::find(model).unwrap(), &entry.asset.path, &bytes).unwrap();
-    for asset in library.assets(network.model.data, "train", 1024).unwrap() {
+    let most = library.set(network.model.data).unwrap().splits["train"].count;
+    for asset in library.assets(network.model.data, "train", most.min(1100)).unwrap() {
         library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
     }
     let found = library.images(network.model.data, "train", images).unwrap();
     if let Some(step) = step {
-        let step = parse(Fields::new(step, "quantize").unwrap(), &network, &[]).unwrap();
+        let step = parse::parse(Fields::new(step, "quantize").unwrap(), &network, &[]).unwrap();
         let library = RefCell::new(library);
         network = finish(|ctx| async move {
             let mut cx = StepContext {
@@ -74,7 +77,7 @@ async fn gptq_and_nearest(
     for (node, entry) in graph.nodes().iter().enumerate() {
         if let Some(index) = network.weight_of(node) {
             let round = async |spec| {
-                let layer = Layer { graph: &graph, node, spec, images: &images, seed: 1 };
+                let layer = Layer { graph: &graph, node, spec, clips: None, images: &images, seed: 1 };
                 layer.round(&ctx, &network, index, &stream, None).await.unwrap()
             };
             let (gptq, nearest) = (round(&gptq).await, round(&nearest).await);
@@ -154,7 +157,7 @@ fn bias_correction_takes_the_mean_error_away() {
 }
 
 /// Logits of the first images.
-fn logits(network: &Network, images: &Images) -> Vec<f32> {
+pub(in crate::methods::quantize) fn logits(network: &Network, images: &Images) -> Vec<f32> {
     let mut plan = network.plan(Execution::Integer).unwrap();
     let blocks = (0..images.len()).step_by(LANES).flat_map(|first| {
         images.fill(first..(first + LANES).min(images.len()), plan.input());
@@ -163,7 +166,7 @@ fn logits(network: &Network, images: &Images) -> Vec<f32> {
     blocks.collect()
 }
 
-fn assert_alike(found: &[f32], wanted: &[f32]) {
+pub(in crate::methods::quantize) fn assert_alike(found: &[f32], wanted: &[f32]) {
     let largest = wanted.iter().fold(0.0f32, |most, v| most.max(v.abs()));
     for (found, wanted) in found.iter().zip(wanted) {
         assert!((found - wanted).abs() <= 1e-4 * largest, "{found} is not {wanted} (of {largest})");
@@ -199,7 +202,9 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
     let specs = [spec("int8", Rounding::Nearest), spec("int2", Rounding::Nearest)];
     let find = |bytes: u64| {
         let (network, images) = self::network("lenet5-fashion", None, 60);
-        finish(|ctx| async move { crate::methods::sensitivity(&ctx, &network, &images, &specs, bytes).await.unwrap() })
+        finish(|ctx| async move {
+            crate::methods::sensitivity(&ctx, &network, &images, &specs, Mode::Only, bytes).await.unwrap()
+        })
     };
     let (all, little) = (find(1 << 30), find(1));
     assert_eq!(all.len(), 10);
@@ -209,7 +214,7 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
         let mut alone = network.clone();
         let index = alone.parameters.iter().position(|p| p.name == format!("{}.weight", effect.layer)).unwrap();
         let (spec, weight) = (specs[effect.spec], alone.parameters[index].latent.clone());
-        let granules = finish(|ctx| async move { range::granules(&ctx, &spec, &weight).await });
+        let granules = finish(|ctx| async move { range::granules(&ctx, &spec, &weight, None).await });
         alone.parameters[index].packed = Some(spec.pack(&alone.parameters[index].latent, granules).unwrap());
         let mut plan = alone.plan(Execution::Integer).unwrap();
         let given = finish({
@@ -219,4 +224,79 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
         assert_eq!(effect.correct, given.accuracy.correct, "{}", effect.layer);
     }
     assert!(images.len() == 60 && all.windows(2).step_by(2).all(|pair| pair[0].sqnr_db > pair[1].sqnr_db));
+}
+
+/// Squared error of a layer's outputs, behind the activation that alone reads them, for a rounding and for the nearest: every layer
+/// on the inputs it has in f32.
+async fn layer_errors(
+    ctx: Rc<Context>,
+    network: Network,
+    images: Images,
+    spec: [WeightSpec; 2],
+) -> Vec<(String, [f64; 2])> {
+    let graph = Rc::clone(&network.graph);
+    let mut stream = Stream::new(&graph, &images);
+    let mut errors = Vec::new();
+    for (node, entry) in graph.nodes().iter().enumerate() {
+        let own: Vec<Tensor> = network.parameters[entry.first_param..entry.first_param + entry.params.len()]
+            .iter()
+            .map(|parameter| parameter.latent.clone())
+            .collect();
+        let own: Vec<&Tensor> = own.iter().collect();
+        stream.run(&ctx, &graph, node, &own, Arithmetic::Float).await.unwrap();
+        if let Some(index) = network.weight_of(node) {
+            let clipped = graph.only_reader(node).is_some_and(|reader| graph.nodes()[reader].op.kind() == "relu");
+            let clip = |v: f32| if clipped { v.max(0.0) } else { v };
+            let mut found = [0.0; 2];
+            for (spec, found) in spec.iter().zip(&mut found) {
+                let layer = Layer { graph: &graph, node, spec, clips: None, images: &images, seed: 1 };
+                let packed = layer.round(&ctx, &network, index, &stream, Some(&stream)).await.unwrap();
+                let mut other = stream.clone();
+                let weight = packed.decode().unwrap();
+                other.run(&ctx, &graph, node, &[&weight, own[1]], Arithmetic::Float).await.unwrap();
+                for (block, (a, b)) in other.output(node).iter().zip(stream.output(node)).enumerate() {
+                    for (_, (a, b)) in a.iter().zip(b).enumerate().filter(|(i, _)| i % LANES < stream.lanes(block)) {
+                        let difference = f64::from(clip(*a)) - f64::from(clip(*b));
+                        *found += difference * difference;
+                    }
+                }
+            }
+            errors.push((entry.name.clone(), found));
+        }
+        stream.forget(&graph, node);
+    }
+    errors
+}
+
+#[test]
+fn adaround_is_never_worse_than_the_nearest_on_any_layer() {
+    for model in ["lenet5-fashion", "resnet8-fashion", "mobilenet-fashion"] {
+        let mut specs = [spec("int3", Rounding::Adaround), spec("int3", Rounding::Nearest)];
+        specs[0].rounding.iterations = 150;
+        let (network, images) = network(model, None, 16);
+        for (layer, [found, nearest]) in finish(|ctx| layer_errors(ctx, network, images, specs)) {
+            assert!(found <= nearest, "{model} {layer}: {found} is above {nearest}");
+        }
+    }
+}
+
+#[test]
+fn all_but_one_layer_equals_leaving_it_out() {
+    let (network, images) = network("lenet5-fashion", None, 40);
+    let spec = spec("int2", Rounding::Nearest);
+    let given = (network.clone(), images.clone());
+    let effects = finish(|ctx| async move {
+        let (network, images) = given;
+        crate::methods::sensitivity(&ctx, &network, &images, &[spec], Mode::AllBut, 1).await.unwrap()
+    });
+    assert_eq!(effects.len(), 5);
+    for effect in effects {
+        let layers = json!({effect.layer.as_str(): {"weights": {"format": "fp32"}}});
+        let step = json!({"weights": {"format": "int2"}, "layers": layers});
+        let (rest, images) = self::network("lenet5-fashion", Some(step), 40);
+        let mut plan = rest.plan(Execution::Fake).unwrap();
+        let found = finish(|ctx| async move { crate::evaluate::evaluate(&ctx, &mut plan, &images).await });
+        assert_eq!(effect.correct, found.accuracy.correct, "{}", effect.layer);
+        assert!((effect.loss - found.accuracy.loss).abs() < 1e-9 && effect.sqnr_db.is_some(), "{}", effect.layer);
+    }
 }

@@ -1,0 +1,159 @@
+//! Which layer hurts: every layer with weights rounded alone, and all but it, at several widths.
+
+use super::Recipe;
+use super::run::{Outcome, apply, start, step_key};
+use crate::data::{AssetRef, Library};
+use crate::error::{CoreError, ErrorCode};
+use crate::methods::{CACHE_BYTES, Effect, Mode, QuantizeStep, StepContext, WIDTHS, sensitivity as effects, widths};
+use crate::models::Network;
+use crate::task::{Context, Phase};
+use serde::Serialize;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Validation images that layers are judged on, when the caller does not say.
+pub const DEFAULT_IMAGES: u32 = 500;
+/// Widths when the caller does not say.
+pub const DEFAULT_BITS: &[u32] = &[8, 6, 4, 3, 2];
+
+/// One layer at one width.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
+pub struct SensitivityRow {
+    /// The layer.
+    pub layer: String,
+    /// Whether it alone is rounded, or all but it.
+    pub mode: Mode,
+    /// Bits of a weight.
+    pub bits: u32,
+    /// Right answers: images, or characters of text.
+    pub correct: u32,
+    /// Answers.
+    pub total: u32,
+    /// Their ratio.
+    pub top1: f64,
+    /// Mean cross-entropy, in nats.
+    pub loss: f64,
+    /// Signal to noise of the layer's output when its weight is rounded; `null` when nothing changed.
+    pub sqnr_db: Option<f64>,
+}
+
+/// Rows that were found before, by what they depend on.
+#[derive(Default)]
+pub struct Sensitivities(RefCell<BTreeMap<String, Rc<Vec<SensitivityRow>>>>);
+
+/// What is asked: widths, and validation images.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Bits of a weight.
+    pub bits: Vec<u32>,
+    /// The first so many validation images.
+    pub images: u32,
+}
+
+impl Question {
+    /// Checks what a caller asks; without bits or images, the defaults.
+    ///
+    /// # Errors
+    /// `range`.
+    pub fn new(bits: &[u32], images: Option<u32>, recipe: &Recipe, library: &Library) -> Result<Self, CoreError> {
+        let bits = if bits.is_empty() { DEFAULT_BITS } else { bits };
+        let (least, most) = (WIDTHS.start(), WIDTHS.end());
+        if let Some(wrong) = bits.iter().find(|bits| !WIDTHS.contains(bits)) {
+            let allowed = format!("whole numbers from {least} to {most}");
+            return Err(CoreError::new(ErrorCode::Range, "bits", wrong.to_string(), allowed));
+        }
+        let set = library.set(recipe.model.data)?;
+        let count = crate::data::find_split(&set, "validation")?.count;
+        let images = images.unwrap_or(DEFAULT_IMAGES.min(count));
+        if !(1..=count).contains(&images) {
+            let allowed = format!("a whole number from 1 to {count}");
+            return Err(CoreError::new(ErrorCode::Range, "images", images.to_string(), allowed));
+        }
+        Ok(Self { bits: bits.to_vec(), images })
+    }
+
+    /// Every file that the answer needs.
+    ///
+    /// # Errors
+    /// See [`Recipe::needs`].
+    pub fn needs(&self, recipe: &Recipe, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
+        let mut assets = recipe.needs(library)?;
+        assets.extend(library.assets(recipe.model.data, "validation", self.images)?);
+        Ok(assets)
+    }
+}
+
+/// Applies the steps before the first `quantize` step and its transforms; then judges every layer at every width, rounded as that
+/// step says, to the nearest where it has a rounding that needs images. Reads the validation split alone.
+///
+/// # Errors
+/// `missing-field` without a `quantize` step that has weights; `asset` when a file was not provided; see the steps for more.
+pub async fn sensitivity(
+    ctx: Rc<Context>,
+    recipe: Recipe,
+    library: Rc<RefCell<Library>>,
+    question: Question,
+    known: Rc<Sensitivities>,
+) -> Result<Outcome, CoreError> {
+    let canonical = recipe.canonical();
+    let index = recipe.steps.iter().position(|step| step.name() == "quantize");
+    let missing = |at: &str| CoreError::new(ErrorCode::MissingField, at, "nothing", "a quantize step with weights");
+    let index = index.ok_or_else(|| missing("steps"))?;
+    let mut network = start(&recipe, &library)?;
+    for earlier in 0..index {
+        apply(&ctx, &recipe, &canonical, earlier, &library, &mut network, None).await?;
+    }
+    let path = format!("steps.{index}.quantize");
+    let step = QuantizeStep::parse(canonical["steps"][index]["quantize"].clone(), &path, &network)?;
+    let base = *step.weights().ok_or_else(|| missing(&format!("{path}.weights")))?;
+    let specs = widths(&base, question.bits.iter().copied())?;
+    let key = format!("{} {:?} {}", step_key(&canonical, index), question.bits, question.images);
+    let found = known.0.borrow().get(&key).cloned();
+    let rows = match found {
+        Some(rows) => rows,
+        None => {
+            let mut cx = StepContext {
+                ctx: &ctx,
+                library: &library,
+                network: &mut network,
+                seed: recipe.seed,
+                index: index as u64,
+                key: String::new(),
+                resume: None,
+                epoch_loss: Vec::new(),
+            };
+            step.transform(&mut cx).await?;
+            ctx.enter(Phase::Evaluate);
+            let images = library.borrow().images(recipe.model.data, "validation", question.images)?;
+            let total = (images.len() * images.positions()) as u32;
+            let mut rows = Vec::new();
+            for mode in [Mode::Only, Mode::AllBut] {
+                let found = effects(&ctx, &network, &images, &specs, mode, CACHE_BYTES).await?;
+                rows.extend(found.into_iter().map(|effect| row(effect, mode, &question.bits, total)));
+            }
+            let rows = Rc::new(rows);
+            known.0.borrow_mut().insert(key, Rc::clone(&rows));
+            rows
+        }
+    };
+    outcome(&recipe, network, canonical, rows.to_vec())
+}
+
+fn row(effect: Effect, mode: Mode, bits: &[u32], total: u32) -> SensitivityRow {
+    let Effect { layer, spec, correct, loss, sqnr_db } = effect;
+    let top1 = f64::from(correct) / f64::from(total.max(1));
+    SensitivityRow { layer, mode, bits: bits[spec], correct, total, top1, loss, sqnr_db }
+}
+
+fn outcome(
+    recipe: &Recipe,
+    network: Network,
+    canonical: Value,
+    sensitivity: Vec<SensitivityRow>,
+) -> Result<Outcome, CoreError> {
+    let plan = network.plan(recipe.execution)?;
+    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, sensitivity })
+}
