@@ -186,6 +186,84 @@ fn the_kernel_follows_weights_and_inputs() {
     assert!(Integer::new(linear(1, 1), steps, &[70000], Choice::Quads).is_none());
 }
 
+/// A 3×3 convolution of stride 1.
+fn three(channels: usize, rows: usize, [height, width]: [usize; 2], padding: usize) -> ConvShape {
+    let input = [channels, height, width];
+    ConvShape { input, out_channels: rows, kernel: [3; 2], stride: 1, padding, groups: 1 }
+}
+
+#[test]
+fn fewer_products_give_the_same_sums() {
+    let mut rng = Rng::stream(7, "integer", 0);
+    let mut taken = 0;
+    let mut one = |shape: ConvShape, weights, codes, extreme| {
+        let id = check(&mut rng, shape, weights, codes, extreme, Choice::Split);
+        taken += usize::from(id.ends_with("-winograd"));
+    };
+    for channels in 1..=40 {
+        let size = [1 + channels * 5 % 9, 1 + channels * 7 % 9];
+        one(three(channels, 15 + channels % 4, size, 1), (-127, 127), (-127, 127), channels % 2 == 0);
+        one(three(channels, 16, [4, 6], 1), (-127, 127), (-3, 252), channels % 2 == 1);
+    }
+    for height in 1..=9 {
+        for width in 1..=9 {
+            for padding in 0..=2 {
+                if (height + 2 * padding).min(width + 2 * padding) >= 3 {
+                    let codes = [(0, 255), (-127, 127), (-128, 0)][(height + width) % 3];
+                    one(three(13, 10, [height, width], padding), (-128, 127), codes, padding == 1);
+                }
+            }
+        }
+    }
+    for rows in 1..=13 {
+        one(three(21, rows, [7, 6], 1), (-127, 127), (0, 255), rows % 2 == 0);
+    }
+    // All of one value: the ends of both ranges at once.
+    for weight in [-128, -127, 127, 255] {
+        for code in [-255, -127, 127, 255] {
+            one(three(40, 9, [6, 7], 1), (weight, weight), (code, code), true);
+        }
+    }
+    assert!(taken > 180, "{taken}");
+}
+
+#[test]
+fn fewer_products_are_taken_where_they_fit_and_pay() {
+    let mut rng = Rng::stream(8, "integer", 0);
+    let mut taken = |shape: ConvShape, weights: (i32, i32), codes| {
+        [Choice::Pairs, Choice::Quads, Choice::Split].map(|choice| {
+            check(&mut rng, shape, weights, codes, weights.0 == weights.1, choice).ends_with("-i16i16i32-winograd")
+        })
+    };
+    let byte = (-127, 127);
+    for shape in [three(8, 16, [4, 4], 1), three(16, 16, [28, 28], 1), three(64, 64, [7, 7], 1)] {
+        assert_eq!(taken(shape, byte, byte), [true, false, true], "{shape:?}");
+    }
+    let shape = three(16, 8, [8, 8], 1);
+    for other in [
+        three(7, 24, [8, 8], 1),
+        three(24, 7, [8, 8], 1),
+        three(8, 15, [8, 8], 1),
+        three(16, 8, [1, 1], 1),
+        three(16, 8, [3, 3], 1),
+        ConvShape { stride: 2, ..shape },
+        ConvShape { groups: 2, ..shape },
+        ConvShape { kernel: [3, 2], ..shape },
+        ConvShape { kernel: [5, 5], ..shape },
+    ] {
+        assert_eq!(taken(other, byte, byte), [false; 3], "{other:?}");
+    }
+    // Four codes in 16 bits, and nine weights.
+    assert_eq!(taken(shape, (-1, 1), (-8191, 8191)), [true, false, true]);
+    assert_eq!(taken(shape, (-1, 1), (-8192, 0)), [false; 3]);
+    assert_eq!(taken(shape, (3640, 3640), (0, 127)), [true, false, true]);
+    assert_eq!(taken(shape, (3641, 3641), (0, 127)), [false; 3]);
+    // Four sums in 32 bits: 4 · 16 · 9 · 1000 · 3728 < 2^31 ≤ 4 · 16 · 9 · 1000 · 3729.
+    for (weight, high, fits) in [(1000, 3728, true), (-1000, 3728, true), (1000, 3729, false), (-1000, 3729, false)] {
+        assert_eq!(taken(shape, (weight, weight), (high, high)), [fits, false, fits], "{weight} {high}");
+    }
+}
+
 #[test]
 fn weights_come_back_from_every_packing() {
     fn survive<V: Dot>(shape: ConvShape, weights: &[i32], width: u32) {

@@ -132,6 +132,22 @@ mod tests {
             let there = portable::I16Pairs::splat(1);
             let there = there.add_product(portable::I16Pairs::load(&a), portable::I16Pairs::load(&b));
             assert_eq!(found.sums().to_array(), there.to_array());
+            // Codes by themselves wrap in their 16 bits and leave their neighbours alone.
+            let (x, y) = (I16Pairs::load(&a), I16Pairs::load(&b));
+            let codes = |of: fn(i16, i16) -> i16| -> [i32; LANES] {
+                std::array::from_fn(|lane| {
+                    let code = |i: u32| of((a[lane] >> (16 * i)) as i16, (b[lane] >> (16 * i)) as i16);
+                    pack(&[code(0).into(), code(1).into()], 16)
+                })
+            };
+            assert_eq!(x.code_sums(y).to_array(), codes(i16::wrapping_add));
+            assert_eq!(x.code_differences(y).to_array(), codes(i16::wrapping_sub));
+            let (p, q) = (portable::I16Pairs::load(&a), portable::I16Pairs::load(&b));
+            assert_eq!(p.code_sums(q).to_array(), codes(i16::wrapping_add));
+            assert_eq!(p.code_differences(q).to_array(), codes(i16::wrapping_sub));
+            let differences = I32x8::load(&a).minus(I32x8::load(&b));
+            assert_eq!(differences.to_array(), std::array::from_fn(|i| a[i].wrapping_sub(b[i])));
+            assert_eq!(differences.quarter().to_array(), differences.to_array().map(|v| v.div_euclid(4)));
         }
     }
 

@@ -4,7 +4,10 @@
 pub use super::portable::{I8Burst, I8Quads, I8Split, I32x8, add_centers, field, transpose_four};
 use super::{Dot, LANES, Lane};
 use crate::math::round_ties_even;
-use std::arch::x86_64::{__m128i, _mm_add_epi32, _mm_loadu_si128, _mm_madd_epi16, _mm_set1_epi32, _mm_storeu_si128};
+use std::arch::x86_64::{
+    __m128i, _mm_add_epi16, _mm_add_epi32, _mm_loadu_si128, _mm_madd_epi16, _mm_set1_epi32, _mm_storeu_si128,
+    _mm_sub_epi16,
+};
 
 #[cfg(target_feature = "avx")]
 mod registers {
@@ -215,6 +218,21 @@ impl Lane for I16Pairs {
     fn mul(self, rhs: Self) -> Self {
         // SAFETY: SSE2 is part of x86-64.
         Self(std::array::from_fn(|i| unsafe { _mm_madd_epi16(self.0[i], rhs.0[i]) }))
+    }
+}
+
+impl I16Pairs {
+    /// The sums of the codes themselves, each wrapping in its 16 bits.
+    #[inline(always)]
+    pub fn code_sums(self, rhs: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        Self(std::array::from_fn(|i| unsafe { _mm_add_epi16(self.0[i], rhs.0[i]) }))
+    }
+    /// The differences of the codes themselves, each wrapping in its 16 bits.
+    #[inline(always)]
+    pub fn code_differences(self, rhs: Self) -> Self {
+        // SAFETY: SSE2 is part of x86-64.
+        Self(std::array::from_fn(|i| unsafe { _mm_sub_epi16(self.0[i], rhs.0[i]) }))
     }
 }
 

@@ -38,6 +38,16 @@ impl I32x8 {
     pub fn or(self, rhs: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] | rhs.0[i]))
     }
+    /// Lane-wise difference, wrapping.
+    #[inline(always)]
+    pub fn minus(self, rhs: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i].wrapping_sub(rhs.0[i])))
+    }
+    /// A quarter, rounded down.
+    #[inline(always)]
+    pub fn quarter(self) -> Self {
+        Self(self.0.map(|v| v >> 2))
+    }
     /// The nearest f32, halves to even.
     #[inline(always)]
     pub fn to_f32(self) -> super::F32x8 {
@@ -176,6 +186,26 @@ impl Dot for I8Burst {
     #[inline(always)]
     fn join(codes: impl FnMut(usize) -> super::I32x8) -> super::I32x8 {
         I8Quads::join(codes)
+    }
+}
+
+impl I16Pairs {
+    fn of_codes(self, rhs: Self, code: impl Fn(i16, i16) -> i16) -> Self {
+        let halves = |word: i32| [word as i16, (word >> 16) as i16];
+        Self(std::array::from_fn(|lane| {
+            let ([a, b], [c, d]) = (halves(self.0[lane]), halves(rhs.0[lane]));
+            i32::from(code(a, c) as u16) | i32::from(code(b, d)) << 16
+        }))
+    }
+    /// The sums of the codes themselves, each wrapping in its 16 bits.
+    #[inline(always)]
+    pub fn code_sums(self, rhs: Self) -> Self {
+        self.of_codes(rhs, i16::wrapping_add)
+    }
+    /// The differences of the codes themselves, each wrapping in its 16 bits.
+    #[inline(always)]
+    pub fn code_differences(self, rhs: Self) -> Self {
+        self.of_codes(rhs, i16::wrapping_sub)
     }
 }
 

@@ -4,9 +4,9 @@ use super::{Dot, LANES, Lane};
 use std::arch::wasm32::{
     f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_extract_lane, f32x4_lt, f32x4_mul, f32x4_pmax,
     f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i16x8_add, i16x8_extend_high_i8x16,
-    i16x8_extend_low_i8x16, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_mul, i32x4_shl, i32x4_shuffle,
-    i32x4_splat, i32x4_sub, i64x2_shuffle, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_or,
-    v128_store,
+    i16x8_extend_low_i8x16, i16x8_sub, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_mul, i32x4_shl, i32x4_shr,
+    i32x4_shuffle, i32x4_splat, i32x4_sub, i64x2_shuffle, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot,
+    v128_load, v128_or, v128_store,
 };
 #[cfg(target_feature = "relaxed-simd")]
 use std::arch::wasm32::{
@@ -80,6 +80,19 @@ impl Dot for I16Pairs {
         let (a, b) = (codes(0), codes(1));
         let half = |a, b| v128_or(v128_and(a, i32x4_splat(0xffff)), i32x4_shl(b, 16));
         I32x8(half(a.0, b.0), half(a.1, b.1))
+    }
+}
+
+impl I16Pairs {
+    /// The sums of the codes themselves, each wrapping in its 16 bits.
+    #[inline(always)]
+    pub fn code_sums(self, rhs: Self) -> Self {
+        Self(i16x8_add(self.0, rhs.0), i16x8_add(self.1, rhs.1))
+    }
+    /// The differences of the codes themselves, each wrapping in its 16 bits.
+    #[inline(always)]
+    pub fn code_differences(self, rhs: Self) -> Self {
+        Self(i16x8_sub(self.0, rhs.0), i16x8_sub(self.1, rhs.1))
     }
 }
 
@@ -208,6 +221,16 @@ impl I32x8 {
     #[inline(always)]
     pub fn or(self, rhs: Self) -> Self {
         Self(v128_or(self.0, rhs.0), v128_or(self.1, rhs.1))
+    }
+    /// Lane-wise difference, wrapping.
+    #[inline(always)]
+    pub fn minus(self, rhs: Self) -> Self {
+        Self(i32x4_sub(self.0, rhs.0), i32x4_sub(self.1, rhs.1))
+    }
+    /// A quarter, rounded down.
+    #[inline(always)]
+    pub fn quarter(self) -> Self {
+        Self(i32x4_shr(self.0, 2), i32x4_shr(self.1, 2))
     }
     /// The nearest f32, halves to even.
     #[inline(always)]

@@ -308,8 +308,12 @@ describe("docs/methods.md", () => {
       expect(row, id).toContain(`${number(baseline.correct)} of ${number(baseline.total)}`);
       expect(row, id).toContain(source);
     }
-    const trained = catalog.models.map(({ id }) => id);
-    for (const [id, row] of models) expect(row.includes("not trained yet"), id).toBe(!trained.includes(id));
+    // The catalog leaves out a network whose images are not here; its weights are in the manifest all the same.
+    const trained = JSON.parse(read("models/manifest.json")).models;
+    for (const [id, row] of models) {
+      const { correct, total } = trained[id] ?? {};
+      expect(row, id).toContain(id in trained ? `${number(correct)} of ${number(total)}` : "not trained yet");
+    }
   });
 
   it("has every op", () => {

@@ -4,11 +4,13 @@
 //! sum: products of 16-bit pairs (everywhere), and, where the second factor lies in 0…127, WebAssembly's relaxed products of
 //! 8-bit quads, either summed in 32 bits at once or by way of 16. Weights stay in as few bits as they need ([`Packed`]) and are
 //! unpacked a tile at a time; those of at most six bits leave room for several products in 16 bits ([`Way::Burst`]).
-//! One kernel then serves linear layers, convolutions and depthwise convolutions: sums of runs of neighbouring vectors.
+//! One kernel then serves linear layers, convolutions and depthwise convolutions: sums of runs of neighbouring vectors. Another
+//! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`).
 
 mod layout;
 mod packed;
 mod sweep;
+mod winograd;
 
 pub use layout::{Layout, Steps};
 pub use packed::{Packed, TILE_ROWS};
@@ -18,6 +20,7 @@ use super::{Epilogue, Plain, Rescale, RowSink};
 use crate::simd::{Dot, I8Burst, I8Quads, I8Split, I16Pairs, LANES, RELAXED_DOT};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use winograd::Winograd;
 
 /// Kernels for layers of 8-bit codes. All give the same results; which is the fastest depends on machine and engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +60,7 @@ impl Trial {
     /// Multiply-adds of [`Trial::run`].
     pub const MACS: usize = 2 * Self::INPUTS * Self::ROWS * Self::BLOCKS * LANES;
     const INPUTS: usize = 256;
-    const ROWS: usize = 32;
+    const ROWS: usize = 96;
     const BLOCKS: usize = 4;
 
     /// The work for one of [`choices`]; nothing for any other name.
@@ -125,6 +128,8 @@ macro_rules! ids {
             concat!($machine, "-i8i16i32-pairs"),
             concat!($machine, "-i16i16i32-pairs"),
         ];
+        /// The kernel of [`Winograd`], which stores weights and codes in 16 bits.
+        const WINOGRAD_ID: &str = concat!($machine, "-i16i16i32-winograd");
         /// The kernel of inputs or weights past 16 bits.
         pub const PLAIN_ID: &str = concat!($machine, "-i32i32i32");
     };
@@ -193,6 +198,8 @@ pub struct Integer {
     steps: Steps,
     quads: Option<(Packed<I8Quads>, Way)>,
     pairs: OnceLock<Packed<I16Pairs>>,
+    /// In place of the others.
+    winograd: Option<Winograd>,
 }
 
 /// What [`Integer::run`] overwrites.
@@ -202,6 +209,8 @@ pub struct Buffers {
     pub codes: Vec<i32>,
     /// The weights of one tile.
     pub panel: Vec<i32>,
+    /// The transformed codes of one row of tiles.
+    pub tiles: Vec<i32>,
 }
 
 impl Integer {
@@ -214,21 +223,29 @@ impl Integer {
         if steps.low < -symmetric || steps.high > symmetric || !weights.iter().all(narrow) {
             return None;
         }
+        let pairs = OnceLock::new();
+        // It runs on pairs: where quads are faster than those, they are about as fast as it.
+        let winograd = if choice == Choice::Quads { None } else { Winograd::new(shape, &steps, weights) };
+        if winograd.is_some() {
+            return Some(Self { shape, steps, quads: None, pairs, winograd });
+        }
         let narrow = steps.high <= 127 && weights.iter().all(|w| i8::try_from(*w).is_ok());
         let quads = (choice != Choice::Pairs && narrow).then(|| {
             let packed = Packed::new(shape, weights);
             let way = Way::new(choice, weights, packed.layout());
             (packed, way)
         });
-        let pairs = OnceLock::new();
         if quads.is_none() {
             pairs.get_or_init(|| Packed::new(shape, weights));
         }
-        Some(Self { shape, steps, quads, pairs })
+        Some(Self { shape, steps, quads, pairs, winograd })
     }
 
     /// The kernel that runs: weights and inputs by their bits, sums, and the instruction.
     pub fn id(&self) -> &'static str {
+        if self.winograd.is_some() {
+            return WINOGRAD_ID;
+        }
         match (&self.quads, self.pairs.get()) {
             (Some((quads, way)), None) => QUADS_IDS[way.index()][quads.width_index().min(2)],
             (_, pairs) => PAIRS_IDS[pairs.map_or(0, Packed::width_index)],
@@ -248,7 +265,10 @@ impl Integer {
         rescale: &Rescale<'_>,
         sinks: &mut [&mut dyn RowSink],
     ) {
-        let Buffers { codes, panel } = buffers;
+        if let Some(winograd) = &self.winograd {
+            return winograd.run_blocks(&self.steps, blocks, buffers, rescale, sinks);
+        }
+        let Buffers { codes, panel, .. } = buffers;
         if let (Some((quads, way)), None) = (&self.quads, self.pairs.get())
             && !quads.layout().arrange_blocks(&self.steps, blocks, codes)
         {
