@@ -54,6 +54,36 @@ describe("export", () => {
   });
 });
 
+describe("sensitivity", () => {
+  it("prints a row for each layer, width and mode, judged on validation images", async () => {
+    const path = file("recipe.json", recipe);
+    const { code, stdout } = await featherweight("sensitivity", path, "--bits", "8,2", "--images", "100");
+    expect(code).toBe(0);
+    const rows = JSON.parse(stdout);
+    expect(rows.map(({ layer, mode, bits }) => `${layer} ${mode} ${bits}`)).toEqual(
+      ["only", "all-but"].flatMap((mode) =>
+        ["fc1", "fc2", "fc3"].flatMap((layer) => [8, 2].map((bits) => `${layer} ${mode} ${bits}`)),
+      ),
+    );
+    for (const row of rows) {
+      expect(row.total).toBe(100);
+      expect(row.top1).toBe(row.correct / 100);
+    }
+    const at = (layer, bits) => rows.find((row) => row.layer === layer && row.bits === bits && row.mode === "only");
+    expect(at("fc1", 8).sqnr_db).toBeGreaterThan(at("fc1", 2).sqnr_db + 20);
+    // 200 images are all there are.
+    for (const [option, value, allowed] of [
+      ["--bits", "9", "from 2 to 8"],
+      ["--images", "201", "from 1 to 200"],
+      ["--bits", "four", "whole numbers"],
+    ]) {
+      const refused = await featherweight("sensitivity", path, option, value);
+      expect([refused.code, refused.stdout]).toEqual([2, ""]);
+      expect(refused.stderr).toContain(allowed);
+    }
+  });
+});
+
 describe("sweep", () => {
   it("prints a line for each recipe, on one thread or two", async () => {
     const path = file("sweep.json", sweep);
