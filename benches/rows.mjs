@@ -29,19 +29,6 @@ export const CONTESTS = [
   ...[256, 512, 1024].map((size) =>
     contest(`f32 GEMM ${size}`, "GFLOP/s", gops, [gemm(size, "f32").id], ["ort-float", "tfjs"], 1e-4, [against(1.25)]),
   ),
-  contest(
-    "int8 dot instructions in registers",
-    "GOP/s",
-    gops,
-    ["ceiling-pairs", "ceiling-quads", "ceiling-split", "ceiling-f32"],
-    [],
-    0,
-    [
-      share("ceiling-quads", undefined, undefined, "16-bit pairs against 8-bit quads"),
-      share("ceiling-split", undefined, undefined, "16-bit pairs against quads by 16-bit sums"),
-      share("ceiling-f32", undefined, undefined, "16-bit pairs against f32"),
-    ],
-  ),
   ...[512, 1024].map((size) =>
     contest(
       `int8 GEMM ${size}, 0…127`,

@@ -95,7 +95,9 @@ async function sensitivityCommand([file], { out, bits, images }) {
 function whole(option, text) {
   const number = Number(text);
   if (text.trim() !== "" && Number.isInteger(number) && number >= 1 && number < 2 ** 32) return number;
-  throw new BadInput(`${option} holds ${text === "" ? "nothing" : text}; allowed: whole numbers, such as 8,4,2 for --bits`);
+  throw new BadInput(
+    `${option} holds ${text === "" ? "nothing" : text}; allowed: whole numbers, such as 8,4,2 for --bits`,
+  );
 }
 
 async function exportCommand([file, target]) {

@@ -33,11 +33,11 @@ pub fn linear_rows<V: Lane>(
             1 => rows::<V, 1, N1<N1<V>>>(tile, tap_weights, x, epilogue, out),
             2 => rows::<V, 2, N2<N1<V>>>(tile, tap_weights, x, epilogue, out),
             3 => rows::<V, 3, N3<N1<V>>>(tile, tap_weights, x, epilogue, out),
-            4 => rows::<V, 4, N4<N1<V>>>(tile, tap_weights, x, epilogue, out),
-            5 => rows::<V, 5, N5<N1<V>>>(tile, tap_weights, x, epilogue, out),
-            6 => rows::<V, 6, N6<N1<V>>>(tile, tap_weights, x, epilogue, out),
-            7 => rows::<V, 7, N7<N1<V>>>(tile, tap_weights, x, epilogue, out),
-            _ => rows::<V, 8, N8<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            5 if TILE_ROWS > 4 => rows::<V, 5, N5<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            6 if TILE_ROWS > 4 => rows::<V, 6, N6<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            7 if TILE_ROWS > 4 => rows::<V, 7, N7<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            8 if TILE_ROWS > 4 => rows::<V, 8, N8<N1<V>>>(tile, tap_weights, x, epilogue, out),
+            _ => rows::<V, 4, N4<N1<V>>>(tile, tap_weights, x, epilogue, out),
         }
     }
     sink.done(0, count, 0);

@@ -163,7 +163,7 @@ describe("bad input ends with exit code 2, nothing on stdout and one line that s
 
   const calls = [
     ["a file that is not there", ["run", "nowhere.json"], /nowhere\.json.*no such file/],
-    ["a command that is none", ["squash"], /squash.*run, sweep, export/],
+    ["a command that is none", ["squash"], /squash.*run, sweep, sensitivity, export/],
     ["an option that is none", ["run", "a.json", "--fast"], /--fast/],
     ["too few files", ["export", "a.json"], /takes 2 file names, found 1/],
     ["a shard beyond the last", ["sweep", "package.json", "--shard", "3/2"], /--shard is 3\/2; allowed/],

@@ -34,11 +34,11 @@ pub enum Choice {
 }
 
 /// Those there are, with their names, the one that is always there first.
-const CHOICES: [(&str, Choice); 3] = [("pairs", Choice::Pairs), ("quads", Choice::Quads), ("split", Choice::Split)];
+const CHOICES: [(&str, Choice); 3] = [("pairs", Choice::Pairs), ("split", Choice::Split), ("quads", Choice::Quads)];
 
-/// The names of the kernels to choose from here: `pairs`, and with relaxed SIMD `quads` and `split`.
+/// The names of the kernels to choose from here: `pairs`, and with relaxed SIMD `split` and `quads`.
 pub fn choices() -> &'static [&'static str] {
-    if RELAXED_DOT { &["pairs", "quads", "split"] } else { &["pairs"] }
+    if RELAXED_DOT { &["pairs", "split", "quads"] } else { &["pairs"] }
 }
 
 /// The choice of this name, if it is one of [`choices`].
