@@ -71,6 +71,12 @@ impl Op for KvCache {
         self.scales.as_deref()
     }
 
+    fn with_constants(&self, values: Vec<f32>) -> Option<Arc<dyn Op>> {
+        let right = self.scales.as_ref().is_some_and(|scales| scales.len() == values.len());
+        let usable = right && values.iter().all(|scale| scale.is_normal() && *scale > 0.0);
+        usable.then(|| Arc::new(Self { format: self.format, scales: Some(values.into()) }) as Arc<dyn Op>)
+    }
+
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {
         Ok(Box::new(self.prepared(inputs)?))
     }

@@ -3,9 +3,13 @@
 use super::{InputQuantizer, Network, Parameter};
 use crate::error::{CoreError, ErrorCode};
 use crate::formats::{self, Family, Format, Granule, PackedTensor};
+use crate::graph::Edit;
 use crate::ops::{DynamicGrid, Rounder};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// The metadata entry of an exported file.
 pub(super) const METADATA: &str = "featherweight";
@@ -111,6 +115,7 @@ impl Network {
             parameter.latent = packed.decode().map_err(|error| CoreError::internal(&parameter.name, error))?;
             parameter.packed = Some(packed);
         }
+        self.restore_constants(&file, path)?;
         for (node, input) in self.graph.nodes().iter().zip(&mut self.inputs) {
             *input = match metadata["inputs"].get(&node.name) {
                 None => None,
@@ -121,5 +126,20 @@ impl Network {
             };
         }
         Ok(())
+    }
+
+    /// Takes what ops between layers keep; it is stored with the layer before each.
+    fn restore_constants(&mut self, file: &SafeTensors<'_>, path: &str) -> Result<(), CoreError> {
+        let graph = Rc::clone(&self.graph);
+        let mut read = BTreeMap::new();
+        for (at, node) in graph.nodes().iter().enumerate() {
+            let (Some(_), Some(maker)) = (node.op.constants(), node.inputs[0].index().checked_sub(1)) else { continue };
+            let name = format!("{}.cache.scale", graph.nodes()[maker].name);
+            let view = file.tensor(&name).map_err(|error| wrong(path, error, format!("a tensor {name}")))?;
+            let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            let op = node.op.with_constants(values);
+            read.insert(at, op.ok_or_else(|| wrong(path, &name, "a positive scale for each channel"))?);
+        }
+        self.edit(|node| read.get(&node).map_or(Edit::Keep, |op| Edit::Replace(Arc::clone(op))))
     }
 }

@@ -221,6 +221,12 @@ pub trait Op: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// The same op with other [`Op::constants`]; `None` when it takes none, or not these.
+    fn with_constants(&self, values: Vec<f32>) -> Option<Arc<dyn Op>> {
+        let _ = values;
+        None
+    }
+
     /// The window it slides over its input, if it does.
     fn window(&self) -> Option<Window> {
         None

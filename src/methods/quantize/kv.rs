@@ -95,8 +95,21 @@ impl KvSpec {
                 *scales = Some(most.iter().map(|&most| self.format.fit(&[most], true).scale).collect());
             }
         }
-        let graph = std::rc::Rc::clone(&cx.network.graph);
-        cx.network.edit(|node| match makers.iter().position(|&(maker, _)| maker == node) {
+        self.place(cx.network, &scales)
+    }
+
+    /// Puts the rounding in place with scales yet to be read.
+    pub fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
+        let width = |maker: usize| network.graph.shapes()[maker + 1].dims()[0] / 3;
+        let ones = |maker: usize| Arc::from(vec![1.0f32; 2 * width(maker)]);
+        let scales: Vec<Option<Arc<[f32]>>> =
+            makers(network).into_iter().map(|(maker, _)| self.channels.then(|| ones(maker))).collect();
+        self.place(network, &scales)
+    }
+
+    fn place(&self, network: &mut Network, scales: &[Option<Arc<[f32]>>]) -> Result<(), CoreError> {
+        let (graph, makers) = (std::rc::Rc::clone(&network.graph), makers(network));
+        network.edit(|node| match makers.iter().position(|&(maker, _)| maker == node) {
             None => Edit::Keep,
             Some(at) => {
                 let name = format!("{}-cache", graph.nodes()[node].name);

@@ -354,7 +354,8 @@ impl Step for QuantizeStep {
     }
 
     fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {
-        self.transforms.iter().try_for_each(|transform| transform.apply(network).map(|_| ()))
+        self.transforms.iter().try_for_each(|transform| transform.apply(network).map(|_| ()))?;
+        self.kv_cache.as_ref().map_or(Ok(()), |spec| spec.reshape(network))
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
