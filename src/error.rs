@@ -48,11 +48,16 @@ pub struct CoreError {
 
 impl CoreError {
     /// An error of `code` at `path`.
+    // Errors are rare: one copy of this code for all who make them.
+    #[cold]
+    #[inline(never)]
     pub fn new(code: ErrorCode, path: impl Into<String>, found: impl Into<String>, allowed: impl Into<String>) -> Self {
         Self { code, path: path.into(), found: found.into(), allowed: allowed.into() }
     }
 
     /// A fault of the engine: something that checks before should have made impossible.
+    #[cold]
+    #[inline(never)]
     pub fn internal(path: impl Into<String>, error: impl fmt::Display) -> Self {
         Self::new(ErrorCode::Internal, path, error.to_string(), "")
     }

@@ -183,18 +183,28 @@ impl Fields {
         ids: &[&str],
         find: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, CoreError> {
+        match self.take_id(name, ids)? {
+            None => Ok(None),
+            Some(id) => find(&id).map(Some).ok_or_else(|| self.unknown(name, id, ids)),
+        }
+    }
+
+    /// The parts of [`Fields::id`] that do not depend on what is found, once for all.
+    #[inline(never)]
+    fn take_id(&mut self, name: &'static str, ids: &[&str]) -> Result<Option<String>, CoreError> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::String(id)) => match find(&id) {
-                Some(found) => Ok(Some(found)),
-                None => {
-                    Err(CoreError::new(ErrorCode::UnknownId, self.at(name), show(&Value::String(id)), ids.join(", ")))
-                }
-            },
+            Some(Value::String(id)) => Ok(Some(id)),
             Some(other) => {
                 Err(CoreError::new(ErrorCode::Type, self.at(name), show(&other), format!("one of {}", ids.join(", "))))
             }
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unknown(&self, name: &str, id: String, ids: &[&str]) -> CoreError {
+        CoreError::new(ErrorCode::UnknownId, self.at(name), show(&Value::String(id)), ids.join(", "))
     }
 
     /// Ends the reading.

@@ -35,6 +35,11 @@ impl Graph {
     /// # Errors
     /// [`GraphError`] when an op does not take its new inputs, or when the last node left is not the output.
     pub fn edited(&self, edit: impl Fn(usize) -> Edit) -> Result<Edited, GraphError> {
+        self.edited_by(&edit)
+    }
+
+    /// One copy of the code for all edits.
+    fn edited_by(&self, edit: &dyn Fn(usize) -> Edit) -> Result<Edited, GraphError> {
         let mut graph = Self::new(self.shape(ValueId::INPUT).clone());
         let mut origin = Vec::new();
         let mut values = vec![ValueId::INPUT];

@@ -87,14 +87,19 @@ pub struct ZooEntry {
 pub fn zoo() -> Result<BTreeMap<String, ZooEntry>, CoreError> {
     let mut manifest = Fields::new(parse(include_str!("../../models/manifest.json"))?, "models/manifest.json")?;
     let models = manifest.object("models")?.map(Fields::into_entries).unwrap_or_default();
-    let read = |(id, entry)| {
+    let read = |(id, entry): (String, serde_json::Value)| -> Result<_, CoreError> {
         let mut fields = Fields::new(entry, format!("models.{id}"))?;
         let (correct, total) = (fields.integer("correct", 0..=1_000_000)?, fields.integer("total", 1..=1_000_000)?);
         let asset = AssetRef::read(&mut fields)?;
         let (correct, total) = (fields.needed("correct", correct)? as u32, fields.needed("total", total)? as u32);
         Ok((id, ZooEntry { asset, correct, total }))
     };
-    models.into_iter().map(read).collect()
+    let mut zoo = BTreeMap::new();
+    for model in models {
+        let (id, entry) = read(model)?;
+        zoo.insert(id, entry);
+    }
+    Ok(zoo)
 }
 
 /// A library that knows data and weights.

@@ -288,19 +288,17 @@ impl Network {
             })
             .collect();
         let views = views.map_err(|error| CoreError::internal("export", error))?;
-        let packed: serde_json::Map<String, serde_json::Value> = self
-            .parameters
-            .iter()
-            .filter_map(|parameter| parameter.packed.as_ref().map(|packed| (parameter.name.clone(), packed)))
-            .map(|(name, packed)| (name, packed_entry(packed)))
-            .collect();
-        let inputs: serde_json::Map<String, serde_json::Value> = self
-            .graph
-            .nodes()
-            .iter()
-            .zip(&self.inputs)
-            .filter_map(|(node, input)| input.map(|input| (node.name.clone(), input_entry(&input))))
-            .collect();
+        let (mut packed, mut inputs) = (json!({}), json!({}));
+        for parameter in &self.parameters {
+            if let Some(tensor) = &parameter.packed {
+                packed[&parameter.name] = packed_entry(tensor);
+            }
+        }
+        for (node, input) in self.graph.nodes().iter().zip(&self.inputs) {
+            if let Some(input) = input {
+                inputs[&node.name] = input_entry(input);
+            }
+        }
         let metadata = json!({"recipe": recipe, "packed": packed, "inputs": inputs}).to_string();
         let metadata = std::iter::once((METADATA.to_string(), metadata)).collect();
         safetensors::serialize(views, Some(metadata)).map_err(|error| CoreError::internal("export", error))

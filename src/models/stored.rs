@@ -7,7 +7,6 @@ use crate::graph::Edit;
 use crate::ops::{DynamicGrid, Rounder};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -131,15 +130,15 @@ impl Network {
     /// Takes what ops between layers keep; it is stored with the layer before each.
     fn restore_constants(&mut self, file: &SafeTensors<'_>, path: &str) -> Result<(), CoreError> {
         let graph = Rc::clone(&self.graph);
-        let mut read = BTreeMap::new();
+        let mut read = vec![None; graph.nodes().len()];
         for (at, node) in graph.nodes().iter().enumerate() {
             let (Some(_), Some(maker)) = (node.op.constants(), node.inputs[0].index().checked_sub(1)) else { continue };
             let name = format!("{}.cache.scale", graph.nodes()[maker].name);
             let view = file.tensor(&name).map_err(|error| wrong(path, error, format!("a tensor {name}")))?;
             let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
             let op = node.op.with_constants(values);
-            read.insert(at, op.ok_or_else(|| wrong(path, &name, "a positive scale for each channel"))?);
+            read[at] = Some(op.ok_or_else(|| wrong(path, &name, "a positive scale for each channel"))?);
         }
-        self.edit(|node| read.get(&node).map_or(Edit::Keep, |op| Edit::Replace(Arc::clone(op))))
+        self.edit(|node| read[node].as_ref().map_or(Edit::Keep, |op| Edit::Replace(Arc::clone(op))))
     }
 }

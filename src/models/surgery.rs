@@ -3,7 +3,6 @@
 use super::Network;
 use crate::error::CoreError;
 use crate::graph::{Edit, Edited, Graph};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,6 +13,11 @@ impl Network {
     /// # Errors
     /// `internal` when an op does not take its new inputs, or a parameter has not the shape its op wants.
     pub fn edit(&mut self, edit: impl Fn(usize) -> Edit) -> Result<(), CoreError> {
+        self.edit_by(&edit)
+    }
+
+    /// One copy of the code for all edits.
+    fn edit_by(&mut self, edit: &dyn Fn(usize) -> Edit) -> Result<(), CoreError> {
         let Edited { graph, origin } =
             self.graph.edited(edit).map_err(|error| CoreError::internal(self.model.id, error))?;
         let mut parameters = Vec::new();
@@ -43,27 +47,26 @@ impl Network {
     /// `internal` when an op does not take its inputs there.
     pub(super) fn with_new_nodes(&self, graph: &Graph) -> Result<Graph, CoreError> {
         let nodes = self.graph.nodes();
-        let (mut before, mut behind) = (BTreeMap::new(), BTreeMap::new());
-        for (at, node) in nodes.iter().enumerate() {
-            match (node.op.kind(), node.inputs[0].index().checked_sub(1)) {
-                ("hadamard", _) => before.extend(self.graph.only_reader(at).map(|reader| (&nodes[reader].name, at))),
-                ("kv_cache", Some(maker)) => _ = behind.insert(&nodes[maker].name, at),
-                _ => {}
-            }
-        }
+        // The rotation that layer `name` reads, and the rounding that reads layer `name`.
+        let find = |kind: &str, name: &str, beside: &dyn Fn(usize) -> Option<usize>| {
+            (0..nodes.len())
+                .find(|&at| nodes[at].op.kind() == kind && beside(at).is_some_and(|other| nodes[other].name == name))
+        };
+        let before = |name: &str| find("hadamard", name, &|at| self.graph.only_reader(at));
+        let behind = |name: &str| find("kv_cache", name, &|at| nodes[at].inputs[0].index().checked_sub(1));
         let new = |at: usize| (nodes[at].name.clone(), Arc::clone(&nodes[at].op));
         let fault = |error| CoreError::internal(self.model.id, error);
-        let rotated = graph.edited(|node| match before.get(&graph.nodes()[node].name) {
+        let rotated = graph.edited(|node| match before(&graph.nodes()[node].name) {
             None => Edit::Keep,
-            Some(&at) => {
+            Some(at) => {
                 let (name, op) = new(at);
                 Edit::Before(name, op)
             }
         });
         let rotated = rotated.map_err(fault)?.graph;
-        let rounded = rotated.edited(|node| match behind.get(&rotated.nodes()[node].name) {
+        let rounded = rotated.edited(|node| match behind(&rotated.nodes()[node].name) {
             None => Edit::Keep,
-            Some(&at) => {
+            Some(at) => {
                 let (name, op) = new(at);
                 Edit::After(name, op)
             }

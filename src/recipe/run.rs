@@ -233,7 +233,11 @@ pub type Originals = BTreeMap<String, Tensor>;
 /// # Errors
 /// See [`crate::models::Parameter::effective`].
 pub fn originals(network: &Network) -> Result<Originals, CoreError> {
-    network.parameters.iter().map(|parameter| Ok((parameter.name.clone(), parameter.effective()?))).collect()
+    let mut originals = BTreeMap::new();
+    for parameter in &network.parameters {
+        originals.insert(parameter.name.clone(), parameter.effective()?);
+    }
+    Ok(originals)
 }
 
 /// Every layer with parameters; `original` holds the parameters before any step. Layers that are there no more are left

@@ -10,7 +10,6 @@ use crate::task::{Context, Phase};
 use serde::Serialize;
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Validation images that layers are judged on, when the caller does not say.
@@ -42,7 +41,7 @@ pub struct SensitivityRow {
 
 /// Rows that were found before, by what they depend on.
 #[derive(Default)]
-pub struct Sensitivities(RefCell<BTreeMap<String, Rc<Vec<SensitivityRow>>>>);
+pub struct Sensitivities(RefCell<Vec<(String, Vec<SensitivityRow>)>>);
 
 /// What is asked: widths, and validation images.
 #[derive(Clone, Debug)]
@@ -111,7 +110,7 @@ pub async fn sensitivity(
     let base = *step.weights().ok_or_else(|| missing(&format!("{path}.weights")))?;
     let specs = widths(&base, question.bits.iter().copied())?;
     let key = format!("{} {:?} {}", step_key(&canonical, index), question.bits, question.images);
-    let found = known.0.borrow().get(&key).cloned();
+    let found = known.0.borrow().iter().find(|(known, _)| *known == key).map(|(_, rows)| rows.clone());
     let rows = match found {
         Some(rows) => rows,
         None => {
@@ -134,12 +133,11 @@ pub async fn sensitivity(
                 let found = effects(&ctx, &network, &images, &specs, mode, CACHE_BYTES).await?;
                 rows.extend(found.into_iter().map(|effect| row(effect, mode, &question.bits, total)));
             }
-            let rows = Rc::new(rows);
-            known.0.borrow_mut().insert(key, Rc::clone(&rows));
+            known.0.borrow_mut().push((key, rows.clone()));
             rows
         }
     };
-    outcome(&recipe, network, canonical, rows.to_vec())
+    outcome(&recipe, network, canonical, rows)
 }
 
 fn row(effect: Effect, mode: Mode, bits: &[u32], total: u32) -> SensitivityRow {

@@ -98,7 +98,7 @@ pub(super) async fn search(
     let plain: Vec<&Tensor> = plain.iter().collect();
     let seams = seam::find(network);
     let mut stream = Stream::new(&graph, images);
-    let mut clips = Clips::new();
+    let mut clips: Clips = vec![None; network.parameters.len()];
     for (node, entry) in graph.nodes().iter().enumerate() {
         let spec = step.weights_of(&entry.name).filter(|spec| spec.format.ranged());
         let shape = entry.op.windows(&graph.input_shapes(entry));
@@ -106,7 +106,7 @@ pub(super) async fn search(
             let mut grams = Vec::with_capacity(shape.groups);
             for group in 0..shape.groups {
                 let input = stream.input(&graph, node);
-                grams.push(factor::gram(ctx, &shape, group, input, |block| stream.lanes(block)).await);
+                grams.push(factor::gram(ctx, &shape, group, input, &|block| stream.lanes(block)).await);
             }
             let mut inputs = Inputs { grams, taps: shape.taps() };
             if let Some(seam) = seams.iter().find(|seam| seam.reader == node) {
@@ -118,7 +118,7 @@ pub(super) async fn search(
                 inputs.divide(&reads, shape.out_channels / shape.groups, &chosen);
             }
             let weight = &network.parameters[entry.first_param].latent;
-            clips.insert(entry.first_param, ranges(ctx, spec, weight, &inputs).await);
+            clips[entry.first_param] = Some(ranges(ctx, spec, weight, &inputs).await);
         }
         let own = entry.first_param..entry.first_param + entry.params.len();
         stream.run(ctx, &graph, node, &plain[own], Arithmetic::Float).await?;

@@ -42,19 +42,26 @@ pub async fn allocate(ctx: &Context, layers: &[Vec<Width>], most: u64) -> Option
     let mut kept: Vec<Vec<(u64, f64, usize, usize)>> = vec![vec![(0, 0.0, 0, 0)]];
     for options in layers {
         let sums = kept.last()?;
-        let mut next = Vec::with_capacity(sums.len() * options.len());
-        for (from, &(cost, loss, ..)) in sums.iter().enumerate() {
-            for (choice, option) in options.iter().enumerate().filter(|(_, option)| cost + option.cost <= most) {
-                next.push((cost + option.cost, loss + option.loss, from, choice));
+        // The sums with one option each ascend in cost: the cheapest head of them all is the next candidate.
+        let mut heads = vec![0; options.len()];
+        let mut next: Vec<(u64, f64, usize, usize)> = Vec::new();
+        loop {
+            let mut best: Option<(u64, f64, usize, usize)> = None;
+            for (choice, (option, &from)) in options.iter().zip(&heads).enumerate() {
+                let Some(&(cost, loss, ..)) = sums.get(from).filter(|sum| sum.0 + option.cost <= most) else {
+                    continue;
+                };
+                let found = (cost + option.cost, loss + option.loss, from, choice);
+                if best.is_none_or(|best| (found.0, found.1) < (best.0, best.1)) {
+                    best = Some(found);
+                }
+            }
+            let Some(found) = best else { break };
+            heads[found.3] += 1;
+            if next.last().is_none_or(|last| found.1 < last.1) {
+                next.push(found);
             }
         }
-        next.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-        let mut least = f64::INFINITY;
-        next.retain(|&(_, loss, ..)| {
-            let better = loss < least;
-            least = if better { loss } else { least };
-            better
-        });
         ctx.tick(next.len() as u64).await;
         kept.push(next);
     }

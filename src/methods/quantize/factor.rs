@@ -18,7 +18,7 @@ pub(super) async fn gram(
     shape: &ConvShape,
     group: usize,
     blocks: &[Vec<f32>],
-    lanes: impl Fn(usize) -> usize,
+    lanes: &dyn Fn(usize) -> usize,
 ) -> Vec<f64> {
     let taps = shape.taps();
     let mut sums = vec![0.0f64; taps * taps];
@@ -159,7 +159,7 @@ mod tests {
         }
         let given = blocks.clone();
         let found = Task::new(Rc::new(Context::new(1)), |ctx| async move {
-            gram(&ctx, &shape, 1, &given, |block| if block == 0 { 8 } else { 3 }).await
+            gram(&ctx, &shape, 1, &given, &|block| if block == 0 { 8 } else { 3 }).await
         });
         for (found, wanted) in found.finish().iter().zip(&wanted) {
             assert!((found - wanted).abs() < 1e-4 * wanted.abs().max(1.0), "{found} is not {wanted}");

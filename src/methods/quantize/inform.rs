@@ -36,7 +36,14 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>, clip
         }
         let spec = cx.network.weight_of(node).and_then(|index| Some((index, step.weights_of(&entry.name)?)));
         if let Some((index, spec)) = spec {
-            let layer = Layer { graph: &graph, node, spec, clips: clips.get(&index), images: &images, seed };
+            let layer = Layer {
+                graph: &graph,
+                node,
+                spec,
+                clips: clips.get(index).and_then(Option::as_ref),
+                images: &images,
+                seed,
+            };
             let packed = layer.round(ctx, cx.network, index, &rounded, float.as_ref()).await?;
             let parameter = &mut cx.network.parameters[index];
             parameter.packed = Some(packed);
@@ -141,7 +148,9 @@ impl Layer<'_> {
                         self.adaround(ctx, &shape, [weight.data(), bias], &granules, [inputs, float.output(self.node)])
                             .await?
                     }
-                    _ => self.gptq(ctx, &shape, weight.data(), &granules, inputs, |block| rounded.lanes(block)).await?,
+                    _ => {
+                        self.gptq(ctx, &shape, weight.data(), &granules, inputs, &|block| rounded.lanes(block)).await?
+                    }
                 };
                 Tensor::new(weight.shape().clone(), values)
                     .map_err(|error| CoreError::internal(&parameter.name, error))?
@@ -158,13 +167,13 @@ impl Layer<'_> {
         weight: &[f32],
         granules: &[Granule],
         inputs: &[Vec<f32>],
-        lanes: impl Fn(usize) -> usize,
+        lanes: &dyn Fn(usize) -> usize,
     ) -> Result<Vec<f32>, CoreError> {
         let grid = Grid::new(self.spec.format, granules, weight.len());
         let rows = weight.len() / shape.groups;
         let mut values = Vec::with_capacity(weight.len());
         for (group, own) in weight.chunks(rows).enumerate() {
-            let gram = factor::gram(ctx, shape, group, inputs, &lanes).await;
+            let gram = factor::gram(ctx, shape, group, inputs, lanes).await;
             let rows = gptq::Rows {
                 weight: own,
                 first: values.len(),

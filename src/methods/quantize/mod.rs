@@ -199,7 +199,7 @@ impl QuantizeStep {
     ///
     /// # Errors
     /// `asset` when images were not provided; see the transforms for more.
-    pub async fn transform(&self, cx: &mut StepContext<'_>) -> Result<BTreeMap<usize, Vec<f32>>, CoreError> {
+    pub async fn transform(&self, cx: &mut StepContext<'_>) -> Result<Vec<Option<Vec<f32>>>, CoreError> {
         let mut clips = Clips::new();
         for transform in &self.transforms {
             if !transform.needs_images() {
@@ -251,7 +251,8 @@ impl QuantizeStep {
             let Some(index) = cx.network.weight_of(node) else { continue };
             let Some(spec) = self.weights_of(&cx.network.graph.nodes()[node].name) else { continue };
             let parameter = &mut cx.network.parameters[index];
-            let granules = range::granules(cx.ctx, spec, &parameter.latent, clips.get(&index)).await;
+            let granules =
+                range::granules(cx.ctx, spec, &parameter.latent, clips.get(index).and_then(Option::as_ref)).await;
             let packed =
                 spec.pack(&parameter.latent, granules).map_err(|error| CoreError::internal(&parameter.name, error))?;
             parameter.packed = Some(packed);
@@ -301,14 +302,15 @@ impl Step for QuantizeStep {
             object.insert("seed".into(), json!(seed));
         }
         if !self.layers.is_empty() {
-            let layer = |(name, own): (&String, &Override)| {
+            let mut layers = Map::new();
+            for (name, own) in &self.layers {
                 let mut layer = both(&own.weights, &own.activations);
                 if let (Some(weights), Some(base)) = (&own.weights, &self.weights) {
                     weights.write_departure(base, &mut layer["weights"]);
                 }
-                (name.clone(), Value::Object(layer))
-            };
-            object.insert("layers".into(), Value::Object(self.layers.iter().map(layer).collect()));
+                layers.insert(name.clone(), Value::Object(layer));
+            }
+            object.insert("layers".into(), Value::Object(layers));
         }
         Value::Object(object)
     }

@@ -6,7 +6,6 @@ use super::spec::{Granularity, Range, Scale, WeightSpec};
 use crate::formats::{Clustered, Clusters, Format, Granule, PackedTensor, ROUNDS, ScaleType, Shares, WeightRule};
 use crate::task::Context;
 use crate::tensor::{Tensor, TensorError};
-use std::collections::BTreeMap;
 
 /// Ranges tried: 1 %, 2 % … 100 % of the whole range.
 pub(super) const STEPS: u32 = 100;
@@ -50,8 +49,8 @@ pub(super) async fn granules(
     granules
 }
 
-/// Shares of the whole range for the granules of weights, by parameter.
-pub(super) type Clips = BTreeMap<usize, Vec<f32>>;
+/// Shares of the whole range for the granules of weights, where there are any, by parameter.
+pub(super) type Clips = Vec<Option<Vec<f32>>>;
 
 /// Consecutive values that share a granule.
 fn granule_len(spec: &WeightSpec, weight: &Tensor) -> usize {

@@ -89,7 +89,7 @@ async fn gptq_and_nearest(
             for group in 0..shape.groups {
                 let own = group * size..(group + 1) * size;
                 let inputs = stream.input(&graph, node);
-                let gram = gram(&ctx, &shape, group, inputs, |block| stream.lanes(block)).await;
+                let gram = gram(&ctx, &shape, group, inputs, &|block| stream.lanes(block)).await;
                 for (sum, decoded) in sums.iter_mut().zip(&decoded) {
                     *sum += output_error(&gram, taps, &latent[own.clone()], &decoded.data()[own.clone()]);
                 }
