@@ -24,4 +24,6 @@ pub mod recipe;
 pub mod measure;
 pub mod catalog;
 #[cfg(target_arch = "wasm32")]
+mod memory;
+#[cfg(target_arch = "wasm32")]
 pub mod web;

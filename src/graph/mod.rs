@@ -1,6 +1,7 @@
 //! Networks: nodes in topological order, each an op over earlier values.
 
 pub(crate) mod plan;
+mod schedule;
 mod surgery;
 
 pub use plan::{LayerArithmetic, Plan};

@@ -1,9 +1,10 @@
 //! Inference: layers prepared once, run block by block.
 
-use super::{Graph, GraphError, ValueId};
+use super::schedule::{Blocks, Step, schedule, shared_grid};
+use super::{Graph, GraphError};
 use crate::kernels::RowSink;
 use crate::kernels::weight_only::WeightOnly;
-use crate::ops::{Arithmetic, DynamicGrid, Finish, InputGrid, Layer, LayerParams, RowStep, Scratch, Tail};
+use crate::ops::{Arithmetic, DynamicGrid, Finish, InputGrid, Layer, LayerParams, RowStep, Scratch};
 use crate::simd::LANES;
 use crate::tensor::Tensor;
 use std::rc::Rc;
@@ -47,21 +48,6 @@ impl LayerArithmetic {
     }
 }
 
-/// One call of a run: a layer, and what follows it on its rows.
-struct Step {
-    node: usize,
-    /// It, and the nodes in its tail.
-    nodes: Vec<usize>,
-    /// Values it reads.
-    inputs: Vec<usize>,
-    /// Values that the tail's additions read, in order.
-    others: Vec<usize>,
-    /// The value it gives: the node's, or the one of the last node in its tail.
-    output: usize,
-    /// `None` for layers that do not give rows.
-    tail: Option<Tail>,
-}
-
 /// A graph with prepared layers and a buffer for every value of one block that stands in memory.
 ///
 /// A layer that gives rows takes what follows it into its tail (batch norm, residual, activation, pooling) as long as nothing
@@ -80,29 +66,6 @@ pub struct Plan {
     single: Option<Single>,
 }
 
-/// A value of one or more blocks. Where there are fewer than the plan is wide, blocks take turns.
-struct Blocks {
-    data: Vec<f32>,
-    /// Numbers of one block.
-    len: usize,
-}
-
-impl Blocks {
-    fn range(&self, block: usize) -> std::ops::Range<usize> {
-        let start = block * self.len % self.data.len().max(1);
-        start..start + self.len
-    }
-
-    fn get(&self, block: usize) -> &[f32] {
-        &self.data[self.range(block)]
-    }
-
-    fn get_mut(&mut self, block: usize) -> &mut [f32] {
-        let range = self.range(block);
-        &mut self.data[range]
-    }
-}
-
 /// Most blocks of one run, and most multiply-adds: a run must not keep the caller waiting.
 const MOST_BLOCKS: usize = 8;
 const MOST_MACS: u64 = 80_000_000;
@@ -111,60 +74,6 @@ const MOST_MACS: u64 = 80_000_000;
 struct Single {
     steps: Vec<Option<RowStep>>,
     values: Vec<Vec<f32>>,
-}
-
-/// Which values of a graph stand in memory, and the calls that make them. `kept[node]` keeps what a node reads.
-fn schedule(graph: &Graph, layers: &[Box<dyn Layer>], kept: &[bool]) -> (Vec<Step>, Vec<Option<usize>>) {
-    let mut readers = vec![0; graph.shapes().len()];
-    for (i, node) in graph.nodes().iter().enumerate() {
-        for input in &node.inputs {
-            // A value that must be kept counts as read by one more.
-            readers[input.index()] += if kept.get(i) == Some(&true) { 2 } else { 1 };
-        }
-    }
-    // The value whose buffer each value has.
-    let mut home: Vec<usize> = (0..graph.shapes().len()).collect();
-    let mut steps: Vec<Step> = Vec::new();
-    for (i, (node, layer)) in graph.nodes().iter().zip(layers).enumerate() {
-        let (output, row_step) = (i + 1, layer.as_row_step());
-        if let (Some(RowStep::View), Some(input)) = (&row_step, node.inputs.first()) {
-            home[output] = home[input.index()];
-            continue;
-        }
-        let inputs: Vec<usize> = node.inputs.iter().map(|id| home[id.index()]).collect();
-        let before = |steps: &[Step], id: ValueId| {
-            let alone = readers[id.index()] == 1 && home[id.index()] == id.index();
-            steps.iter().position(|step| alone && step.output == id.index() && step.tail.is_some())
-        };
-        let mut joined = false;
-        if let Some(row_step) = row_step {
-            for (position, &id) in node.inputs.iter().enumerate() {
-                let Some(at) = before(&steps, id) else { continue };
-                let mut step = steps.remove(at);
-                joined = step.tail.as_mut().is_some_and(|tail| tail.push(row_step.clone()));
-                if joined {
-                    // The call moves to where its last node stands: everything that the tail reads is there by then.
-                    step.output = output;
-                    step.nodes.push(i);
-                    step.others.extend(inputs.iter().enumerate().filter(|(j, _)| *j != position).map(|(_, &id)| id));
-                    steps.push(step);
-                    break;
-                }
-                steps.insert(at, step);
-            }
-        }
-        if !joined {
-            let size = match graph.shapes()[output].dims() {
-                &[_, height, width] => [height, width],
-                _ => [1, 1],
-            };
-            let tail = layer.gives_rows().then(|| Tail::new(size));
-            steps.push(Step { node: i, nodes: vec![i], inputs, others: Vec::new(), output, tail });
-        }
-    }
-    let made: Vec<usize> = std::iter::once(0).chain(steps.iter().map(|step| step.output)).collect();
-    let buffers = home.iter().map(|home| made.iter().position(|made| made == home)).collect();
-    (steps, buffers)
 }
 
 impl Plan {
@@ -202,7 +111,10 @@ impl Plan {
         };
         let made = std::iter::once(0).chain(steps.iter().map(|step| step.output));
         let sizes = made.map(|value| graph.shapes()[value].len() * LANES);
-        let hold = |(i, len)| Blocks { data: vec![0.0; if alone(i) { len } else { len * width }], len };
+        let hold = |(i, len): (usize, usize)| {
+            let grid = (kept.is_empty() && i > 0).then(|| shared_grid(&steps, i - 1, &layers)).flatten();
+            Blocks::new(len, if alone(i) { 1 } else { width }, grid)
+        };
         let values = sizes.enumerate().map(hold).collect();
         let (graph, rows) = (Rc::clone(graph), vec![Vec::new(); width]);
         Ok(Self { graph, layers, steps, buffers, values, width, scratch: Scratch::default(), rows, single: None })
@@ -250,7 +162,7 @@ impl Plan {
             }
             first += alone;
             if first < self.steps.len() {
-                self.run_wide(first, count);
+                self.run_rows(first, 0..count);
                 first += 1;
             }
         }
@@ -261,10 +173,10 @@ impl Plan {
         self.values[self.buffers.last().copied().flatten().unwrap_or(0)].get(block)
     }
 
-    /// The newest output of node `node`, `[feature][lane]`; `None` where it was only ever rows of a tail (see
-    /// [`Plan::keeping`]).
+    /// The newest output of node `node`, `[feature][lane]`; `None` where it was only ever rows of a tail or codes
+    /// (see [`Plan::keeping`]).
     pub fn node_output(&self, node: usize) -> Option<&[f32]> {
-        self.buffers[node + 1].map(|buffer| self.values[buffer].get(0))
+        self.value(self.buffers[node + 1])
     }
 
     /// What [`Plan::run_step`] does, in order: the nodes that each step covers, the first of which gives its name.
@@ -278,37 +190,45 @@ impl Plan {
     }
 
     fn run_at(&mut self, step: usize, block: usize) {
+        let wide = self.steps[step].tail.as_ref().is_some_and(|tail| !tail.is_empty());
+        let first = self.steps[step].inputs.first().and_then(|&id| self.buffers[id]);
+        if wide || self.values[step + 1].codes.is_some() || first.is_some_and(|at| self.values[at].codes.is_some()) {
+            return self.run_rows(step, block..block + 1);
+        }
         // Value 0 is the input, value i + 1 what step i makes.
         let (earlier, rest) = self.values.split_at_mut(step + 1);
         let step = &self.steps[step];
         let value = |&id: &usize| self.buffers[id].map_or(&[][..], |at| earlier[at].get(block));
         let inputs: Vec<&[f32]> = step.inputs.iter().map(value).collect();
-        let (layer, out) = (&self.layers[step.node], rest[0].get_mut(block));
-        match &step.tail {
-            Some(tail) if !tail.is_empty() => {
-                let others: Vec<&[f32]> = step.others.iter().map(value).collect();
-                let mut finish = Finish { tail, others: &others, out, rows: &mut self.rows[0] };
-                layer.forward_rows(inputs[0], &mut finish, &mut self.scratch);
-            }
-            _ => layer.forward(&inputs, out, &mut self.scratch),
-        }
+        self.layers[step.node].forward(&inputs, rest[0].get_mut(block), &mut self.scratch);
     }
 
-    /// A step whose layer takes several blocks.
-    fn run_wide(&mut self, step: usize, count: usize) {
+    /// A step that gives rows, for some blocks: one, or with a layer that takes several at once the first so many.
+    fn run_rows(&mut self, step: usize, blocks: std::ops::Range<usize>) {
         let (earlier, rest) = self.values.split_at_mut(step + 1);
         let step = &self.steps[step];
-        let Some(tail) = &step.tail else { return };
+        let (Some(tail), Some(source)) = (&step.tail, self.buffers[step.inputs[0]]) else { return };
+        let (source, layer) = (&earlier[source], &self.layers[step.node]);
         let value = |id: usize, block: usize| self.buffers[id].map_or(&[][..], |at| earlier[at].get(block));
-        let inputs: Vec<&[f32]> = (0..count).map(|block| value(step.inputs[0], block)).collect();
         let others: Vec<Vec<&[f32]>> =
-            (0..count).map(|block| step.others.iter().map(|&id| value(id, block)).collect()).collect();
-        let len = rest[0].len;
-        let parts = rest[0].data.chunks_exact_mut(len).zip(&others).zip(&mut self.rows);
+            blocks.clone().map(|block| step.others.iter().map(|&id| value(id, block)).collect()).collect();
+        let range = rest[0].range(blocks.start);
+        let outs = rest[0].rests().into_iter().skip(range.start / range.len().max(1));
+        let parts = outs.zip(&others).zip(&mut self.rows);
         let mut finish: Vec<Finish<'_>> =
-            parts.take(count).map(|((out, others), rows)| Finish { tail, others, out, rows }).collect();
+            parts.map(|((out, others), rows)| Finish { tail, others, out, rows }).collect();
         let mut sinks: Vec<&mut dyn RowSink> = finish.iter_mut().map(|each| each as &mut dyn RowSink).collect();
-        self.layers[step.node].forward_blocks(&inputs, &mut sinks, &mut self.scratch);
+        if source.codes.is_some() {
+            let codes: Vec<&[i8]> = blocks.filter_map(|block| source.codes(block)).collect();
+            return layer.forward_codes(&codes, &mut sinks, &mut self.scratch);
+        }
+        let inputs: Vec<&[f32]> = blocks.map(|block| source.get(block)).collect();
+        if layer.takes_blocks() {
+            return layer.forward_blocks(&inputs, &mut sinks, &mut self.scratch);
+        }
+        for (input, sink) in inputs.iter().zip(sinks) {
+            layer.forward_rows(input, sink, &mut self.scratch);
+        }
     }
 
     /// The kernel of every node for blocks, or with `single` for one image alone; `None` for dense f32 and without weights.
@@ -364,10 +284,14 @@ impl Plan {
     }
 
     /// The newest values of what node `node` reads first, `[feature][lane]`; `None` where they were only ever rows
-    /// of a tail (see [`Plan::keeping`]).
+    /// of a tail or codes (see [`Plan::keeping`]).
     pub fn node_input(&self, node: usize) -> Option<&[f32]> {
-        let buffer = self.buffers[self.graph.nodes()[node].inputs[0].index()]?;
-        Some(self.values[buffer].get(0))
+        self.value(self.buffers[self.graph.nodes()[node].inputs[0].index()])
+    }
+
+    fn value(&self, buffer: Option<usize>) -> Option<&[f32]> {
+        let value = &self.values[buffer?];
+        value.codes.is_none().then(|| value.get(0))
     }
 }
 
@@ -402,8 +326,8 @@ mod tests {
     use crate::simd::LANES;
 
     #[test]
-    fn several_blocks_at_once_give_the_bits_of_one_after_the_other() {
-        for id in ["lenet300-fashion", "lenet5-fashion", "mlp-digits"] {
+    fn several_blocks_and_codes_between_layers_give_the_bits_of_one_layer_after_the_other() {
+        for id in ["lenet300-fashion", "lenet5-fashion", "mlp-digits", "resnet8-fashion", "mobilenet-fashion"] {
             let mut network = Network::random(crate::models::find(id).unwrap(), 3).unwrap();
             let int8 = crate::formats::find("int8").unwrap();
             for node in 0..network.graph.nodes().len() {
@@ -417,10 +341,13 @@ mod tests {
                 network.inputs[node] = Some(crate::models::InputQuantizer { format: int8, grid, learned: false });
             }
             let mut wide = network.plan(Execution::Integer).unwrap();
-            let mut narrow = network.plan(Execution::Integer).unwrap();
-            assert!(wide.width() > 1, "{id}");
+            let every = vec![true; network.graph.nodes().len()];
+            let mut narrow = network.plan_keeping(Execution::Integer, &every).unwrap();
+            assert!(wide.width() > 1 || id.contains("net-") || id.starts_with("resnet"), "{id}");
+            assert!(wide.values.iter().any(|value| value.codes.is_some()), "{id}");
+            assert!(narrow.values.iter().all(|value| value.codes.is_none()), "{id}");
             let mut rng = Rng::stream(5, "plan", 0);
-            for count in [wide.width(), 1, wide.width() - 1] {
+            for count in [wide.width(), 1, (wide.width() - 1).max(1)] {
                 for block in 0..count {
                     wide.input_block(block).iter_mut().for_each(|v| *v = rng.uniform(-1.0, 1.0));
                 }

@@ -69,17 +69,11 @@ pub fn max_pool(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
     });
 }
 
-/// What row `y` of a channel adds to [`max_pool`] with windows side by side. Rows come in ascending order, so that every window
-/// sees its values in row-major order.
-pub fn max_pool_row(shape: &PoolShape, row: &[[f32; LANES]], channel: usize, y: usize, out: &mut [[f32; LANES]]) {
-    let [_, height, width] = shape.output();
-    let at = y / shape.kernel;
-    if at >= height {
-        return;
-    }
-    let out = &mut out[(channel * height + at) * width..][..width];
-    for (out, window) in out.iter_mut().zip(row.chunks_exact(shape.kernel)) {
-        let first = y.is_multiple_of(shape.kernel);
+/// What row `y` of a channel adds to its row of windows, which stand side by side. Rows come in ascending order, so that every
+/// window sees its values in row-major order.
+pub fn max_pool_row(kernel: usize, row: &[[f32; LANES]], y: usize, out: &mut [[f32; LANES]]) {
+    let first = y.is_multiple_of(kernel);
+    for (out, window) in out.iter_mut().zip(row.chunks_exact(kernel)) {
         let best = if first { F32x8::splat(f32::NEG_INFINITY) } else { F32x8::load(out) };
         window.iter().fold(best, |best, value| best.pick_max(F32x8::load(value))).store(out);
     }

@@ -5,6 +5,7 @@ use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{Arithmetic, BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, only};
 use crate::kernels::conv::{Conv, ConvShape, conv2d, conv2d_rows};
+use crate::kernels::integer::Steps;
 use crate::kernels::pack::tile_rows;
 use crate::kernels::single::{Spread, conv_one};
 use crate::kernels::sparse::{CONV_FROM, SparseConv, skips};
@@ -177,6 +178,14 @@ impl Layer for Prepared {
             |conv, x, rescale, sink| conv2d_rows::<I32x8>(conv, x, &rescale, sink),
         );
         scratch.padded = padded;
+    }
+
+    fn reads_codes(&self) -> Option<Steps> {
+        self.weighted.reads_codes()
+    }
+
+    fn forward_codes(&self, inputs: &[&[i8]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
+        self.weighted.forward_blocks(inputs, scratch, sinks);
     }
 
     fn kernel(&self, single: bool) -> Option<String> {

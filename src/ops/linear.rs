@@ -5,6 +5,7 @@ use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
 use crate::kernels::conv::ConvShape;
+use crate::kernels::integer::Steps;
 use crate::kernels::linear::{TILE_ROWS, linear, linear_rows, pack};
 use crate::kernels::pack::{Packed, tile_rows};
 use crate::kernels::{AddBias, Plain, RowSink, gradient};
@@ -107,6 +108,14 @@ impl Layer for Prepared {
     }
 
     fn forward_blocks(&self, inputs: &[&[f32]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
+        self.weighted.forward_blocks(inputs, scratch, sinks);
+    }
+
+    fn reads_codes(&self) -> Option<Steps> {
+        self.weighted.reads_codes()
+    }
+
+    fn forward_codes(&self, inputs: &[&[i8]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
         self.weighted.forward_blocks(inputs, scratch, sinks);
     }
 

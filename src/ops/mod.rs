@@ -57,12 +57,12 @@ pub use pad::Pad;
 pub use relu::Relu;
 pub use reshape::Reshape;
 pub use softmax::Softmax;
-pub use tail::{Finish, RowStep, Tail};
+pub use tail::{Finish, Rest, RowStep, Tail};
 pub use transpose::Transpose;
 
 use crate::kernels::RowSink;
 use crate::kernels::conv::ConvShape;
-use crate::kernels::integer::Buffers;
+use crate::kernels::integer::{Buffers, Steps};
 use crate::kernels::single::Spread;
 use crate::kernels::weight_only::WeightOnly;
 use crate::kernels::xnor::SignScratch;
@@ -289,6 +289,16 @@ pub trait Layer: Send + Sync {
 
     /// [`Layer::forward_rows`] for several blocks, each with its sink, for layers that say so.
     fn forward_blocks(&self, inputs: &[&[f32]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
+        let _ = (inputs, sinks, scratch);
+    }
+
+    /// The grid of the codes that [`Layer::forward_codes`] takes in place of its input; `None` where it is not there.
+    fn reads_codes(&self) -> Option<Steps> {
+        None
+    }
+
+    /// [`Layer::forward_rows`] for several blocks `[feature][lane]` of codes on that grid, each with its sink.
+    fn forward_codes(&self, inputs: &[&[i8]], sinks: &mut [&mut dyn RowSink], scratch: &mut Scratch) {
         let _ = (inputs, sinks, scratch);
     }
 

@@ -5,6 +5,7 @@
 use super::Activation;
 use crate::kernels::RowSink;
 use crate::kernels::elementwise::{add_above, affine, affine_above, affine_add_above, each_vector, relu};
+use crate::kernels::integer::Steps;
 use crate::kernels::pool::{PoolShape, max_pool_one, max_pool_row};
 use crate::simd::LANES;
 
@@ -138,6 +139,14 @@ fn floor(steps: &mut &[RowStep]) -> f32 {
     if take(steps, &RowStep::Relu) { 0.0 } else { f32::NEG_INFINITY }
 }
 
+/// Where a tail leaves its result.
+pub enum Rest<'a> {
+    /// Values `[feature][lane]`.
+    Values(&'a mut [f32]),
+    /// Their codes, for layers that would round them to these anyway.
+    Codes(&'a mut [i8], Steps),
+}
+
 /// A sink that does a tail's steps and leaves the result in a block.
 pub struct Finish<'a> {
     /// The steps.
@@ -145,19 +154,24 @@ pub struct Finish<'a> {
     /// What the additions read, in order.
     pub others: &'a [&'a [f32]],
     /// The result.
-    pub out: &'a mut [f32],
-    /// Rows on their way to a pooling.
+    pub out: Rest<'a>,
+    /// Rows on their way to a pooling or to codes, and behind them what is pooled of them so far.
     pub rows: &'a mut Vec<f32>,
 }
 
 impl RowSink for Finish<'_> {
     fn rows(&mut self, first: usize, count: usize, y: usize) -> (&mut [Lanes], usize) {
         let Tail { height, width, pool, .. } = *self.tail;
-        if pool.is_some() {
-            self.rows.resize(count * width * LANES, 0.0);
-            return (self.rows.as_chunks_mut::<LANES>().0, width);
+        match &mut self.out {
+            Rest::Values(out) if pool.is_none() => {
+                (&mut out.as_chunks_mut::<LANES>().0[(first * height + y) * width..], height * width)
+            }
+            _ => {
+                let pooled = pool.map_or(0, |pool| pool.output()[2]);
+                self.rows.resize(count * (width + pooled) * LANES, 0.0);
+                (self.rows.as_chunks_mut::<LANES>().0, width)
+            }
         }
-        (&mut self.out.as_chunks_mut::<LANES>().0[(first * height + y) * width..], height * width)
     }
 
     fn done(&mut self, first: usize, count: usize, y: usize) {
@@ -165,19 +179,55 @@ impl RowSink for Finish<'_> {
         if height == 1 && pool.is_none() {
             // The rows of all channels stand side by side.
             let at = first * width;
-            let span = &mut self.out.as_chunks_mut::<LANES>().0[at..at + count * width];
-            return self.tail.finish(span, first, width, at, self.others);
+            let finish = |span: &mut [Lanes]| self.tail.finish(span, first, width, at, self.others);
+            match &mut self.out {
+                Rest::Values(out) => finish(&mut out.as_chunks_mut::<LANES>().0[at..at + count * width]),
+                Rest::Codes(out, steps) => {
+                    let span = &mut self.rows.as_chunks_mut::<LANES>().0[..count * width];
+                    finish(span);
+                    steps.round(span, &mut out.as_chunks_mut::<LANES>().0[at..]);
+                }
+            }
+            return;
         }
-        let out = self.out.as_chunks_mut::<LANES>().0;
+        let (rows, pooled) = self.rows.as_chunks_mut::<LANES>().0.split_at_mut(match (&self.out, &pool) {
+            (Rest::Values(_), None) => 0,
+            _ => count * width,
+        });
         for (i, channel) in (first..first + count).enumerate() {
             let at = (channel * height + y) * width;
-            let Some(pool) = &pool else {
-                self.tail.finish(&mut out[at..at + width], channel, width, at, self.others);
-                continue;
-            };
-            let row = &mut self.rows.as_chunks_mut::<LANES>().0[i * width..(i + 1) * width];
-            self.tail.finish(row, channel, width, at, self.others);
-            max_pool_row(pool, row, channel, y, out);
+            let finish = |row: &mut [Lanes]| self.tail.finish(row, channel, width, at, self.others);
+            match (&mut self.out, &pool) {
+                (Rest::Values(out), None) => finish(&mut out.as_chunks_mut::<LANES>().0[at..at + width]),
+                (Rest::Codes(out, steps), None) => {
+                    let row = &mut rows[i * width..][..width];
+                    finish(row);
+                    steps.round(row, &mut out.as_chunks_mut::<LANES>().0[at..]);
+                }
+                (out, Some(pool)) => {
+                    let row = &mut rows[i * width..][..width];
+                    finish(row);
+                    let [_, out_height, out_width] = pool.output();
+                    let line = y / pool.kernel;
+                    if line >= out_height {
+                        continue;
+                    }
+                    let at = (channel * out_height + line) * out_width;
+                    let (pooled, last) =
+                        (&mut pooled[i * out_width..][..out_width], y % pool.kernel + 1 == pool.kernel);
+                    match out {
+                        Rest::Values(out) => {
+                            max_pool_row(pool.kernel, row, y, &mut out.as_chunks_mut::<LANES>().0[at..][..out_width])
+                        }
+                        Rest::Codes(out, steps) => {
+                            max_pool_row(pool.kernel, row, y, pooled);
+                            if last {
+                                steps.round(pooled, &mut out.as_chunks_mut::<LANES>().0[at..]);
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

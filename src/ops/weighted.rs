@@ -3,7 +3,7 @@
 use super::{Arithmetic, InputGrid, LayerParams, Rounder, Scratch};
 use crate::kernels::conv::ConvShape;
 use crate::kernels::elementwise::add;
-use crate::kernels::integer::{Integer, PLAIN_ID, Steps, chosen};
+use crate::kernels::integer::{Input, Integer, PLAIN_ID, Steps, chosen};
 use crate::kernels::single::Spread;
 use crate::kernels::{AddBias, Rescale, RowSink};
 use crate::math::round_ties_even;
@@ -107,9 +107,22 @@ impl<F, I> Weighted<F, I> {
     }
 
     /// Runs several blocks, each with its sink, where [`Weighted::takes_blocks`].
-    pub(super) fn forward_blocks(&self, blocks: &[&[f32]], scratch: &mut Scratch, sinks: &mut [&mut dyn RowSink]) {
+    pub(super) fn forward_blocks<T: Input>(
+        &self,
+        blocks: &[&[T]],
+        scratch: &mut Scratch,
+        sinks: &mut [&mut dyn RowSink],
+    ) {
         if let Self::Integer { kernel: IntegerKernel::Dots(kernel), bias, scale, .. } = self {
             kernel.run_blocks(blocks, &mut scratch.integer, &Rescale { bias, scale }, sinks);
+        }
+    }
+
+    /// See [`super::Layer::reads_codes`].
+    pub(super) fn reads_codes(&self) -> Option<Steps> {
+        match self {
+            Self::Integer { kernel: IntegerKernel::Dots(kernel), .. } => Some(*kernel.steps()).filter(Steps::narrow),
+            _ => None,
         }
     }
 

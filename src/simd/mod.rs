@@ -93,8 +93,8 @@ pub trait Dot: Lane<Scalar = i32> {
     const BURSTS: bool = false;
     /// The sums.
     fn sums(self) -> I32x8;
-    /// Joins `codes(0)`, `codes(1)` … lane by lane. They must fit the group's bits.
-    fn join(codes: impl FnMut(usize) -> I32x8) -> I32x8;
+    /// Joins the first [`Dot::GROUP`] of these lane by lane. They must fit the group's bits.
+    fn join(codes: [I32x8; 4]) -> I32x8;
 }
 
 /// The sum of eight lanes in the one order used everywhere: `((0+4)+(2+6)) + ((1+5)+(3+7))`.
@@ -179,8 +179,8 @@ mod tests {
             let scalar = x.map(|v| crate::math::round_ties_even((v / scale).clamp(low, high)) as i32);
             assert_eq!(F32x8::load(&x).codes(scale, low, high).to_array(), scalar, "{x:?} {scale} {low}");
             let c: [I32x8; 4] = std::array::from_fn(|i| I32x8::load(&scalar.map(|v| (v + i as i32).clamp(-128, 127))));
-            let quads = I8Quads::join(|i| c[i]).to_array();
-            let pairs = I16Pairs::join(|i| c[i]).to_array();
+            let quads = I8Quads::join(c).to_array();
+            let pairs = I16Pairs::join(c).to_array();
             for lane in 0..LANES {
                 assert_eq!(quads[lane].to_le_bytes().map(|b| i32::from(b as i8)), c.map(|c| c.to_array()[lane]));
                 assert_eq!([pairs[lane] << 16 >> 16, pairs[lane] >> 16], [0, 1].map(|i| c[i].to_array()[lane]));

@@ -243,7 +243,7 @@ impl Dot for I16Pairs {
         I32x8::load(&self.to_array())
     }
     #[inline(always)]
-    fn join(codes: impl FnMut(usize) -> I32x8) -> I32x8 {
+    fn join(codes: [I32x8; 4]) -> I32x8 {
         super::portable::I16Pairs::join(codes)
     }
 }

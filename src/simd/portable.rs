@@ -43,6 +43,16 @@ impl I32x8 {
     pub fn minus(self, rhs: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i].wrapping_sub(rhs.0[i])))
     }
+    /// Eight codes of 8 bits.
+    #[inline(always)]
+    pub fn from_bytes(codes: &[i8; LANES]) -> Self {
+        Self(codes.map(i32::from))
+    }
+    /// The lanes in 8 bits each, which they must fit.
+    #[inline(always)]
+    pub fn to_bytes(self, codes: &mut [i8; LANES]) {
+        *codes = self.0.map(|code| code as i8);
+    }
     /// A quarter, rounded down.
     #[inline(always)]
     pub fn quarter(self) -> Self {
@@ -106,12 +116,12 @@ macro_rules! dot {
                 super::I32x8::load(&self.0)
             }
             #[inline(always)]
-            fn join(mut codes: impl FnMut(usize) -> super::I32x8) -> super::I32x8 {
+            fn join(codes: [super::I32x8; 4]) -> super::I32x8 {
                 const BITS: u32 = 32 / $group;
                 let mut words = [0; LANES];
-                for i in 0..$group {
-                    let codes = codes(i as usize).to_array();
-                    for (word, code) in words.iter_mut().zip(codes) {
+                for (i, codes) in codes.into_iter().enumerate().take($group as usize) {
+                    let i = i as u32;
+                    for (word, code) in words.iter_mut().zip(codes.to_array()) {
                         *word |=
                             i32::from(code as $narrow) << (i * BITS) & ((u32::MAX >> (32 - BITS)) << (i * BITS)) as i32;
                     }
@@ -184,7 +194,7 @@ impl Dot for I8Burst {
         super::I32x8::load(&self.0)
     }
     #[inline(always)]
-    fn join(codes: impl FnMut(usize) -> super::I32x8) -> super::I32x8 {
+    fn join(codes: [super::I32x8; 4]) -> super::I32x8 {
         I8Quads::join(codes)
     }
 }

@@ -3,15 +3,15 @@
 use super::{Dot, LANES, Lane};
 use std::arch::wasm32::{
     f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_extract_lane, f32x4_lt, f32x4_mul, f32x4_pmax,
-    f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i16x8_add, i16x8_extend_high_i8x16,
-    i16x8_extend_low_i8x16, i16x8_sub, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8, i32x4_mul, i32x4_shl, i32x4_shr,
-    i32x4_shuffle, i32x4_splat, i32x4_sub, i64x2_shuffle, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot,
-    v128_load, v128_or, v128_store,
+    f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i8x16_narrow_i16x8, i16x8_add, i16x8_extend_high_i8x16,
+    i16x8_extend_low_i8x16, i16x8_narrow_i32x4, i16x8_sub, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8,
+    i32x4_extend_high_i16x8, i32x4_extend_low_i16x8, i32x4_mul, i32x4_shl, i32x4_shr, i32x4_shuffle, i32x4_splat,
+    i32x4_sub, i64x2_shuffle, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_load64_zero,
+    v128_or, v128_store, v128_store64_lane,
 };
 #[cfg(target_feature = "relaxed-simd")]
 use std::arch::wasm32::{
-    i8x16_narrow_i16x8, i8x16_shuffle, i16x8_narrow_i32x4, i16x8_relaxed_dot_i8x16_i7x16, i32x4_extadd_pairwise_i16x8,
-    i32x4_relaxed_dot_i8x16_i7x16_add,
+    i8x16_shuffle, i16x8_relaxed_dot_i8x16_i7x16, i32x4_extadd_pairwise_i16x8, i32x4_relaxed_dot_i8x16_i7x16_add,
 };
 
 #[cfg(not(target_feature = "relaxed-simd"))]
@@ -76,8 +76,7 @@ impl Dot for I16Pairs {
         I32x8(self.0, self.1)
     }
     #[inline(always)]
-    fn join(mut codes: impl FnMut(usize) -> I32x8) -> I32x8 {
-        let (a, b) = (codes(0), codes(1));
+    fn join([a, b, _, _]: [I32x8; 4]) -> I32x8 {
         let half = |a, b| v128_or(v128_and(a, i32x4_splat(0xffff)), i32x4_shl(b, 16));
         I32x8(half(a.0, b.0), half(a.1, b.1))
     }
@@ -155,7 +154,7 @@ macro_rules! quads {
                 I32x8(self.0, self.1)
             }
             #[inline(always)]
-            fn join(codes: impl FnMut(usize) -> I32x8) -> I32x8 {
+            fn join(codes: [I32x8; 4]) -> I32x8 {
                 join_quads(codes)
             }
         }
@@ -186,8 +185,7 @@ quads!(
 
 #[cfg(target_feature = "relaxed-simd")]
 #[inline(always)]
-fn join_quads(mut codes: impl FnMut(usize) -> I32x8) -> I32x8 {
-    let (a, b, c, d) = (codes(0), codes(1), codes(2), codes(3));
+fn join_quads([a, b, c, d]: [I32x8; 4]) -> I32x8 {
     let half = |a, b, c, d| {
         let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
         i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(bytes, bytes)
@@ -226,6 +224,20 @@ impl I32x8 {
     #[inline(always)]
     pub fn minus(self, rhs: Self) -> Self {
         Self(i32x4_sub(self.0, rhs.0), i32x4_sub(self.1, rhs.1))
+    }
+    /// Eight codes of 8 bits.
+    #[inline(always)]
+    pub fn from_bytes(codes: &[i8; LANES]) -> Self {
+        // SAFETY: `codes` are the eight bytes that are loaded; there is no alignment requirement.
+        let wide = i16x8_extend_low_i8x16(unsafe { v128_load64_zero(codes.as_ptr().cast()) });
+        Self(i32x4_extend_low_i16x8(wide), i32x4_extend_high_i16x8(wide))
+    }
+    /// The lanes in 8 bits each, which they must fit.
+    #[inline(always)]
+    pub fn to_bytes(self, codes: &mut [i8; LANES]) {
+        let narrow = i16x8_narrow_i32x4(self.0, self.1);
+        // SAFETY: `codes` are the eight bytes that are stored; there is no alignment requirement.
+        unsafe { v128_store64_lane::<0>(i8x16_narrow_i16x8(narrow, narrow), codes.as_mut_ptr().cast()) }
     }
     /// A quarter, rounded down.
     #[inline(always)]

@@ -95,8 +95,8 @@ impl<V: Dot> Layout<V> {
         self.group_len() * self.shape.groups
     }
 
-    /// Quantizes blocks `[channel][y][x][lane]` into `out`, one after the other. True when a code is negative.
-    pub fn arrange_blocks(&self, steps: &Steps, blocks: &[&[f32]], out: &mut Vec<i32>) -> bool {
+    /// Writes the codes of blocks `[channel][y][x][lane]` to `out`, one after the other. True when one is negative.
+    pub fn arrange_blocks<T: Input>(&self, steps: &Steps, blocks: &[&[T]], out: &mut Vec<i32>) -> bool {
         if self.shape.padding > 0 {
             out.clear();
         }
@@ -105,15 +105,13 @@ impl<V: Dot> Layout<V> {
         blocks.iter().zip(parts).fold(false, |negative, (x, out)| self.arrange(steps, x, out) || negative)
     }
 
-    /// Quantizes one block into `out`, whose padding is 0. True when a code is negative.
-    fn arrange(&self, steps: &Steps, x: &[f32], out: &mut [i32]) -> bool {
+    /// Writes the codes of one block to `out`, whose padding is 0. True when one is negative.
+    fn arrange<T: Input>(&self, steps: &Steps, x: &[T], out: &mut [i32]) -> bool {
         let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
         let plane = self.channels() * self.size[0] * self.size[1];
-        let (low, high) = (steps.low as f32, steps.high as f32);
-        let code = |x: &[f32; LANES]| F32x8::load(x).codes(steps.scale, low, high);
         let mut signs = I32x8::splat(0);
         for (x, out) in x.chunks_exact(plane).zip(out.chunks_exact_mut(self.group_len())) {
-            let seen = if self.hop > 1 { self.rows(&code, x, out) } else { self.positions(&code, x, out) };
+            let seen = if self.hop > 1 { self.rows(steps, x, out) } else { self.positions(steps, x, out) };
             signs = signs.or(seen);
         }
         signs.any_negative()
@@ -121,7 +119,7 @@ impl<V: Dot> Layout<V> {
 
     /// One channel: a vector at every position, of it and the ones that follow in its row.
     #[inline(always)]
-    fn rows(&self, code: &impl Fn(&[f32; LANES]) -> I32x8, x: &[[f32; LANES]], out: &mut [[i32; LANES]]) -> I32x8 {
+    fn rows<T: Input>(&self, steps: &Steps, x: &[[T; LANES]], out: &mut [[i32; LANES]]) -> I32x8 {
         let padding = self.shape.padding;
         let width = self.padded()[1];
         let zero = I32x8::splat(0);
@@ -131,14 +129,12 @@ impl<V: Dot> Layout<V> {
             let mut seen = [zero; 4];
             let ahead = V::GROUP - 1;
             for at in 0..width + ahead {
-                let next = match at.checked_sub(padding).and_then(|at| x.get(at * self.stride)) {
-                    Some(x) => code(x),
-                    None => zero,
-                };
+                // What lies before the row wraps round to far behind it.
+                let next = steps.at(x, at.wrapping_sub(padding).wrapping_mul(self.stride));
                 signs = signs.or(next);
                 seen = if V::GROUP == 4 { [seen[1], seen[2], seen[3], next] } else { [seen[1], next, zero, zero] };
                 if let Some(at) = at.checked_sub(ahead) {
-                    V::join(|i| seen[i]).store(&mut out[at]);
+                    V::join(seen).store(&mut out[at]);
                 }
             }
         }
@@ -147,28 +143,72 @@ impl<V: Dot> Layout<V> {
 
     /// Several channels: vectors of neighbouring channels at every position.
     #[inline(always)]
-    fn positions(&self, code: &impl Fn(&[f32; LANES]) -> I32x8, x: &[[f32; LANES]], out: &mut [[i32; LANES]]) -> I32x8 {
+    fn positions<T: Input>(&self, steps: &Steps, x: &[[T; LANES]], out: &mut [[i32; LANES]]) -> I32x8 {
         let ConvShape { input: [_, height, width], padding, .. } = self.shape;
         let padded_width = self.padded()[1];
         let [full_height, full_width] = self.size;
-        let mut signs = I32x8::splat(0);
+        let zero = I32x8::splat(0);
+        let mut signs = zero;
         for (depth, channels) in x.chunks(V::GROUP * full_height * full_width).enumerate() {
-            let count = channels.len() / (full_height * full_width);
             for y in 0..height {
+                let row = |i: usize| {
+                    let first = (i * full_height + y * self.stride) * full_width;
+                    channels.get(first..first + full_width).unwrap_or(&[])
+                };
+                let [a, b, c, d] = [row(0), row(1), row(2), row(3)];
                 let out = &mut out[((y + padding) * padded_width + padding) * self.depth..];
                 for (at, out) in out.chunks_mut(self.depth).take(width).enumerate() {
-                    let joined = V::join(|i| {
-                        if i >= count {
-                            return I32x8::splat(0);
-                        }
-                        let code = code(&channels[(i * full_height + y * self.stride) * full_width + at * self.stride]);
-                        signs = signs.or(code);
-                        code
-                    });
-                    joined.store(&mut out[depth]);
+                    let at = at * self.stride;
+                    let (a, b) = (steps.at(a, at), steps.at(b, at));
+                    let (c, d) = if V::GROUP == 4 { (steps.at(c, at), steps.at(d, at)) } else { (zero, zero) };
+                    signs = signs.or(a).or(b).or(c).or(d);
+                    V::join([a, b, c, d]).store(&mut out[depth]);
                 }
             }
         }
         signs
+    }
+}
+
+/// What a block holds: values that are still to be rounded, or their codes.
+pub trait Input: Copy {
+    /// The codes of a vector on this grid.
+    fn codes(from: &[Self; LANES], steps: &Steps) -> I32x8;
+}
+
+impl Input for f32 {
+    #[inline(always)]
+    fn codes(from: &[f32; LANES], steps: &Steps) -> I32x8 {
+        F32x8::load(from).codes(steps.scale, steps.low as f32, steps.high as f32)
+    }
+}
+
+impl Input for i8 {
+    #[inline(always)]
+    fn codes(from: &[i8; LANES], _: &Steps) -> I32x8 {
+        I32x8::from_bytes(from)
+    }
+}
+
+impl Steps {
+    /// Whether all codes fit 8 bits.
+    pub fn narrow(&self) -> bool {
+        self.low >= i32::from(i8::MIN) && self.high <= i32::from(i8::MAX)
+    }
+
+    /// Rounds vectors to codes, where these are [`Steps::narrow`].
+    pub fn round(&self, values: &[[f32; LANES]], codes: &mut [[i8; LANES]]) {
+        for (value, codes) in values.iter().zip(codes) {
+            Input::codes(value, self).to_bytes(codes);
+        }
+    }
+
+    /// The codes at one place of a row; 0 outside of it.
+    #[inline(always)]
+    fn at<T: Input>(&self, row: &[[T; LANES]], at: usize) -> I32x8 {
+        match row.get(at) {
+            Some(x) => T::codes(x, self),
+            None => I32x8::splat(0),
+        }
     }
 }

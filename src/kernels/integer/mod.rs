@@ -12,7 +12,7 @@ mod packed;
 mod sweep;
 mod winograd;
 
-pub use layout::{Layout, Steps};
+pub use layout::{Input, Layout, Steps};
 pub use packed::{Packed, TILE_ROWS};
 
 use super::conv::ConvShape;
@@ -230,11 +230,16 @@ impl Integer {
             return Some(Self { shape, steps, quads: None, pairs, winograd });
         }
         let narrow = steps.high <= 127 && weights.iter().all(|w| i8::try_from(*w).is_ok());
-        let quads = (choice != Choice::Pairs && narrow).then(|| {
-            let packed = Packed::new(shape, weights);
-            let way = Way::new(choice, weights, packed.layout());
-            (packed, way)
-        });
+        let quads = (choice != Choice::Pairs && narrow)
+            .then(|| {
+                let packed = Packed::new(shape, weights);
+                let way = Way::new(choice, weights, packed.layout());
+                (packed, way)
+            })
+            // A step of split quads costs as much as one and a half of pairs, and with few channels it is not full.
+            .filter(|(packed, way)| {
+                *way != Way::Split || 3 * packed.layout().steps() < 2 * Layout::<I16Pairs>::new(shape).steps()
+            });
         if quads.is_none() {
             pairs.get_or_init(|| Packed::new(shape, weights));
         }
@@ -252,15 +257,20 @@ impl Integer {
         }
     }
 
-    /// Quantizes one block `[channel][y][x][lane]` and gives `rescale` of every sum to the sink.
-    pub fn run(&self, x: &[f32], buffers: &mut Buffers, rescale: &Rescale<'_>, sink: &mut dyn RowSink) {
+    /// The grid of its inputs.
+    pub fn steps(&self) -> &Steps {
+        &self.steps
+    }
+
+    /// Takes one block `[channel][y][x][lane]`, rounded already or not, and gives `rescale` of every sum to the sink.
+    pub fn run<T: Input>(&self, x: &[T], buffers: &mut Buffers, rescale: &Rescale<'_>, sink: &mut dyn RowSink) {
         self.run_blocks(&[x], buffers, rescale, &mut [sink]);
     }
 
     /// The same for several blocks, each with its sink: weights are unpacked once for all of them.
-    pub fn run_blocks(
+    pub fn run_blocks<T: Input>(
         &self,
-        blocks: &[&[f32]],
+        blocks: &[&[T]],
         buffers: &mut Buffers,
         rescale: &Rescale<'_>,
         sinks: &mut [&mut dyn RowSink],

@@ -10,7 +10,7 @@
 //! are kept in place of the others.
 
 use super::Buffers;
-use super::layout::{Layout, Steps};
+use super::layout::{Input, Layout, Steps};
 use super::packed::TILE_ROWS;
 use crate::kernels::conv::ConvShape;
 use crate::kernels::registers::{N1, N4, Rows};
@@ -70,10 +70,10 @@ impl Winograd {
     }
 
     /// As [`super::Integer::run_blocks`].
-    pub fn run_blocks(
+    pub fn run_blocks<T: Input>(
         &self,
         steps: &Steps,
-        blocks: &[&[f32]],
+        blocks: &[&[T]],
         buffers: &mut Buffers,
         rescale: &Rescale<'_>,
         sinks: &mut [&mut dyn RowSink],
