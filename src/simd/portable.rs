@@ -270,10 +270,12 @@ impl Lane for I32x8 {
     }
 }
 
-/// Columns of four rows of four.
+/// Writes the columns of four rows of four.
 #[inline(always)]
-pub fn transpose_four(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
-    std::array::from_fn(|column| rows.map(|row| row[column]))
+pub fn transpose_four(rows: [&[f32; 4]; 4], columns: [&mut [f32; 4]; 4]) {
+    for (i, column) in columns.into_iter().enumerate() {
+        *column = rows.map(|row| row[i]);
+    }
 }
 
 impl F32x8 {

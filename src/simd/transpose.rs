@@ -2,11 +2,6 @@
 
 use super::{LANES, transpose_four};
 
-/// Splits a slice of a multiple of four numbers off, the rest behind it.
-fn fours(row: &[f32]) -> (&[[f32; 4]], &[f32]) {
-    row.as_chunks::<4>()
-}
-
 /// Writes up to eight rows of equal length into the lanes of a block `[number][lane]`; unused lanes become 0.
 pub fn to_lanes(rows: &[&[f32]], block: &mut [f32]) {
     let lanes = block.as_chunks_mut::<LANES>().0;
@@ -19,13 +14,12 @@ pub fn to_lanes(rows: &[&[f32]], block: &mut [f32]) {
     };
     let whole = lanes.len() / 4;
     let (front, rest) = lanes.split_at_mut(whole * 4);
-    for (i, lanes) in front.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-        for half in 0..2 {
-            let four: [[f32; 4]; 4] = std::array::from_fn(|row| fours(rows[4 * half + row]).0[i]);
-            for (lanes, column) in lanes.iter_mut().zip(transpose_four(four)) {
-                lanes[4 * half..4 * half + 4].copy_from_slice(&column);
-            }
-        }
+    let [a, b, c, d, e, f, g, h] = rows.map(|row| row.as_chunks::<4>().0);
+    for (i, part) in front.as_flattened_mut().as_chunks_mut::<4>().0.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        // Halves of four vectors.
+        let [p, p_high, q, q_high, r, r_high, s, s_high] = part;
+        transpose_four([&a[i], &b[i], &c[i], &d[i]], [p, q, r, s]);
+        transpose_four([&e[i], &f[i], &g[i], &h[i]], [p_high, q_high, r_high, s_high]);
     }
     for (i, lanes) in rest.iter_mut().enumerate() {
         *lanes = rows.map(|row| row[whole * 4 + i]);
@@ -35,22 +29,19 @@ pub fn to_lanes(rows: &[&[f32]], block: &mut [f32]) {
 /// Writes the first lanes of a block `[number][lane]` to as many rows of `size` numbers, one after the other.
 pub fn from_lanes(block: &[f32], size: usize, rows: &mut [f32]) {
     let lanes = &block.as_chunks::<LANES>().0[..size];
-    if rows.len() != LANES * size {
-        for (lane, row) in rows.chunks_exact_mut(size).enumerate() {
-            row.iter_mut().zip(lanes).for_each(|(value, lanes)| *value = lanes[lane]);
-        }
-        return;
-    }
-    let whole = size / 4;
-    for (i, four) in lanes.as_chunks::<4>().0.iter().enumerate() {
-        for half in 0..2 {
-            let part = four.map(|lanes| [0, 1, 2, 3].map(|lane| lanes[4 * half + lane]));
-            for (row, values) in transpose_four(part).into_iter().enumerate() {
-                rows[(4 * half + row) * size + 4 * i..][..4].copy_from_slice(&values);
-            }
+    let whole = if rows.len() == LANES * size { size / 4 } else { 0 };
+    let mut all = rows.chunks_exact_mut(size.max(1));
+    if whole > 0 {
+        let mut fours = || all.next().unwrap_or_default().as_chunks_mut::<4>().0;
+        let (a, b, c, d) = (fours(), fours(), fours(), fours());
+        let (e, f, g, h) = (fours(), fours(), fours(), fours());
+        for (i, part) in lanes.as_flattened().as_chunks::<4>().0.as_chunks::<8>().0.iter().enumerate() {
+            let [p, p_high, q, q_high, r, r_high, s, s_high] = part;
+            transpose_four([p, q, r, s], [&mut a[i], &mut b[i], &mut c[i], &mut d[i]]);
+            transpose_four([p_high, q_high, r_high, s_high], [&mut e[i], &mut f[i], &mut g[i], &mut h[i]]);
         }
     }
-    for (lane, row) in rows.chunks_exact_mut(size).enumerate() {
+    for (lane, row) in rows.chunks_exact_mut(size.max(1)).enumerate() {
         let rest = row[whole * 4..].iter_mut().zip(&lanes[whole * 4..]);
         rest.for_each(|(value, lanes)| *value = lanes[lane]);
     }

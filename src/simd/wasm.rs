@@ -77,9 +77,15 @@ impl Dot for I16Pairs {
     }
     #[inline(always)]
     fn join([a, b, _, _]: [I32x8; 4]) -> I32x8 {
-        let half = |a, b| v128_or(v128_and(a, i32x4_splat(0xffff)), i32x4_shl(b, 16));
-        I32x8(half(a.0, b.0), half(a.1, b.1))
+        I32x8(join_two(a.0, b.0), join_two(a.1, b.1))
     }
+}
+
+// Functions, not closures: only those can be told to be inlined.
+
+#[inline(always)]
+fn join_two(a: v128, b: v128) -> v128 {
+    v128_or(v128_and(a, i32x4_splat(0xffff)), i32x4_shl(b, 16))
 }
 
 impl I16Pairs {
@@ -96,7 +102,7 @@ impl I16Pairs {
 }
 
 macro_rules! quads {
-    ($(#[$about:meta])* $vector:ident, $add:ident, $bursts:literal, $product:expr) => {
+    ($(#[$about:meta])* $vector:ident, $add:ident, $bursts:literal, $product:ident) => {
         $(#[$about])*
         ///
         /// Exact: a sum of two products of i8 and 0…127 stays within 2·128·127, so the 16-bit sums that an engine may form
@@ -132,15 +138,13 @@ macro_rules! quads {
             }
             #[inline(always)]
             fn add_product(self, a: Self, b: Self) -> Self {
-                let product: fn(v128, v128, v128) -> v128 = $product;
-                Self(product(a.0, b.0, self.0), product(a.1, b.1, self.1))
+                Self($product(a.0, b.0, self.0), $product(a.1, b.1, self.1))
             }
             #[inline(always)]
             fn absorb(self, part: Self) -> Self {
                 if !$bursts {
                     return self.add(part);
                 }
-                let widened = |total, part| i32x4_add(total, i32x4_extadd_pairwise_i16x8(part));
                 Self(widened(self.0, part.0), widened(self.1, part.1))
             }
         }
@@ -166,46 +170,69 @@ quads!(
     I8Quads,
     i32x4_add,
     false,
-    |a, b, sum| i32x4_relaxed_dot_i8x16_i7x16_add(a, b, sum)
+    i32x4_relaxed_dot_i8x16_i7x16_add
 );
 quads!(
     /// The same by way of sums of two products in 16 bits: fast where the machine has no instruction for four.
     I8Split,
     i32x4_add,
     false,
-    |a, b, sum| i32x4_add(sum, i32x4_extadd_pairwise_i16x8(i16x8_relaxed_dot_i8x16_i7x16(a, b)))
+    split_product
 );
 quads!(
     /// The same with sums that stay in 16 bits for a while; see [`Dot::BURSTS`].
     I8Burst,
     i16x8_add,
     true,
-    |a, b, sum| i16x8_add(sum, i16x8_relaxed_dot_i8x16_i7x16(a, b))
+    burst_product
 );
 
 #[cfg(target_feature = "relaxed-simd")]
 #[inline(always)]
+fn split_product(a: v128, b: v128, sum: v128) -> v128 {
+    widened(sum, i16x8_relaxed_dot_i8x16_i7x16(a, b))
+}
+
+#[cfg(target_feature = "relaxed-simd")]
+#[inline(always)]
+fn burst_product(a: v128, b: v128, sum: v128) -> v128 {
+    i16x8_add(sum, i16x8_relaxed_dot_i8x16_i7x16(a, b))
+}
+
+#[cfg(target_feature = "relaxed-simd")]
+#[inline(always)]
+fn widened(total: v128, part: v128) -> v128 {
+    i32x4_add(total, i32x4_extadd_pairwise_i16x8(part))
+}
+
+#[cfg(target_feature = "relaxed-simd")]
+#[inline(always)]
+fn join_four(a: v128, b: v128, c: v128, d: v128) -> v128 {
+    let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
+    i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(bytes, bytes)
+}
+
+#[cfg(target_feature = "relaxed-simd")]
+#[inline(always)]
 fn join_quads([a, b, c, d]: [I32x8; 4]) -> I32x8 {
-    let half = |a, b, c, d| {
-        let bytes = i8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
-        i8x16_shuffle::<0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15>(bytes, bytes)
-    };
-    I32x8(half(a.0, b.0, c.0, d.0), half(a.1, b.1, c.1, d.1))
+    I32x8(join_four(a.0, b.0, c.0, d.0), join_four(a.1, b.1, c.1, d.1))
+}
+
+#[inline(always)]
+fn codes_of(x: v128, scale: f32, low: f32, high: f32) -> v128 {
+    // Adding 1.5·2^23 leaves the rounded whole number in the low bits, as in `math::round_ties_even`.
+    const MAGIC: f32 = 12_582_912.0;
+    let steps = f32x4_div(x, f32x4_splat(scale));
+    let steps = v128_and(steps, f32x4_eq(steps, steps));
+    let steps = f32x4_pmin(f32x4_pmax(steps, f32x4_splat(low)), f32x4_splat(high));
+    i32x4_sub(f32x4_add(steps, f32x4_splat(MAGIC)), i32x4_splat(MAGIC.to_bits() as i32))
 }
 
 impl F32x8 {
     /// `round(clamp(x / scale, low, high))`, halves to even; NaN gives 0. `low` ≤ 0 ≤ `high`, both below 2^22.
     #[inline(always)]
     pub fn codes(self, scale: f32, low: f32, high: f32) -> I32x8 {
-        // Adding 1.5·2^23 leaves the rounded whole number in the low bits, as in `math::round_ties_even`.
-        const MAGIC: f32 = 12_582_912.0;
-        let half = |x| {
-            let steps = f32x4_div(x, f32x4_splat(scale));
-            let steps = v128_and(steps, f32x4_eq(steps, steps));
-            let steps = f32x4_pmin(f32x4_pmax(steps, f32x4_splat(low)), f32x4_splat(high));
-            i32x4_sub(f32x4_add(steps, f32x4_splat(MAGIC)), i32x4_splat(MAGIC.to_bits() as i32))
-        };
-        I32x8(half(self.0), half(self.1))
+        I32x8(codes_of(self.0, scale, low, high), codes_of(self.1, scale, low, high))
     }
 }
 
@@ -273,21 +300,20 @@ pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES])
     I32x8(i16x8_add(low, centers), i16x8_add(high, centers)).store(out);
 }
 
-/// Columns of four rows of four.
+/// Writes the columns of four rows of four.
 #[inline(always)]
-pub fn transpose_four(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
-    let mut columns = [[0.0; 4]; 4];
+pub fn transpose_four([a, b, c, d]: [&[f32; 4]; 4], [p, q, r, s]: [&mut [f32; 4]; 4]) {
     // SAFETY: each row and column is sixteen bytes; v128_load and v128_store have no alignment requirement.
     unsafe {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|i: usize| v128_load(rows[i].as_ptr().cast()));
+        let (a, b) = (v128_load(a.as_ptr().cast()), v128_load(b.as_ptr().cast()));
+        let (c, d) = (v128_load(c.as_ptr().cast()), v128_load(d.as_ptr().cast()));
         let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<0, 4, 1, 5>(c, d));
-        v128_store(columns[0].as_mut_ptr().cast(), i64x2_shuffle::<0, 2>(ab, cd));
-        v128_store(columns[1].as_mut_ptr().cast(), i64x2_shuffle::<1, 3>(ab, cd));
+        v128_store(p.as_mut_ptr().cast(), i64x2_shuffle::<0, 2>(ab, cd));
+        v128_store(q.as_mut_ptr().cast(), i64x2_shuffle::<1, 3>(ab, cd));
         let (ab, cd) = (i32x4_shuffle::<2, 6, 3, 7>(a, b), i32x4_shuffle::<2, 6, 3, 7>(c, d));
-        v128_store(columns[2].as_mut_ptr().cast(), i64x2_shuffle::<0, 2>(ab, cd));
-        v128_store(columns[3].as_mut_ptr().cast(), i64x2_shuffle::<1, 3>(ab, cd));
+        v128_store(r.as_mut_ptr().cast(), i64x2_shuffle::<0, 2>(ab, cd));
+        v128_store(s.as_mut_ptr().cast(), i64x2_shuffle::<1, 3>(ab, cd));
     }
-    columns
 }
 
 impl F32x8 {
