@@ -126,7 +126,8 @@ impl QuantizeStep {
 
     /// Whether any scale can be learned: of weights in whole numbers, or of inputs.
     pub(super) fn has_scales(&self) -> bool {
-        self.all_weights().any(|spec| spec.format.family() != Family::Float) || self.all_activations().next().is_some()
+        let whole = |spec: &WeightSpec| matches!(spec.format.family(), Family::Integer | Family::Ternary | Family::Binary);
+        self.all_weights().any(whole) || self.all_activations().next().is_some()
     }
 
     /// Whether any input has a clip that can be learned: signs have none.
@@ -141,11 +142,6 @@ impl QuantizeStep {
         }
         let kinds = self.all_weights().map(|spec| spec.rounding.kind).filter(|kind| *kind != Rounding::Nearest);
         kinds.map(|kind| id_of(ROUNDINGS, &kind)).next()
-    }
-
-    /// A format whose values are a codebook of the weight's own, if there is one.
-    pub(super) fn clustered(&self) -> Option<&'static str> {
-        self.all_weights().find(|spec| spec.format.clustered().is_some()).map(|spec| spec.format.id())
     }
 
     /// Whether any input is rounded by its own range.
