@@ -24,7 +24,7 @@ fn network(steps: Value) -> Network {
         library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
     }
     let library = Rc::new(RefCell::new(library));
-    let task = Task::new(Rc::new(Context::new(1)), |ctx| prepare(ctx, recipe, library, None));
+    let task = Task::new(Rc::new(Context::new(1)), |ctx| prepare(ctx, recipe, library, Rc::default(), None));
     let mut network = task.finish().unwrap().network;
     let mut rng = Rng::stream(5, "biases", 0);
     for parameter in network.parameters.iter_mut().filter(|parameter| !parameter.is_weight()) {

@@ -97,6 +97,12 @@ fn refusals_name_path_and_what_is_allowed() {
             "whole numbers",
         ),
         (
+            steps(json!([{"quantize": {"weights": {"format": "kmeans"}}}, {"train": {"estimator": "lsq"}}])),
+            ErrorCode::Combination,
+            "steps.1.train.estimator",
+            "whole numbers",
+        ),
+        (
             steps(json!([{"quantize": {"activations": {"format": "binary"}}}, {"train": {"estimator": "pact"}}])),
             ErrorCode::Combination,
             "steps.1.train.estimator",

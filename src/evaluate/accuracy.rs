@@ -101,31 +101,49 @@ pub async fn evaluate(ctx: &Context, plan: &mut Plan, images: &Images) -> Evalua
     Evaluation { accuracy, predictions, digest: hex(&hash.finalize()) }
 }
 
-/// Evaluations worth keeping: the baselines that every recipe of a sweep is compared with. The oldest goes first.
-#[derive(Debug, Default)]
-pub struct Evaluations(RefCell<VecDeque<(String, Rc<Evaluation>)>>);
+/// Results worth keeping for later recipes, by all that they depend on. Of more than `MOST` the oldest goes first.
+#[derive(Debug)]
+pub struct Kept<T, const MOST: usize>(RefCell<VecDeque<(String, Rc<T>)>>);
 
-impl Evaluations {
-    const MOST: usize = 16;
+/// The baselines that every recipe of a sweep is compared with.
+pub type Evaluations = Kept<Evaluation, 16>;
 
-    /// The evaluation kept under `key`.
-    pub fn get(&self, key: &str) -> Option<Rc<Evaluation>> {
-        self.0.borrow().iter().find(|(k, _)| k == key).map(|(_, evaluation)| Rc::clone(evaluation))
+impl<T, const MOST: usize> Default for Kept<T, MOST> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T, const MOST: usize> Kept<T, MOST> {
+    /// What is kept under `key`.
+    pub fn get(&self, key: &str) -> Option<Rc<T>> {
+        self.0.borrow().iter().find(|(k, _)| k == key).map(|(_, found)| Rc::clone(found))
     }
 
-    /// Keeps an evaluation.
-    pub fn keep(&self, key: String, evaluation: Rc<Evaluation>) {
+    /// Keeps a result, and gives it back.
+    pub fn keep(&self, key: String, found: T) -> Rc<T> {
         let mut kept = self.0.borrow_mut();
-        if kept.len() == Self::MOST {
+        if kept.len() == MOST {
             kept.pop_front();
         }
-        kept.push_back((key, evaluation));
+        let found = Rc::new(found);
+        kept.push_back((key, Rc::clone(&found)));
+        found
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_oldest_result_goes_first() {
+        let kept: Kept<u32, 2> = Kept::default();
+        for (key, value) in [("a", 1), ("b", 2), ("c", 3)] {
+            kept.keep(key.into(), value);
+        }
+        assert_eq!(["a", "b", "c"].map(|key| kept.get(key).map(|found| *found)), [None, Some(2), Some(3)]);
+    }
 
     #[test]
     fn wilson_known_values() {

@@ -4,7 +4,7 @@ mod accuracy;
 mod size;
 mod twin;
 
-pub use accuracy::{Accuracy, Evaluation, Evaluations, evaluate, wilson95};
+pub use accuracy::{Accuracy, Evaluation, Evaluations, Kept, evaluate, wilson95};
 pub use size::{Alternatives, Ledger, Size, layer_bytes, measure};
 pub use twin::{Difference, TWIN_IMAGES, Twin, twin};
 

@@ -76,6 +76,11 @@ impl PackedTensor {
         self.grouped.then(|| self.shape.len() / self.granules.len())
     }
 
+    /// What codes mean, granule by granule.
+    pub fn granules(&self) -> &[Granule] {
+        &self.granules
+    }
+
     /// The format.
     pub fn format(&self) -> &'static dyn Format {
         self.format

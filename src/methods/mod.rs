@@ -14,8 +14,10 @@ pub(crate) use quantize::{for_inputs, ranges_of};
 
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;
+use crate::evaluate::{Evaluations, Kept};
 use crate::fields::Fields;
 use crate::models::{Model, Network};
+use crate::ops::InputGrid;
 use crate::task::Context;
 use crate::train::Checkpoint;
 use serde_json::Value;
@@ -52,12 +54,25 @@ fn id_of<T: PartialEq>(choices: &[Choice<T>], value: &T) -> &'static str {
     choices.iter().find(|choice| choice.value == *value).map_or("", |choice| choice.id)
 }
 
+/// What an engine keeps from one recipe for the next. Results are the same without it.
+#[derive(Default)]
+pub struct Memory {
+    /// Starting networks, judged.
+    pub evaluations: Evaluations,
+    /// What rounding each layer in one way does; see [`sensitivity`].
+    pub effects: Kept<Vec<Effect>, 64>,
+    /// Grids that calibration found, by node.
+    pub grids: Kept<Vec<Option<InputGrid>>, 16>,
+}
+
 /// What a step works with.
 pub struct StepContext<'a> {
     /// Budget and progress.
     pub ctx: &'a Context,
     /// Data.
     pub library: &'a RefCell<Library>,
+    /// What earlier recipes left.
+    pub memory: &'a Memory,
     /// The network to change.
     pub network: &'a mut Network,
     /// The recipe's seed.

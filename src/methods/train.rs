@@ -68,10 +68,6 @@ fn parse_estimator(fields: &mut Fields, earlier: &[Rc<dyn Step>]) -> Result<(Opt
         let found = "train after quantize with dynamic inputs, which have no grid to train through";
         return refuse(fields.path().to_string(), found.into(), "static activations, or train before");
     }
-    if let Some(format) = quantize.clustered() {
-        let found = format!("train after quantize with {format}, whose codebook would be found anew at every step");
-        return refuse(fields.path().to_string(), found, "train before it");
-    }
     if estimator == Estimator::Lsq && !quantize.has_scales() {
         let found = "lsq, and neither weights in whole numbers nor inputs that are rounded";
         return refuse(path, found.into(), "ste, or whole numbers");

@@ -41,7 +41,7 @@ mod tests {
         let library = library().unwrap();
         let recipe = Recipe::parse(recipe, &library).unwrap();
         let library = Rc::new(RefCell::new(library));
-        let task = Task::new(Rc::new(Context::new(1)), |ctx| prepare(ctx, recipe, library, None));
+        let task = Task::new(Rc::new(Context::new(1)), |ctx| prepare(ctx, recipe, library, Rc::default(), None));
         let outcome = task.finish().unwrap();
         (outcome.network.export(&outcome.recipe).unwrap(), outcome.network.digest().unwrap())
     }

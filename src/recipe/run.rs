@@ -3,10 +3,10 @@
 use super::{Recipe, SensitivityRow, Start};
 use crate::data::{Images, Library};
 use crate::error::CoreError;
-use crate::evaluate::{Evaluation, Evaluations, Twin, cost, evaluate, layer_bytes, measure, twin};
+use crate::evaluate::{Evaluation, Twin, cost, evaluate, layer_bytes, measure, twin};
 use crate::graph::Plan;
 use crate::math::log10;
-use crate::methods::StepContext;
+use crate::methods::{Memory, StepContext};
 use crate::models::{self, Execution, Network};
 use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
 use crate::task::{Context, Phase};
@@ -67,7 +67,7 @@ pub(super) async fn apply(
     recipe: &Recipe,
     canonical: &Value,
     index: usize,
-    library: &RefCell<Library>,
+    (library, memory): (&RefCell<Library>, &Memory),
     network: &mut Network,
     resume: Option<&Checkpoint>,
 ) -> Result<Vec<f64>, CoreError> {
@@ -79,6 +79,7 @@ pub(super) async fn apply(
     let mut cx = StepContext {
         ctx,
         library,
+        memory,
         network,
         seed: recipe.seed,
         index: index as u64,
@@ -103,13 +104,14 @@ pub async fn prepare(
     ctx: Rc<Context>,
     recipe: Recipe,
     library: Rc<RefCell<Library>>,
+    memory: Rc<Memory>,
     resume: Option<Checkpoint>,
 ) -> Result<Outcome, CoreError> {
     let canonical = recipe.canonical();
     let mut network = start(&recipe, &library)?;
     ctx.expect(step_macs(&recipe, &library, &network));
     for index in 0..recipe.steps.len() {
-        apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
+        apply(&ctx, &recipe, &canonical, index, (&library, &memory), &mut network, resume.as_ref()).await?;
     }
     let plan = network.plan(recipe.execution)?;
     Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, sensitivity: Vec::new() })
@@ -123,14 +125,14 @@ pub async fn run(
     ctx: Rc<Context>,
     recipe: Recipe,
     library: Rc<RefCell<Library>>,
-    evaluations: Rc<Evaluations>,
+    memory: Rc<Memory>,
     resume: Option<Checkpoint>,
 ) -> Result<Outcome, CoreError> {
     let canonical = recipe.canonical();
     let images = library.borrow().images(&recipe.data.set, &recipe.data.split, recipe.data.count)?;
     let mut network = start(&recipe, &library)?;
     let evaluation_macs = network.graph.macs() * images.len() as u64;
-    let known = evaluations.get(&baseline_key(&recipe, &canonical)).is_some();
+    let known = memory.evaluations.get(&baseline_key(&recipe, &canonical)).is_some();
     let rounds = recipe.steps.len() as u64 + u64::from(!known || recipe.steps.is_empty());
     ctx.expect(step_macs(&recipe, &library, &network) + rounds * evaluation_macs);
 
@@ -138,7 +140,7 @@ pub async fn run(
     if recipe.steps.is_empty() {
         ctx.report_bytes(baseline_size.bytes);
     }
-    let before = baseline(&ctx, &recipe, &canonical, &network, &images, &evaluations).await?;
+    let before = baseline(&ctx, &recipe, &canonical, &network, &images, &memory).await?;
     let baseline = Baseline { accuracy: before.accuracy, size: baseline_size };
     let original = originals(&network)?;
     let mut plan = network.plan(recipe.execution)?;
@@ -146,7 +148,8 @@ pub async fn run(
     let mut size = baseline.size;
     let mut steps = Vec::with_capacity(recipe.steps.len());
     for (index, step) in recipe.steps.iter().enumerate() {
-        let epoch_loss = apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
+        let epoch_loss =
+            apply(&ctx, &recipe, &canonical, index, (&library, &memory), &mut network, resume.as_ref()).await?;
         plan = network.plan(recipe.execution)?;
         size = measure(&ctx, &network).await?;
         ctx.report_bytes(size.bytes);
@@ -208,15 +211,14 @@ async fn baseline(
     canonical: &Value,
     network: &Network,
     images: &Images,
-    evaluations: &Evaluations,
+    memory: &Memory,
 ) -> Result<Rc<Evaluation>, CoreError> {
     let key = baseline_key(recipe, canonical);
-    if let Some(kept) = evaluations.get(&key) {
+    if let Some(kept) = memory.evaluations.get(&key) {
         return Ok(kept);
     }
     let mut plan = network.plan(recipe.execution)?;
-    let evaluation = Rc::new(evaluate(ctx, &mut plan, images).await);
-    evaluations.keep(key, Rc::clone(&evaluation));
+    let evaluation = memory.evaluations.keep(key, evaluate(ctx, &mut plan, images).await);
     if !recipe.steps.is_empty() {
         // These counts are the baseline's, not the recipe's.
         ctx.clear_partial();

@@ -1,12 +1,12 @@
 //! Which layer hurts: every layer with weights rounded alone, and all but it, at several widths.
 
 use super::Recipe;
-use super::run::{Outcome, apply, start, step_key};
+use super::run::{Outcome, apply, start};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
-use crate::methods::{CACHE_BYTES, Effect, Mode, QuantizeStep, StepContext, WIDTHS, sensitivity as effects, widths};
+use crate::methods::{Effect, Memory, Mode, QuantizeStep, StepContext, WIDTHS, widths};
 use crate::models::Network;
-use crate::task::{Context, Phase};
+use crate::task::Context;
 use serde::Serialize;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -38,10 +38,6 @@ pub struct SensitivityRow {
     /// Signal to noise of the layer's output when its weight is rounded; `null` when nothing changed.
     pub sqnr_db: Option<f64>,
 }
-
-/// Rows that were found before, by what they depend on.
-#[derive(Default)]
-pub struct Sensitivities(RefCell<Vec<(String, Vec<SensitivityRow>)>>);
 
 /// What is asked: widths, and validation images.
 #[derive(Clone, Debug)]
@@ -86,7 +82,11 @@ impl Question {
 }
 
 /// Applies the steps before the first `quantize` step and its transforms; then judges every layer at every width, rounded as that
-/// step says, to the nearest where it has a rounding that needs images. Reads the validation split alone.
+/// step says, to the nearest where it has a rounding that needs images. Reads the validation split alone. Rows are those of
+/// [`Mode::Only`], then those of [`Mode::AllBut`]; in each, layers in graph order and widths as they were asked for.
+///
+/// What `memory` holds of the same network, images and way to round is not looked for again, and what is found is kept there: for other
+/// widths, and for `bits` of a `quantize` step.
 ///
 /// # Errors
 /// `missing-field` without a `quantize` step that has weights; `asset` when a file was not provided; see the steps for more.
@@ -95,53 +95,47 @@ pub async fn sensitivity(
     recipe: Recipe,
     library: Rc<RefCell<Library>>,
     question: Question,
-    known: Rc<Sensitivities>,
+    memory: Rc<Memory>,
 ) -> Result<Outcome, CoreError> {
     let canonical = recipe.canonical();
     let index = recipe.steps.iter().position(|step| step.name() == "quantize");
     let missing = |at: &str| CoreError::new(ErrorCode::MissingField, at, "nothing", "a quantize step with weights");
     let index = index.ok_or_else(|| missing("steps"))?;
     let mut network = start(&recipe, &library)?;
-    for earlier in 0..index {
-        apply(&ctx, &recipe, &canonical, earlier, &library, &mut network, None).await?;
-    }
     let path = format!("steps.{index}.quantize");
     let step = QuantizeStep::parse(canonical["steps"][index]["quantize"].clone(), &path, &network)?;
     let base = *step.weights().ok_or_else(|| missing(&format!("{path}.weights")))?;
     let specs = widths(&base, question.bits.iter().copied())?;
-    let key = format!("{} {:?} {}", step_key(&canonical, index), question.bits, question.images);
-    let found = known.0.borrow().iter().find(|(known, _)| *known == key).map(|(_, rows)| rows.clone());
-    let rows = match found {
-        Some(rows) => rows,
-        None => {
-            let mut cx = StepContext {
-                ctx: &ctx,
-                library: &library,
-                network: &mut network,
-                seed: recipe.seed,
-                index: index as u64,
-                key: String::new(),
-                resume: None,
-                epoch_loss: Vec::new(),
-            };
-            step.transform(&mut cx).await?;
-            ctx.enter(Phase::Evaluate);
-            let images = library.borrow().images(recipe.model.data, "validation", question.images)?;
-            let total = (images.len() * images.positions()) as u32;
-            let mut rows = Vec::new();
-            for mode in [Mode::Only, Mode::AllBut] {
-                let found = effects(&ctx, &network, &images, &specs, mode, CACHE_BYTES).await?;
-                rows.extend(found.into_iter().map(|effect| row(effect, mode, &question.bits, total)));
-            }
-            known.0.borrow_mut().push((key, rows.clone()));
-            rows
-        }
+    let modes = [Mode::Only, Mode::AllBut];
+    let earlier: u64 = recipe.steps[..index].iter().map(|step| step.macs(&network, &library.borrow())).sum();
+    let judging: u64 = modes.iter().map(|mode| mode.macs(&network, question.images, specs.len())).sum();
+    ctx.expect(earlier + step.scaling_macs(&network) + judging);
+    for earlier in 0..index {
+        apply(&ctx, &recipe, &canonical, earlier, (&library, &memory), &mut network, None).await?;
+    }
+    let mut cx = StepContext {
+        ctx: &ctx,
+        library: &library,
+        memory: &memory,
+        network: &mut network,
+        seed: recipe.seed,
+        index: index as u64,
+        key: String::new(),
+        resume: None,
+        epoch_loss: Vec::new(),
     };
+    step.transform(&mut cx).await?;
+    let mut rows = Vec::new();
+    for mode in modes {
+        for effect in step.effects(&cx, question.images, &specs, mode).await? {
+            rows.push(row(effect, mode, &question.bits));
+        }
+    }
     outcome(&recipe, network, canonical, rows)
 }
 
-fn row(effect: Effect, mode: Mode, bits: &[u32], total: u32) -> SensitivityRow {
-    let Effect { layer, spec, correct, loss, sqnr_db } = effect;
+fn row(effect: Effect, mode: Mode, bits: &[u32]) -> SensitivityRow {
+    let Effect { layer, spec, correct, total, loss, sqnr_db } = effect;
     let top1 = f64::from(correct) / f64::from(total.max(1));
     SensitivityRow { layer, mode, bits: bits[spec], correct, total, top1, loss, sqnr_db }
 }

@@ -138,11 +138,12 @@ pub async fn train(
         let seen: Vec<&Tensor> =
             seen.iter().zip(&*parameters).map(|(seen, own)| seen.as_ref().unwrap_or(own)).collect();
         let mut gradients = backprop_in(ctx, graph, &seen, view.inputs(), batch, &mut workspace).await?;
-        view.backward(parameters, &mut gradients)?;
+        view.backward(parameters, &mut gradients, options.weight_decay as f32)?;
         at.epoch_loss += gradients.loss;
         ctx.report_loss(gradients.loss / (chosen.len() * images.positions()) as f64);
         if options.weight_decay > 0.0 {
-            let untrained = |i: usize| gradients.statistics.iter().any(|(untrained, _)| *untrained == i);
+            let untrained =
+                |i: usize| view.shares(i) || gradients.statistics.iter().any(|(untrained, _)| *untrained == i);
             let pairs = gradients.parameters.iter_mut().zip(&parameters[..count]).enumerate();
             for (gradient, parameter) in pairs.filter(|(i, _)| !untrained(*i)).map(|(_, pair)| pair) {
                 for (g, p) in gradient.data_mut().iter_mut().zip(parameter.data()) {

@@ -2,13 +2,13 @@
 //!
 //! A training moves latent values. What layers compute with may be something else: here, rounded values. The loop asks a
 //! [`View`] for what a step sees and hands it the gradients by that; whatever else shall stand between latent values and layers
-//! (a mask, a shared codebook, another precision) belongs here too, in [`WeightView`] or [`InputView`], and not in the loop.
+//! (a mask, another precision) belongs here too, in [`WeightView`] or [`InputView`], and not in the loop.
 
 use super::backprop::Gradients;
 use super::estimator::{Estimator, Slopes, gradient_scale, lsq, mean_magnitude, pact, sign, unit};
 use crate::error::CoreError;
 use crate::formats::{Family, Granule, WeightQuantizer};
-use crate::models::{InputQuantizer, Network};
+use crate::models::{InputQuantizer, Network, Parameter};
 use crate::ops::{InputGrid, Rounder};
 use crate::simd::LANES;
 use crate::task::Context;
@@ -50,6 +50,9 @@ enum Scales {
     Learned { at: usize, unit: f32, levels: Vec<[i32; 2]> },
     /// Learned before, and kept.
     Kept,
+    /// None: every weight is the value of its cluster, by `codes` and for good, and the values are learned (Han et al. 2016,
+    /// arXiv 1510.00149, §3.2). Latent values wait unused, and are those of the clusters in the end.
+    Shared { at: usize, codes: Vec<u8> },
 }
 
 /// A layer's input seen through its grid.
@@ -150,12 +153,18 @@ impl WeightView {
                     granule.threshold = 0.5 * granule.scale;
                 }
             }
+            Scales::Shared { at, .. } => self.granules[0].codebook = Some(parameters[*at].data().into()),
         }
     }
 
     fn see(&self, latent: &Tensor) -> Tensor {
         let format = self.quantizer.rule.format();
         let mut seen = latent.clone();
+        if let Scales::Shared { codes, .. } = &self.scales {
+            let values = seen.data_mut().iter_mut().zip(codes);
+            values.for_each(|(value, &code)| *value = format.decode(u32::from(code), &self.granules[0]));
+            return seen;
+        }
         for (values, granule) in seen.data_mut().chunks_mut(self.len).zip(&self.granules) {
             values.iter_mut().for_each(|value| *value = format.decode(format.encode(*value, granule), granule));
         }
@@ -163,9 +172,17 @@ impl WeightView {
     }
 
     /// Makes `gradient` by the rounded weight one by the latent weight; returns the one by its own values. Sums over the values of
-    /// a granule are in order, in f64.
-    fn backward(&self, latent: &Tensor, gradient: &mut Tensor) -> Option<Vec<f32>> {
+    /// a granule or cluster are in order, in f64. `decay` is what weights in clusters decay by.
+    fn backward(&self, latent: &Tensor, gradient: &mut Tensor, decay: f32) -> Option<Vec<f32>> {
         let format = self.quantizer.rule.format();
+        if let Scales::Shared { codes, .. } = &self.scales {
+            let mut sums = vec![0.0; format.levels().unwrap_or(0) as usize];
+            for (gradient, &code) in gradient.data_mut().iter_mut().zip(codes) {
+                let value = format.decode(u32::from(code), &self.granules[0]);
+                sums[usize::from(code)] += f64::from(std::mem::take(gradient) + decay * value);
+            }
+            return Some(sums.into_iter().map(|sum| sum as f32).collect());
+        }
         let parts = latent.data().chunks(self.len).zip(gradient.data_mut().chunks_mut(self.len));
         let mut own = Vec::with_capacity(self.granules.len());
         for (i, ((values, gradients), granule)) in parts.zip(&self.granules).enumerate() {
@@ -212,10 +229,8 @@ impl View {
         let first = network.parameters.len();
         let mut view = Self { weights: Vec::new(), inputs: Vec::new(), own: Vec::new(), clip_decay: clip_decay as f32 };
         for parameter in &network.parameters {
-            let seen = parameter.quantizer.as_ref().map(|quantizer| {
-                let (view, own) = weight_view(quantizer, &parameter.latent, estimator, first + view.own.len());
-                (view, own)
-            });
+            let at = first + view.own.len();
+            let seen = parameter.quantizer.as_ref().map(|quantizer| weight_view(quantizer, parameter, estimator, at));
             let (seen, own) = seen.map_or((None, None), |(seen, own)| (Some(seen), own));
             view.weights.push(seen);
             view.own.extend(own.map(own_tensor).transpose()?);
@@ -244,7 +259,8 @@ impl View {
 
     /// Whether gradients change anything but the network's parameters: whether the estimator learns something.
     pub fn learns(&self) -> bool {
-        let weights = self.weights.iter().flatten().any(|view| matches!(view.scales, Scales::Learned { .. }));
+        let learned = |view: &WeightView| matches!(view.scales, Scales::Learned { .. } | Scales::Shared { .. });
+        let weights = self.weights.iter().flatten().any(learned);
         weights || self.inputs.iter().flatten().any(InputView::learns)
     }
 
@@ -255,7 +271,7 @@ impl View {
 
     /// Multiply-adds of `steps` steps beyond those of the layers, about.
     pub fn macs(network: &Network, steps: u64) -> u64 {
-        let cost = |parameter: &crate::models::Parameter| match &parameter.quantizer {
+        let cost = |parameter: &Parameter| match &parameter.quantizer {
             None => 0,
             Some(quantizer) => {
                 let search = if quantizer.rule.searches() { SEARCH_MACS_PER_VALUE } else { 0 };
@@ -302,14 +318,20 @@ impl View {
         &mut self.inputs
     }
 
-    /// Makes the gradients by what was seen gradients by the parameters, own ones behind them.
+    /// Makes the gradients by what was seen gradients by the parameters, own ones behind them. `decay` is added here, times the
+    /// value, for the weights that [`View::shares`] alone.
     ///
     /// # Errors
     /// `internal` when an own value has no shape, which cannot be.
-    pub(super) fn backward(&self, parameters: &mut [Tensor], gradients: &mut Gradients) -> Result<(), CoreError> {
+    pub(super) fn backward(
+        &self,
+        parameters: &mut [Tensor],
+        gradients: &mut Gradients,
+        decay: f32,
+    ) -> Result<(), CoreError> {
         for (i, view) in self.weights.iter().enumerate() {
             let Some(view) = view else { continue };
-            let own = view.backward(&parameters[i], &mut gradients.parameters[i]);
+            let own = view.backward(&parameters[i], &mut gradients.parameters[i], decay);
             gradients.parameters.extend(own.map(own_tensor).transpose()?);
         }
         for (node, view) in self.inputs.iter().enumerate() {
@@ -330,6 +352,11 @@ impl View {
         Ok(())
     }
 
+    /// Whether parameter `index` is a weight whose values are those of clusters, and not its latent ones.
+    pub(super) fn shares(&self, index: usize) -> bool {
+        matches!(&self.weights[index], Some(WeightView { scales: Scales::Shared { .. }, .. }))
+    }
+
     /// Keeps latent values where their format wants them, after a step.
     pub(super) fn project(&self, parameters: &mut [Tensor]) {
         for (view, parameter) in self.weights.iter().zip(parameters) {
@@ -345,8 +372,18 @@ impl View {
     /// # Errors
     /// `internal` when a weight does not pack, which its granules rule out.
     pub fn store(self, network: &mut Network, parameters: Vec<Tensor>) -> Result<(), CoreError> {
-        for ((slot, latent), view) in network.parameters.iter_mut().zip(parameters).zip(self.weights) {
-            if let Some(WeightView { quantizer, granules, scales, .. }) = view {
+        for ((slot, mut latent), view) in network.parameters.iter_mut().zip(parameters).zip(self.weights) {
+            if let Some(mut view) = view {
+                if matches!(view.scales, Scales::Shared { .. }) {
+                    // Values may have passed each other. As every latent value is one of them, packing finds it again.
+                    latent = view.see(&latent);
+                    for codebook in view.granules.iter_mut().filter_map(|granule| granule.codebook.as_mut()) {
+                        let mut ascending = codebook.to_vec();
+                        ascending.sort_by(f32::total_cmp);
+                        *codebook = ascending.into();
+                    }
+                }
+                let WeightView { quantizer, granules, scales, .. } = view;
                 let packed = quantizer.rule.pack(&latent, granules.clone());
                 slot.packed = Some(packed.map_err(|error| CoreError::internal(&slot.name, error))?);
                 let learned = (!matches!(scales, Scales::Rule { .. })).then_some(granules);
@@ -367,15 +404,17 @@ impl View {
 /// A weight's view and the start of its own values.
 fn weight_view(
     quantizer: &WeightQuantizer,
-    latent: &Tensor,
+    parameter: &Parameter,
     estimator: Estimator,
     at: usize,
 ) -> (WeightView, Option<Vec<f32>>) {
-    let rule = &quantizer.rule;
+    let (rule, latent) = (&quantizer.rule, &parameter.latent);
     let count = rule.granules(latent);
     let len = (latent.data().len() / count).max(1);
     let parts = latent.data().chunks(len);
-    let known = quantizer.learned.clone();
+    // Clusters are not looked for anew.
+    let packed = parameter.packed.as_ref().filter(|packed| packed.format().clustered().is_some());
+    let known = quantizer.learned.clone().or(packed.map(|packed| packed.granules().to_vec()));
     let granules = known.clone().unwrap_or_else(|| {
         let unit = rule.unit(latent);
         parts.clone().map(|values| rule.granule(values, 1.0, unit)).collect()
@@ -384,6 +423,11 @@ fn weight_view(
     let levels: Option<Vec<[i32; 2]>> =
         granules.iter().map(|granule| Some([level(f32::MIN, granule)?, level(f32::MAX, granule)?])).collect();
     let (scales, own) = match (estimator, levels) {
+        _ if rule.format().clustered().is_some() => {
+            let code = |value: &f32| rule.format().encode(*value, &granules[0]) as u8;
+            let codes = latent.data().iter().map(code).collect();
+            (Scales::Shared { at, codes }, granules[0].codebook.as_ref().map(|values| values.to_vec()))
+        }
         // Formats of whole numbers have a scale to learn.
         (Estimator::Lsq, Some(levels)) => {
             let most = levels.iter().map(|[low, high]| *high.max(&-low)).max().unwrap_or(1);

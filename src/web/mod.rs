@@ -8,11 +8,12 @@ pub use speed::{KernelTrial, Workload, kernels, use_kernel};
 use crate::catalog::{self, Catalog};
 use crate::data::{AssetRef, Library, unit_table};
 use crate::error::CoreError;
-use crate::evaluate::{Evaluations, wilson95};
+use crate::evaluate::wilson95;
 use crate::generate::{Sampling, Writer};
 use crate::measure;
+use crate::methods::Memory;
 use crate::models::{self, Execution};
-use crate::recipe::{Outcome, Question, Recipe, Sensitivities, expand, prepare, run, sensitivity};
+use crate::recipe::{Outcome, Question, Recipe, expand, prepare, run, sensitivity};
 use crate::report::{ENGINE, NUMERICS};
 use crate::task::{Context, Phase, Task};
 use crate::train::{Checkpoint, softmax};
@@ -123,8 +124,7 @@ pub fn identity() -> JsIdentity {
 #[wasm_bindgen]
 pub struct Engine {
     library: Rc<RefCell<Library>>,
-    evaluations: Rc<Evaluations>,
-    sensitivities: Rc<Sensitivities>,
+    memory: Rc<Memory>,
 }
 
 #[wasm_bindgen]
@@ -136,7 +136,7 @@ impl Engine {
     #[wasm_bindgen(constructor)]
     pub fn new() -> Result<Engine, JsValue> {
         let library = models::library().map_err(thrown)?;
-        Ok(Self { library: Rc::new(RefCell::new(library)), evaluations: Rc::default(), sensitivities: Rc::default() })
+        Ok(Self { library: Rc::new(RefCell::new(library)), memory: Rc::default() })
     }
 
     /// Adds the data sets of a manifest (those packed on this machine).
@@ -232,9 +232,9 @@ impl Engine {
     /// A `CoreError` when the recipe is not legal.
     pub fn start(&self, recipe: JsValue, checkpoint: Option<Vec<u8>>) -> Result<Job, JsValue> {
         let recipe = self.parse(recipe)?;
-        let (library, evaluations) = (Rc::clone(&self.library), Rc::clone(&self.evaluations));
+        let (library, memory) = (Rc::clone(&self.library), Rc::clone(&self.memory));
         let resume = checkpoint.map(Checkpoint);
-        Ok(Job::new(|ctx| Task::new(ctx, |ctx| run(ctx, recipe, library, evaluations, resume))))
+        Ok(Job::new(|ctx| Task::new(ctx, |ctx| run(ctx, recipe, library, memory, resume))))
     }
 
     /// A run of a recipe's steps alone, to ask the network about single images.
@@ -243,8 +243,8 @@ impl Engine {
     /// A `CoreError` when the recipe is not legal.
     pub fn prepare(&self, recipe: JsValue) -> Result<Job, JsValue> {
         let recipe = self.parse(recipe)?;
-        let library = Rc::clone(&self.library);
-        Ok(Job::new(|ctx| Task::new(ctx, |ctx| prepare(ctx, recipe, library, None))))
+        let (library, memory) = (Rc::clone(&self.library), Rc::clone(&self.memory));
+        Ok(Job::new(|ctx| Task::new(ctx, |ctx| prepare(ctx, recipe, library, memory, None))))
     }
 
     fn question(&self, recipe: &Recipe, bits: &[u32], images: Option<u32>) -> Result<Question, JsValue> {
@@ -271,8 +271,8 @@ impl Engine {
     pub fn sensitivity(&self, recipe: JsValue, bits: &[u32], images: Option<u32>) -> Result<Job, JsValue> {
         let recipe = self.parse(recipe)?;
         let question = self.question(&recipe, bits, images)?;
-        let (library, known) = (Rc::clone(&self.library), Rc::clone(&self.sensitivities));
-        Ok(Job::new(|ctx| Task::new(ctx, |ctx| sensitivity(ctx, recipe, library, question, known))))
+        let (library, memory) = (Rc::clone(&self.library), Rc::clone(&self.memory));
+        Ok(Job::new(|ctx| Task::new(ctx, |ctx| sensitivity(ctx, recipe, library, question, memory))))
     }
 
     /// A text that the network of a finished job goes on writing. Characters of `prompt` that its model does not know are left out.

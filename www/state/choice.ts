@@ -72,7 +72,8 @@ export function normalise(choice: Choice, catalog: Catalog): Choice {
 /** Ids of the estimators that have something to learn in what the choice rounds. */
 export function estimatorsFor(choice: Choice, catalog: Catalog): string[] {
   const inputs = formatOf(catalog, choice.activations);
-  const scales = inputs !== undefined || formatOf(catalog, choice.weights)?.family !== "float";
+  const family = formatOf(catalog, choice.weights)?.family ?? "float";
+  const scales = inputs !== undefined || ["integer", "ternary", "binary"].includes(family);
   const clips = inputs !== undefined && inputs.family !== "binary";
   const learns: Readonly<Record<string, boolean>> = { lsq: scales, pact: clips };
   return catalog.estimators.map((entry) => entry.id).filter((id) => learns[id] ?? true);

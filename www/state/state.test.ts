@@ -182,6 +182,9 @@ describe("choices", () => {
     const lsq = { activations: NO_ACTIVATIONS, estimator: "lsq" };
     expect(estimatorsFor({ ...DEFAULT_CHOICE, ...lsq, weights: "fp8-e4m3" }, catalog)).toEqual(["ste"]);
     expect(estimatorsFor({ ...DEFAULT_CHOICE, ...lsq, weights: "binary" }, catalog)).toEqual(["ste", "lsq"]);
+    expect(trained({ ...lsq, weights: "kmeans" })).toEqual({
+      train: { epochs: 2, estimator: "ste", lr: 0.001, schedule: "cosine" },
+    });
     expect(normalise({ ...DEFAULT_CHOICE, estimator: "lsq" }, catalog).estimator).toBe("ste");
     expect(normalise({ ...baselineOf(DEFAULT_CHOICE), epochs: 3 }, catalog).epochs).toBe(0);
   });

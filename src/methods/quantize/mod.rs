@@ -106,8 +106,14 @@ impl QuantizeStep {
         self.weights.iter().chain(self.layers.values().filter_map(|own| own.weights.as_ref()))
     }
 
+    /// Names a network behind this step's transforms: all that its values depend on. Parameters go in as they are, so
+    /// it does not matter how they came about.
+    fn place(&self, network: &Network) -> Result<String, CoreError> {
+        Ok(format!("{} {:?} {}", network.model.id, self.transforms, network.digest()?))
+    }
+
     /// Multiply-adds of scalings by data, about.
-    fn scaling_macs(&self, network: &Network) -> u64 {
+    pub fn scaling_macs(&self, network: &Network) -> u64 {
         let mut sum = 0;
         for transform in self.transforms.iter().filter(|transform| transform.needs_images()) {
             sum += network.graph.macs() * u64::from(self.images);
@@ -126,7 +132,9 @@ impl QuantizeStep {
 
     /// Whether any scale can be learned: of weights in whole numbers, or of inputs.
     pub(super) fn has_scales(&self) -> bool {
-        self.all_weights().any(|spec| spec.format.family() != Family::Float) || self.all_activations().next().is_some()
+        let whole =
+            |spec: &WeightSpec| matches!(spec.format.family(), Family::Integer | Family::Ternary | Family::Binary);
+        self.all_weights().any(whole) || self.all_activations().next().is_some()
     }
 
     /// Whether any input has a clip that can be learned: signs have none.
@@ -143,11 +151,6 @@ impl QuantizeStep {
         kinds.map(|kind| id_of(ROUNDINGS, &kind)).next()
     }
 
-    /// A format whose values are a codebook of the weight's own, if there is one.
-    pub(super) fn clustered(&self) -> Option<&'static str> {
-        self.all_weights().find(|spec| spec.format.clustered().is_some()).map(|spec| spec.format.id())
-    }
-
     /// Whether any input is rounded by its own range.
     pub(super) fn has_dynamic_inputs(&self) -> bool {
         self.all_activations().any(|spec| spec.dynamic)
@@ -156,6 +159,11 @@ impl QuantizeStep {
     /// Images that calibration draws from.
     fn calibration_images(&self) -> u32 {
         self.all_activations().filter(|spec| !spec.dynamic).map(|spec| spec.images).max().unwrap_or(0)
+    }
+
+    /// Multiply-adds of calibration, about.
+    fn calibration_macs(&self, network: &Network) -> u64 {
+        2 * network.graph.macs() * u64::from(self.calibration_images())
     }
 
     /// Training images: the first, or those that the seed draws.
@@ -228,10 +236,21 @@ impl QuantizeStep {
         let wanted: Vec<Option<ActivationSpec>> = asked.iter().map(|spec| spec.filter(|spec| !spec.dynamic)).collect();
         if wanted.iter().any(Option::is_some) {
             cx.ctx.enter(Phase::Calibrate);
-            let images = self.images(&cx.library.borrow(), cx.network.model, self.calibration_images())?;
-            let grids = calibrate::input_grids(cx.ctx, cx.network, &images, &wanted, cx.seed).await?;
-            for (slot, (spec, grid)) in cx.network.inputs.iter_mut().zip(wanted.iter().zip(grids)) {
-                if let (Some(spec), Some(grid)) = (spec, grid) {
+            let count = self.calibration_images();
+            let key = format!("{} {count} {:?} {} {wanted:?}", self.place(cx.network)?, self.seed, cx.seed);
+            let grids = match cx.memory.grids.get(&key) {
+                Some(grids) => {
+                    cx.ctx.tick(self.calibration_macs(cx.network)).await;
+                    grids
+                }
+                None => {
+                    let images = self.images(&cx.library.borrow(), cx.network.model, count)?;
+                    let grids = calibrate::input_grids(cx.ctx, cx.network, &images, &wanted, cx.seed).await?;
+                    cx.memory.grids.keep(key, grids)
+                }
+            };
+            for (slot, (spec, grid)) in cx.network.inputs.iter_mut().zip(wanted.iter().zip(&*grids)) {
+                if let (Some(spec), &Some(grid)) = (spec, grid) {
                     *slot = Some(InputQuantizer { format: spec.format, grid: Rounder::Fixed(grid), learned: false });
                 }
             }
@@ -349,10 +368,10 @@ impl Step for QuantizeStep {
         let encode = weights * range::MACS_PER_VALUE * if searched { range::STEPS as u64 } else { 1 };
         let informed = if self.informed() { inform::macs(self, network) } else { 0 };
         let scalings = self.scaling_macs(network);
-        let widths = self.bits.map_or(0, |budget| sensitivity::macs(network, budget.images, WIDTHS.count()));
+        let widths = self.bits.map_or(0, |budget| Mode::Only.macs(network, budget.images, WIDTHS.count()));
         let keys =
             self.kv_cache.filter(|spec| spec.channels).map_or(0, |_| network.graph.macs() * u64::from(self.images));
-        keys + widths + scalings + encode + 2 * network.graph.macs() * u64::from(self.calibration_images()) + informed
+        keys + widths + scalings + encode + self.calibration_macs(network) + informed
     }
 
     fn reshape(&self, network: &mut Network) -> Result<(), CoreError> {

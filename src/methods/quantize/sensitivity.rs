@@ -1,21 +1,23 @@
 //! Which layer hurts: every layer with weights rounded alone, the others in f32, or the other way round.
 //!
 //! Images go through the network in chunks. Up to a layer, what they give is computed once and kept; only what stands behind
-//! it runs again for each way to round it.
+//! it runs again for each way to round it. Every sum is that of a network run as a whole.
 
-use super::WeightSpec;
 use super::range;
 use super::windows::Stream;
+use super::{CACHE_BYTES, QuantizeStep, WeightSpec};
 use crate::data::Images;
 use crate::error::CoreError;
 use crate::formats::WeightRule;
 use crate::math::log10;
+use crate::methods::StepContext;
 use crate::models::Network;
 use crate::ops::Arithmetic;
 use crate::simd::LANES;
-use crate::task::Context;
+use crate::task::{Context, Phase};
 use crate::tensor::Tensor;
 use crate::train::softmax_cross_entropy;
+use std::rc::Rc;
 
 /// Which layers are rounded while one is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -37,6 +39,8 @@ pub struct Effect {
     pub spec: usize,
     /// Right answers: images, or characters of text.
     pub correct: u32,
+    /// Answers.
+    pub total: u32,
     /// Mean cross-entropy, in nats.
     pub loss: f64,
     /// Signal to noise of the layer's output when its weight is rounded, on inputs as the layers before it make them,
@@ -117,7 +121,7 @@ pub async fn sensitivity(
             }
         }
     }
-    let total = (images.len() * images.positions()).max(1) as f64;
+    let total = (images.len() * images.positions()) as u32;
     let mut effects = Vec::new();
     for (at, &(node, _)) in layers.iter().enumerate() {
         for (spec, changes) in found.iter().enumerate() {
@@ -128,7 +132,8 @@ pub async fn sensitivity(
                 layer: graph.nodes()[node].name.clone(),
                 spec,
                 correct: change.correct,
-                loss: change.loss / total,
+                total,
+                loss: change.loss / f64::from(total.max(1)),
                 sqnr_db: (change.difference > 0.0).then(|| 10.0 * log10(signal / change.difference)),
             });
         }
@@ -158,10 +163,10 @@ async fn judge(
         let labels: Vec<u8> = range.clone().flat_map(|image| images.labels(image)).copied().collect();
         let mut whole = Stream::of(graph, images, range);
         for node in 0..graph.nodes().len() {
-            let before = whole.clone();
             whole.run(ctx, graph, node, &tensors(node), Arithmetic::Float).await?;
             for change in changes.iter_mut().filter(|change| change.node == node) {
-                let mut alone = before.clone();
+                // Until it has run, what it gives is what the layer as it is gives.
+                let mut alone = whole.clone();
                 let mut own = tensors(node);
                 own[0] = &change.weight;
                 alone.run(ctx, graph, node, &own, Arithmetic::Float).await?;
@@ -197,13 +202,54 @@ async fn judge(
     Ok(())
 }
 
-/// Multiply-adds of [`sensitivity`] in one mode, about: every change runs what stands behind its layer.
-pub(super) fn macs(network: &Network, images: u32, specs: usize) -> u64 {
-    let mut behind = 0;
-    let mut sum = network.graph.macs();
-    for node in (0..network.graph.nodes().len()).rev() {
-        behind += network.graph.nodes()[node].macs;
-        sum += if network.weight_of(node).is_some() { behind * specs as u64 } else { 0 };
+impl Mode {
+    /// Multiply-adds of [`sensitivity`], values written counted as one each: the network once for what all changes depart from, and
+    /// for each change what stands behind its layer. Running the whole network for each would take `layers × specs` times one.
+    pub fn macs(self, network: &Network, images: u32, specs: usize) -> u64 {
+        let nodes = network.graph.nodes();
+        let (mut behind, mut changes) = (0, 0);
+        for node in (0..nodes.len()).rev() {
+            behind += nodes[node].macs + network.graph.shapes()[node + 1].len() as u64;
+            changes += if network.weight_of(node).is_some() { behind } else { 0 };
+        }
+        let bases = if self == Self::Only { 1 } else { specs as u64 };
+        (behind * bases + changes * specs as u64) * u64::from(images).next_multiple_of(LANES as u64)
     }
-    sum * u64::from(images)
+}
+
+impl QuantizeStep {
+    /// [`sensitivity`] of the network that `cx` holds after this step's transforms, on the first `images` of the validation split, with
+    /// [`CACHE_BYTES`]. What is in memory already is not looked for again; it counts as done.
+    ///
+    /// # Errors
+    /// `asset` when images were not provided; see [`sensitivity`] for more.
+    pub async fn effects(
+        &self,
+        cx: &StepContext<'_>,
+        images: u32,
+        specs: &[WeightSpec],
+        mode: Mode,
+    ) -> Result<Vec<Effect>, CoreError> {
+        cx.ctx.enter(Phase::Evaluate);
+        let network = &*cx.network;
+        let place = format!("{} {images} {mode:?}", self.place(network)?);
+        let key = |spec: &WeightSpec| format!("{place} {spec:?}");
+        let mut found: Vec<_> = specs.iter().map(|spec| cx.memory.effects.get(&key(spec))).collect();
+        let unknown: Vec<usize> = (0..specs.len()).filter(|&at| found[at].is_none()).collect();
+        if !unknown.is_empty() {
+            let images = cx.library.borrow().images(network.model.data, "validation", images)?;
+            let wanted: Vec<WeightSpec> = unknown.iter().map(|&at| specs[at]).collect();
+            let effects = sensitivity(cx.ctx, network, &images, &wanted, mode, CACHE_BYTES).await?;
+            for (i, &at) in unknown.iter().enumerate() {
+                let own = effects.iter().filter(|effect| effect.spec == i).cloned().collect();
+                found[at] = Some(cx.memory.effects.keep(key(&specs[at]), own));
+            }
+        }
+        // The network itself ran if anything did.
+        let macs = |specs: usize| if specs == 0 { 0 } else { mode.macs(network, images, specs) };
+        cx.ctx.tick(macs(specs.len()) - macs(unknown.len())).await;
+        let layers = found.iter().flatten().map(|own| own.len()).min().unwrap_or(0);
+        let one = |layer: usize, (spec, own): (usize, &Rc<Vec<Effect>>)| Effect { spec, ..own[layer].clone() };
+        Ok((0..layers).flat_map(|layer| found.iter().flatten().enumerate().map(move |own| one(layer, own))).collect())
+    }
 }

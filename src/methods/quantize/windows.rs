@@ -8,12 +8,13 @@ use crate::ops::{Arithmetic, LayerParams, Scratch};
 use crate::simd::LANES;
 use crate::task::Context;
 use crate::tensor::Tensor;
+use std::rc::Rc;
 
-/// The values of a network for all images, as far as nodes yet to run read them.
+/// The values of a network for all images, as far as nodes yet to run read them. Clones share them.
 #[derive(Clone)]
 pub(super) struct Stream {
     /// Per value, one `[feature][lane]` block for every eight images; empty when nothing reads it any more.
-    values: Vec<Vec<Vec<f32>>>,
+    values: Vec<Rc<Vec<Vec<f32>>>>,
     images: usize,
 }
 
@@ -31,8 +32,8 @@ impl Stream {
             images.fill(first..(first + LANES).min(range.end), &mut block);
             block
         };
-        let mut values = vec![Vec::new(); graph.shapes().len()];
-        values[0] = range.clone().step_by(LANES).map(block).collect();
+        let mut values = vec![Rc::default(); graph.shapes().len()];
+        values[0] = Rc::new(range.clone().step_by(LANES).map(block).collect());
         Self { values, images: range.len() }
     }
 
@@ -77,7 +78,7 @@ impl Stream {
             blocks.push(out);
             ctx.tick(entry.macs * LANES as u64 + size as u64).await;
         }
-        self.values[node + 1] = blocks;
+        self.values[node + 1] = Rc::new(blocks);
         Ok(())
     }
 
@@ -85,7 +86,7 @@ impl Stream {
     pub fn forget(&mut self, graph: &Graph, node: usize) {
         for (id, blocks) in self.values.iter_mut().enumerate().take(graph.nodes().len().min(node + 2)) {
             if !graph.nodes()[node + 1..].iter().any(|later| later.inputs.iter().any(|i| i.index() == id)) {
-                *blocks = Vec::new();
+                *blocks = Rc::default();
             }
         }
     }

@@ -66,7 +66,7 @@ fn gradients(network: &Network, estimator: Estimator, batch: &Batch) -> (View, V
         let workspace = &mut Workspace::default();
         let plain = backprop_in(&ctx, &graph, &seen, view.inputs(), batch, workspace).await.unwrap();
         let mut own = plain.clone();
-        view.backward(&mut parameters, &mut own).unwrap();
+        view.backward(&mut parameters, &mut own, 0.0).unwrap();
         (view, parameters, plain, own)
     })
 }
@@ -291,7 +291,7 @@ fn every_format_is_packed_by_its_own_rule_after_training() {
         .filter(|parameter| parameter.is_weight())
         .map(|parameter| parameter.latent.data().len() / parameter.latent.shape().dims()[0])
         .collect();
-    // A codebook is not found anew at every step, and blocks must fit the rows.
+    // Clusters are learned, and blocks must fit the rows.
     let fits = |format: &&&dyn Format| {
         format.clustered().is_none() && format.block().is_none_or(|block| rows.iter().all(|row| row % block == 0))
     };
@@ -314,6 +314,76 @@ fn every_format_is_packed_by_its_own_rule_after_training() {
     let view = View::of(&learned, Estimator::Lsq, 0.0).unwrap();
     let seen = view.weights[0].as_ref().unwrap();
     assert_eq!(seen.granules, granules);
+}
+
+/// Between weights and the loss stands nothing that is rounded: the gradient by a value of a codebook is a plain derivative.
+#[test]
+fn shared_values_have_the_slope_of_the_loss() {
+    let kmeans = WeightSpec { format: formats::clustered(3, false).unwrap(), ..spec("kmeans", true, Range::Minmax) };
+    let network = network("mlp-digits", kmeans, None);
+    let batch = digits_batch(24);
+    let mut largest: f64 = 0.0;
+    for estimator in [Estimator::Ste, Estimator::Lsq] {
+        let (view, parameters, plain, own) = gradients(&network, estimator, &batch);
+        for (index, shared) in view.weights.iter().enumerate().filter_map(|(i, view)| Some((i, view.as_ref()?))) {
+            let Scales::Shared { at, codes } = &shared.scales else { panic!("nothing is shared") };
+            assert!(own.parameters[index].data().iter().all(|&gradient| gradient == 0.0));
+            assert_eq!(own.parameters[*at].data().len(), 8);
+            for (code, &found) in own.parameters[*at].data().iter().enumerate() {
+                let shifted = |by: f32| {
+                    let mut seen: Vec<Tensor> = parameters[..view.weights.len()].to_vec();
+                    for (seen, view) in seen.iter_mut().zip(&view.weights) {
+                        *seen = view.as_ref().map_or_else(|| seen.clone(), |view| view.see(seen));
+                    }
+                    let of_code = seen[index].data_mut().iter_mut().zip(codes).filter(|(_, own)| **own == code as u8);
+                    of_code.for_each(|(value, _)| *value += by);
+                    loss(&network, seen, &batch)
+                };
+                let wanted = (shifted(1e-3) - shifted(-1e-3)) / 2e-3;
+                let found = f64::from(found);
+                assert!((found - wanted).abs() < 2e-4 + 0.03 * wanted.abs(), "{index}[{code}]: {found}, {wanted}");
+                largest = largest.max(found.abs());
+            }
+            let mut decayed = plain.clone();
+            view.backward(&mut parameters.clone(), &mut decayed, 0.5).unwrap();
+            for (code, value) in parameters[*at].data().iter().enumerate() {
+                let count = codes.iter().filter(|own| **own == code as u8).count() as f64;
+                let wanted = f64::from(own.parameters[*at].data()[code]) + 0.5 * count * f64::from(*value);
+                let found = f64::from(decayed.parameters[*at].data()[code]);
+                assert!((found - wanted).abs() < 1e-4 * (1.0 + wanted.abs()), "{found} decays, not {wanted}");
+            }
+        }
+    }
+    assert!(largest > 1e-2, "gradients up to {largest} show nothing");
+}
+
+#[test]
+fn shared_values_move_and_the_weights_that_share_them_stay_the_same_ones() {
+    let kmeans = WeightSpec { format: formats::clustered(2, true).unwrap(), ..spec("kmeans", true, Range::Minmax) };
+    let mut start = network("mlp-digits", kmeans, None);
+    for parameter in start.parameters.iter_mut().filter(|parameter| parameter.is_weight()) {
+        let granule = kmeans.granule(parameter.latent.data(), 1.0, 1.0);
+        parameter.packed = Some(kmeans.pack(&parameter.latent, vec![granule]).unwrap());
+    }
+    let bytes = |network: &Network| network.export(&serde_json::Value::Null).unwrap().len();
+    let mut before = start.clone();
+    for round in 0..2 {
+        let after = trained(before.clone(), Estimator::Ste, 1, 64);
+        assert_eq!(trained(before.clone(), Estimator::Ste, 3, 64).digest().unwrap(), after.digest().unwrap());
+        for (old, new) in before.parameters.iter().zip(&after.parameters).filter(|(old, _)| old.is_weight()) {
+            let [was, is] = [old, new].map(|parameter| parameter.effective().unwrap());
+            let map: std::collections::BTreeMap<u32, u32> =
+                was.data().iter().zip(is.data()).map(|(was, is)| (was.to_bits(), is.to_bits())).collect();
+            assert_eq!(map.len(), 4, "{} {round}", new.name);
+            assert!(was.data().iter().zip(is.data()).all(|(was, is)| map[&was.to_bits()] == is.to_bits()));
+            assert!(map.iter().all(|(was, is)| was != is), "{}: a value has not moved", new.name);
+            assert_eq!(new.latent, is);
+            let codebook = new.packed.as_ref().unwrap().granules()[0].codebook.clone().unwrap();
+            assert!(codebook.is_sorted());
+        }
+        assert_eq!(bytes(&before), bytes(&after));
+        before = after;
+    }
 }
 
 #[test]

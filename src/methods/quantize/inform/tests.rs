@@ -7,7 +7,7 @@ use crate::methods::quantize::factor::gram;
 use crate::methods::quantize::gptq::output_error;
 use crate::methods::quantize::rounding::RoundingSpec;
 use crate::methods::quantize::{Granularity, Range, Scale, parse};
-use crate::methods::{Mode, Transform, WeightSpec};
+use crate::methods::{Memory, Mode, Transform, WeightSpec};
 use crate::models::{self, Execution};
 use crate::task::Task;
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ pub(in crate::methods::quantize) fn network(model: &str, step: Option<Value>, im
             let mut cx = StepContext {
                 ctx: &ctx,
                 library: &library,
+                memory: &Memory::default(),
                 network: &mut network,
                 seed: 7,
                 index: 0,
@@ -208,9 +209,8 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
     };
     let (all, little) = (find(1 << 30), find(1));
     assert_eq!(all.len(), 10);
-    for (effect, other) in all.iter().zip(&little) {
-        assert_eq!((&effect.layer, effect.spec, effect.correct), (&other.layer, other.spec, other.correct));
-        assert!((effect.sqnr_db.unwrap() - other.sqnr_db.unwrap()).abs() < 1e-6);
+    assert_eq!(all, little);
+    for effect in &all {
         let mut alone = network.clone();
         let index = alone.parameters.iter().position(|p| p.name == format!("{}.weight", effect.layer)).unwrap();
         let (spec, weight) = (specs[effect.spec], alone.parameters[index].latent.clone());
@@ -221,7 +221,8 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
             let (_, images) = self::network("lenet5-fashion", None, 60);
             |ctx| async move { crate::evaluate::evaluate(&ctx, &mut plan, &images).await }
         });
-        assert_eq!(effect.correct, given.accuracy.correct, "{}", effect.layer);
+        assert_eq!((effect.correct, effect.total), (given.accuracy.correct, 60), "{}", effect.layer);
+        assert_eq!(effect.loss, given.accuracy.loss, "{}", effect.layer);
     }
     assert!(images.len() == 60 && all.windows(2).step_by(2).all(|pair| pair[0].sqnr_db > pair[1].sqnr_db));
 }
@@ -297,6 +298,27 @@ fn all_but_one_layer_equals_leaving_it_out() {
         let mut plan = rest.plan(Execution::Fake).unwrap();
         let found = finish(|ctx| async move { crate::evaluate::evaluate(&ctx, &mut plan, &images).await });
         assert_eq!(effect.correct, found.accuracy.correct, "{}", effect.layer);
-        assert!((effect.loss - found.accuracy.loss).abs() < 1e-9 && effect.sqnr_db.is_some(), "{}", effect.layer);
+        assert!(effect.loss == found.accuracy.loss && effect.sqnr_db.is_some(), "{}", effect.layer);
+    }
+}
+
+#[test]
+fn the_work_of_sensitivity_is_what_was_expected_and_less_than_running_everything() {
+    for (model, share) in [("lenet5-fashion", 0.5), ("resnet8-fashion", 0.7)] {
+        // All but one: the network that each width departs from runs too.
+        for (mode, share) in [(Mode::Only, share), (Mode::AllBut, share + 0.2)] {
+            let specs = [8, 6, 5, 4, 3].map(|bits| spec(&format!("int{bits}"), Rounding::Nearest));
+            let (network, images) = self::network(model, None, 20);
+            let expected = mode.macs(&network, 20, specs.len());
+            let layers = (0..network.graph.nodes().len()).filter(|node| network.weight_of(*node).is_some()).count();
+            let everything = network.graph.macs() * 24 * (layers * specs.len()) as u64;
+            let done = finish(|ctx| async move {
+                crate::methods::sensitivity(&ctx, &network, &images, &specs, mode, 1).await.unwrap();
+                ctx.progress().0
+            });
+            // Finding ranges comes on top.
+            assert!(done >= expected && done as f64 <= 1.1 * expected as f64, "{model}: {done} for {expected}");
+            assert!((done as f64) < share * everything as f64, "{model} {mode:?}: {done} of {everything}");
+        }
     }
 }
