@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shard::Shard;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -167,13 +168,14 @@ impl DataSet {
 /// Names of the splits, in the order of use.
 pub const SPLITS: &[&str] = &["train", "validation", "test"];
 
-/// Data sets, and the files provided so far.
+/// Data sets, the files provided so far, and what was worked out from them that another question may ask for again.
 #[derive(Debug)]
 pub struct Library {
     sets: BTreeMap<String, Rc<DataSet>>,
     refs: BTreeMap<String, AssetRef>,
     shards: BTreeMap<String, Rc<Shard>>,
     files: BTreeMap<String, Rc<[u8]>>,
+    kept: Vec<(String, Rc<dyn Any>)>,
 }
 
 /// SHA-256 in lower-case hexadecimal.
@@ -192,8 +194,13 @@ impl Library {
     /// # Errors
     /// `internal` when the built-in manifest is not readable, which a test rules out.
     pub fn new() -> Result<Self, CoreError> {
-        let mut library =
-            Self { sets: BTreeMap::new(), refs: BTreeMap::new(), shards: BTreeMap::new(), files: BTreeMap::new() };
+        let mut library = Self {
+            sets: BTreeMap::new(),
+            refs: BTreeMap::new(),
+            shards: BTreeMap::new(),
+            files: BTreeMap::new(),
+            kept: Vec::new(),
+        };
         library.add_manifest("data/manifest.json", include_str!("../../data/manifest.json"))?;
         Ok(library)
     }
@@ -231,6 +238,17 @@ impl Library {
     /// All sets by id.
     pub fn sets(&self) -> &BTreeMap<String, Rc<DataSet>> {
         &self.sets
+    }
+
+    /// What was kept under `key`, which names all that it depends on.
+    pub fn kept<T: 'static>(&self, key: &str) -> Option<Rc<T>> {
+        let (_, found) = self.kept.iter().find(|(known, _)| known == key)?;
+        Rc::clone(found).downcast().ok()
+    }
+
+    /// Keeps a result.
+    pub fn keep(&mut self, key: String, found: Rc<dyn Any>) {
+        self.kept.push((key, found));
     }
 
     /// Whether a file was provided.

@@ -6,7 +6,7 @@ mod train;
 pub use quantize::{
     ActivationSpec, Budget, CACHE_BYTES, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES,
     Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,
-    Transform, WIDTHS, WeightSpec, sensitivity, widths,
+    Transform, WIDTHS, WeightSpec, sensitivity, sensitivity_macs,
 };
 pub use train::{ESTIMATORS, TrainStep};
 
@@ -66,6 +66,8 @@ pub struct StepContext<'a> {
     pub index: u64,
     /// Names this step of this recipe in checkpoints.
     pub key: String,
+    /// Names the network as it was before this step: all that it depends on.
+    pub before: String,
     /// A checkpoint to go on from, if one was given.
     pub resume: Option<&'a Checkpoint>,
     /// Mean loss of each epoch, for the report.

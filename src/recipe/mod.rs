@@ -6,8 +6,8 @@ mod sensitivity;
 mod sweep;
 
 pub use load::load;
-pub use run::{Outcome, layers, prepare, run};
-pub use sensitivity::{Question, Sensitivities, SensitivityRow, sensitivity};
+pub use run::{Outcome, layers, look, prepare, run};
+pub use sensitivity::{Question, SensitivityRow, sensitivity};
 pub use sweep::{Cell, expand};
 
 use crate::data::{AssetRef, Library};

@@ -3,9 +3,11 @@
 use super::{Recipe, SensitivityRow, Start};
 use crate::data::{Images, Library};
 use crate::error::CoreError;
-use crate::evaluate::{Evaluation, Evaluations, Twin, cost, evaluate, layer_bytes, measure, twin};
+use crate::evaluate::{
+    Evaluation, Evaluations, LayerInspection, Twin, cost, evaluate, inspect, inspected_images, layer_bytes, measure,
+    sqnr_db, twin,
+};
 use crate::graph::Plan;
-use crate::math::log10;
 use crate::methods::StepContext;
 use crate::models::{self, Execution, Network};
 use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
@@ -31,6 +33,17 @@ pub struct Outcome {
     pub recipe: Value,
     /// What every layer does to the result; only of [`super::sensitivity`].
     pub sensitivity: Vec<SensitivityRow>,
+    /// What every layer takes and gives; only of [`look`].
+    pub layers: Vec<LayerInspection>,
+}
+
+impl Outcome {
+    /// A network without a report.
+    pub(super) fn of(network: Network, execution: Execution, recipe: Value) -> Result<Self, CoreError> {
+        let plan = network.plan(execution)?;
+        let (predictions, sensitivity, layers) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { report: None, predictions, network, plan, recipe, sensitivity, layers })
+    }
 }
 
 /// The network a recipe starts from.
@@ -47,18 +60,23 @@ pub(super) fn start(recipe: &Recipe, library: &RefCell<Library>) -> Result<Netwo
     }
 }
 
-/// Names step `index` of a recipe in checkpoints: all that its result depends on.
-pub(super) fn step_key(recipe: &Value, index: usize) -> String {
+/// Names what the first `count` steps of a recipe make: all that it depends on.
+pub(super) fn prefix_key(recipe: &Value, count: usize) -> String {
     let mut prefix = recipe.clone();
     if let Some(steps) = prefix["steps"].as_array_mut() {
-        steps.truncate(index + 1);
+        steps.truncate(count);
     }
     if let Some(object) = prefix.as_object_mut() {
         object.remove("data");
         object.remove("storage");
         object.remove("targets");
     }
-    format!("{index}:{}", crate::data::sha256_hex(prefix.to_string().as_bytes()))
+    crate::data::sha256_hex(prefix.to_string().as_bytes())
+}
+
+/// Names step `index` of a recipe in checkpoints.
+fn step_key(recipe: &Value, index: usize) -> String {
+    format!("{index}:{}", prefix_key(recipe, index + 1))
 }
 
 /// Applies step `index`.
@@ -83,6 +101,7 @@ pub(super) async fn apply(
         seed: recipe.seed,
         index: index as u64,
         key,
+        before: prefix_key(canonical, index),
         resume,
         epoch_loss: Vec::new(),
     };
@@ -111,8 +130,23 @@ pub async fn prepare(
     for index in 0..recipe.steps.len() {
         apply(&ctx, &recipe, &canonical, index, &library, &mut network, resume.as_ref()).await?;
     }
-    let plan = network.plan(recipe.execution)?;
-    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, sensitivity: Vec::new() })
+    Outcome::of(network, recipe.execution, canonical)
+}
+
+/// Watches the layers of `network`, which the recipe made, on the first of the recipe's images.
+///
+/// # Errors
+/// `asset` when those were not provided.
+pub async fn look(
+    ctx: Rc<Context>,
+    recipe: Recipe,
+    library: Rc<RefCell<Library>>,
+    network: Network,
+) -> Result<Outcome, CoreError> {
+    let count = recipe.data.count.min(inspected_images(&network));
+    let images = library.borrow().images(&recipe.data.set, &recipe.data.split, count)?;
+    let layers = inspect(&ctx, &network, recipe.execution, &images).await?;
+    Ok(Outcome { layers, ..Outcome::of(network, recipe.execution, recipe.canonical())? })
 }
 
 /// Applies all steps and judges the network before, between and after them.
@@ -181,6 +215,7 @@ pub async fn run(
         plan,
         recipe: canonical,
         sensitivity: Vec::new(),
+        layers: Vec::new(),
     })
 }
 
@@ -280,12 +315,4 @@ pub fn layers(network: &Network, original: &Originals) -> Result<Vec<LayerReport
         });
     }
     Ok(layers)
-}
-
-fn sqnr_db(original: &[f32], now: &[f32]) -> Option<f64> {
-    let (signal, noise) = original.iter().zip(now).fold((0.0, 0.0), |(signal, noise), (&a, &b)| {
-        let (a, difference) = (f64::from(a), f64::from(a) - f64::from(b));
-        (signal + a * a, noise + difference * difference)
-    });
-    (noise > 0.0).then(|| 10.0 * log10(signal / noise))
 }

@@ -1,14 +1,12 @@
 //! Which layer hurts: every layer with weights rounded alone, and all but it, at several widths.
 
 use super::Recipe;
-use super::run::{Outcome, apply, start, step_key};
-use crate::data::{AssetRef, Library};
+use super::run::{Outcome, apply, prefix_key, start};
+use crate::data::{AssetRef, Kind, Library};
 use crate::error::{CoreError, ErrorCode};
-use crate::methods::{CACHE_BYTES, Effect, Mode, QuantizeStep, StepContext, WIDTHS, sensitivity as effects, widths};
-use crate::models::Network;
-use crate::task::{Context, Phase};
+use crate::methods::{Effect, Mode, QuantizeStep, StepContext, WIDTHS, sensitivity_macs};
+use crate::task::Context;
 use serde::Serialize;
-use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -39,10 +37,6 @@ pub struct SensitivityRow {
     pub sqnr_db: Option<f64>,
 }
 
-/// Rows that were found before, by what they depend on.
-#[derive(Default)]
-pub struct Sensitivities(RefCell<Vec<(String, Vec<SensitivityRow>)>>);
-
 /// What is asked: widths, and validation images.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -50,6 +44,8 @@ pub struct Question {
     pub bits: Vec<u32>,
     /// The first so many validation images.
     pub images: u32,
+    /// Whether layers are rounded alone, all but each, or first the one and then the other.
+    pub modes: &'static [Mode],
 }
 
 impl Question {
@@ -71,7 +67,7 @@ impl Question {
             let allowed = format!("a whole number from 1 to {count}");
             return Err(CoreError::new(ErrorCode::Range, "images", images.to_string(), allowed));
         }
-        Ok(Self { bits: bits.to_vec(), images })
+        Ok(Self { bits: bits.to_vec(), images, modes: &[Mode::Only, Mode::AllBut] })
     }
 
     /// Every file that the answer needs.
@@ -86,7 +82,7 @@ impl Question {
 }
 
 /// Applies the steps before the first `quantize` step and its transforms; then judges every layer at every width, rounded as that
-/// step says, to the nearest where it has a rounding that needs images. Reads the validation split alone.
+/// step says, to the nearest where it has a rounding that needs images. Reads the validation split alone. What was found before is kept.
 ///
 /// # Errors
 /// `missing-field` without a `quantize` step that has weights; `asset` when a file was not provided; see the steps for more.
@@ -95,63 +91,45 @@ pub async fn sensitivity(
     recipe: Recipe,
     library: Rc<RefCell<Library>>,
     question: Question,
-    known: Rc<Sensitivities>,
 ) -> Result<Outcome, CoreError> {
     let canonical = recipe.canonical();
     let index = recipe.steps.iter().position(|step| step.name() == "quantize");
     let missing = |at: &str| CoreError::new(ErrorCode::MissingField, at, "nothing", "a quantize step with weights");
     let index = index.ok_or_else(|| missing("steps"))?;
     let mut network = start(&recipe, &library)?;
+    let Question { bits, images, modes } = &question;
+    let earlier: u64 = recipe.steps[..index].iter().map(|step| step.macs(&network, &library.borrow())).sum();
+    ctx.expect(earlier + sensitivity_macs(&network, *images, bits.len()) * modes.len() as u64);
     for earlier in 0..index {
         apply(&ctx, &recipe, &canonical, earlier, &library, &mut network, None).await?;
     }
     let path = format!("steps.{index}.quantize");
     let step = QuantizeStep::parse(canonical["steps"][index]["quantize"].clone(), &path, &network)?;
     let base = *step.weights().ok_or_else(|| missing(&format!("{path}.weights")))?;
-    let specs = widths(&base, question.bits.iter().copied())?;
-    let key = format!("{} {:?} {}", step_key(&canonical, index), question.bits, question.images);
-    let found = known.0.borrow().iter().find(|(known, _)| *known == key).map(|(_, rows)| rows.clone());
-    let rows = match found {
-        Some(rows) => rows,
-        None => {
-            let mut cx = StepContext {
-                ctx: &ctx,
-                library: &library,
-                network: &mut network,
-                seed: recipe.seed,
-                index: index as u64,
-                key: String::new(),
-                resume: None,
-                epoch_loss: Vec::new(),
-            };
-            step.transform(&mut cx).await?;
-            ctx.enter(Phase::Evaluate);
-            let images = library.borrow().images(recipe.model.data, "validation", question.images)?;
-            let total = (images.len() * images.positions()) as u32;
-            let mut rows = Vec::new();
-            for mode in [Mode::Only, Mode::AllBut] {
-                let found = effects(&ctx, &network, &images, &specs, mode, CACHE_BYTES).await?;
-                rows.extend(found.into_iter().map(|effect| row(effect, mode, &question.bits, total)));
-            }
-            known.0.borrow_mut().push((key, rows.clone()));
-            rows
-        }
+    let mut cx = StepContext {
+        ctx: &ctx,
+        library: &library,
+        network: &mut network,
+        seed: recipe.seed,
+        index: index as u64,
+        key: String::new(),
+        before: prefix_key(&canonical, index),
+        resume: None,
+        epoch_loss: Vec::new(),
     };
-    outcome(&recipe, network, canonical, rows)
+    step.transform(&mut cx).await?;
+    let set = library.borrow().set(recipe.model.data)?;
+    let positions = if set.kind == Kind::Text { set.features() as u32 } else { 1 };
+    let mut rows = Vec::new();
+    for mode in *modes {
+        let found = step.judged(&cx, &base, bits, *images, *mode).await?;
+        rows.extend(found.iter().map(|effect| row(effect, *mode, bits, images * positions)));
+    }
+    Ok(Outcome { sensitivity: rows, ..Outcome::of(network, recipe.execution, canonical)? })
 }
 
-fn row(effect: Effect, mode: Mode, bits: &[u32], total: u32) -> SensitivityRow {
-    let Effect { layer, spec, correct, loss, sqnr_db } = effect;
+fn row(effect: &Effect, mode: Mode, bits: &[u32], total: u32) -> SensitivityRow {
+    let Effect { layer, spec, correct, loss, sqnr_db } = effect.clone();
     let top1 = f64::from(correct) / f64::from(total.max(1));
     SensitivityRow { layer, mode, bits: bits[spec], correct, total, top1, loss, sqnr_db }
-}
-
-fn outcome(
-    recipe: &Recipe,
-    network: Network,
-    canonical: Value,
-    sensitivity: Vec<SensitivityRow>,
-) -> Result<Outcome, CoreError> {
-    let plan = network.plan(recipe.execution)?;
-    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, sensitivity })
 }

@@ -3,14 +3,14 @@
 //! A multiple-choice knapsack, solved exactly: after each layer, what is kept of all sums so far are those that no cheaper one
 //! equals or beats. Widths like those of HAQ (Wang et al. 2019, arXiv 1811.08886), there 1 to 8 bits.
 
-use super::sensitivity::{self, Mode, sensitivity};
-use super::{QuantizeStep, WeightSpec};
-use crate::data::Images;
+use super::sensitivity::{Effect, Mode, sensitivity};
+use super::{QuantizeStep, Transform, WeightSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::formats::{self, Format};
-use crate::methods::StepContext;
+use crate::methods::{Step, StepContext};
 use crate::models::Network;
 use crate::task::{Context, Phase};
+use std::rc::Rc;
 
 /// Widths a layer may have: `int2` to `int8`.
 pub const WIDTHS: std::ops::RangeInclusive<u32> = 2..=8;
@@ -83,8 +83,43 @@ pub fn format_of(bits: u32) -> Result<&'static dyn Format, CoreError> {
 }
 
 /// The way weights are rounded, with every width.
-pub fn widths(base: &WeightSpec, bits: impl Iterator<Item = u32>) -> Result<Vec<WeightSpec>, CoreError> {
+fn widths(base: &WeightSpec, bits: impl Iterator<Item = u32>) -> Result<Vec<WeightSpec>, CoreError> {
     bits.map(|bits| base.with_format(format_of(bits)?)).collect()
+}
+
+impl QuantizeStep {
+    /// [`sensitivity`] of the network, whose transforms are done, at these widths on the first validation images; from what was kept
+    /// where the same was asked before. The weights' own format does not matter, but to `awq`.
+    ///
+    /// # Errors
+    /// `asset` when the images were not provided; see [`sensitivity`].
+    pub async fn judged(
+        &self,
+        cx: &StepContext<'_>,
+        base: &WeightSpec,
+        bits: &[u32],
+        images: u32,
+        mode: Mode,
+    ) -> Result<Rc<Vec<Effect>>, CoreError> {
+        let specs = widths(base, bits.iter().copied())?;
+        let mut said = self.canonical();
+        if let Some(said) = said.as_object_mut().filter(|_| !self.transforms.contains(&Transform::Awq)) {
+            for other in ["activations", "layers", "bits", "kv_cache", "correction"] {
+                said.remove(other);
+            }
+            said.insert("weights".into(), base.with_format(format_of(8)?)?.canonical());
+        }
+        let key = format!("{} {said} {bits:?} {images} {mode:?}", cx.before);
+        if let Some(known) = cx.library.borrow().kept(&key) {
+            return Ok(known);
+        }
+        cx.ctx.enter(Phase::Evaluate);
+        let images = cx.library.borrow().images(cx.network.model.data, "validation", images)?;
+        let found = Rc::new(sensitivity(cx.ctx, cx.network, &images, &specs, mode, CACHE_BYTES).await?);
+        let kept = Rc::clone(&found);
+        cx.library.borrow_mut().keep(key, kept);
+        Ok(found)
+    }
 }
 
 /// The step with a width of its own for every layer that has no weights of its own.
@@ -98,10 +133,9 @@ pub(super) async fn allocated(
     base: &WeightSpec,
     budget: Budget,
 ) -> Result<QuantizeStep, CoreError> {
-    cx.ctx.enter(Phase::Evaluate);
-    let images: Images = cx.library.borrow().images(cx.network.model.data, "validation", budget.images)?;
     let specs = widths(base, WIDTHS)?;
-    let effects = sensitivity(cx.ctx, cx.network, &images, &specs, Mode::Only, CACHE_BYTES).await?;
+    let all: Vec<u32> = WIDTHS.collect();
+    let effects = step.judged(cx, base, &all, budget.images, Mode::Only).await?;
     let mut names = Vec::new();
     let mut options = Vec::new();
     let mut weights = 0;
@@ -113,10 +147,8 @@ pub(super) async fn allocated(
         let count = weights_of(cx.network, layer);
         weights += count;
         names.push(layer);
-        let option = |effect: &sensitivity::Effect| Width {
-            cost: count * u64::from(WIDTHS.start() + effect.spec as u32),
-            loss: effect.loss,
-        };
+        let option =
+            |effect: &Effect| Width { cost: count * u64::from(WIDTHS.start() + effect.spec as u32), loss: effect.loss };
         options.push(effects.iter().map(option).collect::<Vec<_>>());
     }
     let chosen = allocate(cx.ctx, &options, (budget.bits * weights as f64) as u64).await;
@@ -141,7 +173,6 @@ mod tests {
     use super::*;
     use crate::rng::Rng;
     use crate::task::Task;
-    use std::rc::Rc;
 
     #[test]
     fn the_widths_equal_brute_force_on_four_layers() {

@@ -25,9 +25,9 @@ mod windows;
 
 pub(crate) use spec::{for_inputs, ranges_of};
 
-pub use bits::{Budget, CACHE_BYTES, WIDTHS, widths};
+pub use bits::{Budget, CACHE_BYTES, WIDTHS};
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
-pub use sensitivity::{Effect, Mode, sensitivity};
+pub use sensitivity::{Effect, Mode, macs as sensitivity_macs, sensitivity};
 pub use spec::{
     ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, SCALES, Scale, WeightSpec,
 };

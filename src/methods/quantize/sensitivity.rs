@@ -198,7 +198,7 @@ async fn judge(
 }
 
 /// Multiply-adds of [`sensitivity`] in one mode, about: every change runs what stands behind its layer.
-pub(super) fn macs(network: &Network, images: u32, specs: usize) -> u64 {
+pub fn macs(network: &Network, images: u32, specs: usize) -> u64 {
     let mut behind = 0;
     let mut sum = network.graph.macs();
     for node in (0..network.graph.nodes().len()).rev() {

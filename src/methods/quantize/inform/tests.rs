@@ -53,6 +53,7 @@ pub(in crate::methods::quantize) fn network(model: &str, step: Option<Value>, im
                 seed: 7,
                 index: 0,
                 key: String::new(),
+                before: String::new(),
                 resume: None,
                 epoch_loss: Vec::new(),
             };
