@@ -25,7 +25,9 @@ const numberIn = (text: string | null) => Number(plain(text).replaceAll("−", "
 async function rows(page: Page) {
   const found = await page
     .locator(".explorer-rows tbody tr")
-    .evaluateAll((all) => all.map((row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent ?? "")));
+    .evaluateAll((all) =>
+      all.map((row) => [...row.querySelectorAll("td")].map((cell) => cell.title || (cell.textContent ?? ""))),
+    );
   return found.map(([before = "", code = "", byte = "", after = ""]) => ({
     before: numberIn(before),
     code: plain(code).trim(),

@@ -33,9 +33,9 @@ export const inside = {
   "inside.weights.counts": "weights per bin",
   "inside.weights.read":
     "Histogram of {count} weights of {layer} from {low} to {high}, before and after rounding; granule {granule} may take {levels} values.",
-  "inside.levels": "{levels} {levels#level|levels} in this granule",
+  "inside.levels": "{levels} {levels#level|levels}",
   "inside.many": "more than 256",
-  "inside.levels.many": "more than 256 levels: too near to draw",
+  "inside.levels.many": "more than 256 levels",
 
   "inside.inputs": "Inputs of {layer}",
   "inside.inputs.about":

@@ -35,9 +35,9 @@ export const inside: Record<keyof typeof english, string> = {
   "inside.weights.counts": "구간별 가중치 수",
   "inside.weights.read":
     "{layer}의 가중치 {count}개를 {low}부터 {high}까지 반올림 전과 후로 나눈 히스토그램. 묶음 {granule:이/가} 가질 수 있는 값의 수: {levels}.",
-  "inside.levels": "이 묶음의 눈금 {levels}개",
+  "inside.levels": "눈금 {levels}개",
   "inside.many": "256보다 많음",
-  "inside.levels.many": "눈금이 256개를 넘어 선으로 그릴 수 없습니다",
+  "inside.levels.many": "눈금 256개 초과",
 
   "inside.inputs": "{layer}의 입력",
   "inside.inputs.about":

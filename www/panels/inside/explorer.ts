@@ -136,10 +136,10 @@ export function explorerRows({ weights, format }: ExplorerView, speech: Speech):
           const [original = 0, code = 0, place = 0] = [weights.original[at], weights.codes[at], weights.places[at]];
           return html`<tr data-place=${place}>
             <th scope="row">${speech.whole(weights.first + at)}</th>
-            <td>${exact(original)}</td>
+            <td title=${exact(original)}>${short(original, 5)}</td>
             <td><code>${whole ? code : codeWords(code, width)}</code></td>
             <td>${speech.whole((weights.pieces[0]?.offset ?? 0) + place)}</td>
-            <td>${exact(value)}</td>
+            <td title=${exact(value)}>${short(value, 5)}</td>
             <td>${short(value - original)}</td>
           </tr>`;
         })}

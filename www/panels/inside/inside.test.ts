@@ -53,6 +53,9 @@ describe("the table of layers", () => {
   it("begins with the layer of most bytes that has a weight", () => {
     expect(largest(layers)?.layer).toBe("conv10");
     expect(largest([layer("bn", { format: "" })])).toBeUndefined();
+    // Positions that an embedding keeps in f32 are none of its weight.
+    const embedding = layer("embedding", { ledger: { ...NO_BYTES, values: 5, other: 5000 } });
+    expect(largest([embedding, ...layers])?.layer).toBe("conv10");
     expect(bytesIn({ ...NO_BYTES, values: 3, zero_points: 2, padding: 1 })).toBe(6);
   });
 });

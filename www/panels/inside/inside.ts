@@ -5,8 +5,9 @@ import { histogramChart } from "../../charts/histogram";
 import { ledgerChart } from "../../charts/ledger";
 import { roundingChart } from "../../charts/rounding";
 import { paint, type SvgNode } from "../../charts/svg";
-import { choiceKey, formatOf, recipeOf } from "../../state/choice";
+import { type Choice, choiceKey, formatOf, recipeOf } from "../../state/choice";
 import { coreError } from "../../state/port";
+import type { Outcome } from "../../state/runs";
 import type { CoreError, LayerInspection, Place, Progress, WeightInspection } from "../../state/schema";
 import { Panel } from "../panel";
 import { errorWords, recipeName } from "../words";
@@ -18,6 +19,14 @@ import { heatMap, layersTable, ledgerTable } from "./sections";
 
 /** Recipes whose layers are remembered. */
 const KEPT = 24;
+
+/** What is shown: a recipe, its result, and what every layer takes and gives. */
+interface View {
+  readonly key: string;
+  readonly choice: Choice;
+  readonly outcome: Outcome;
+  readonly layers: readonly LayerInspection[];
+}
 
 export class InsidePanel extends Panel {
   static override properties = {
@@ -49,9 +58,11 @@ export class InsidePanel extends Panel {
   );
   readonly #layers = new Map<string, readonly LayerInspection[]>();
   readonly #heats = new Map<string, Heat>();
+  /** The recipe that is chosen, and the one that is shown: the one before, until the chosen one is looked into. */
   #key = "";
+  #view: View | undefined;
   #place: Place = { layer: "", granule: 0, from: 0 };
-  /** What `weights` was asked with. */
+  /** The place that `weights` was asked for last. */
   #asked = "";
   #asking: AbortController | undefined;
   #trying: AbortController | undefined;
@@ -86,10 +97,6 @@ export class InsidePanel extends Panel {
     if (this.clientWidth > 0) this.width = this.clientWidth;
   }
 
-  get #shown(): readonly LayerInspection[] | undefined {
-    return this.#layers.get(this.#key);
-  }
-
   protected override willUpdate(): void {
     super.willUpdate();
     const { lab } = this;
@@ -99,24 +106,39 @@ export class InsidePanel extends Panel {
       this.#asking = undefined;
       this.error = undefined;
       this.#key = key;
-      this.#asked = "";
     }
     const ready = this.seen && lab.catalog && lab.current?.state === "done" && !lab.busy;
     if (!ready || this.error || this.#asking) return;
-    if (!this.#shown) void this.#inspect(key);
-    else void this.#look();
+    if (this.#view?.key !== key) void this.#open(key);
+    else if (JSON.stringify(this.#place) !== this.#asked) void this.#look();
   }
 
-  async #inspect(key: string): Promise<void> {
+  /** Looks into the chosen recipe; what was shown stays until all of it is there. */
+  async #open(key: string): Promise<void> {
     const { lab } = this;
-    if (!lab.catalog) return;
+    const outcome = lab.current?.outcome;
+    if (!lab.catalog || !outcome) return;
+    const { choice } = lab.view;
     const asking = new AbortController();
     this.#asking = asking;
     try {
-      const layers = await lab.engine.inspect(recipeOf(lab.view.choice, lab.catalog), { signal: asking.signal });
+      const recipe = recipeOf(choice, lab.catalog);
+      const layers = this.#layers.get(key) ?? (await lab.engine.inspect(recipe, { signal: asking.signal }));
+      const known = layers.some((layer) => hasWeight(layer) && layer.layer === this.#place.layer);
+      const place = known ? this.#place : { layer: largest(layers)?.layer ?? "", granule: 0, from: 0 };
+      const weights = await lab.engine.weights(recipe, place).catch((error: unknown) => {
+        // This recipe may have fewer granules.
+        if (coreError(error).code !== "range") throw error;
+        return lab.engine.weights(recipe, { ...place, granule: 0, from: 0 });
+      });
+      if (asking.signal.aborted) return;
       for (const oldest of [...this.#layers.keys()].slice(0, Math.max(0, this.#layers.size + 1 - KEPT)))
         this.#layers.delete(oldest);
       this.#layers.set(key, layers);
+      this.#view = { key, choice, outcome, layers };
+      this.#place = { ...place, granule: weights.granule, from: weights.first - weights.granule * weights.each };
+      this.#asked = JSON.stringify(this.#place);
+      this.weights = weights;
     } catch (error) {
       if (!asking.signal.aborted) this.error = coreError(error);
     } finally {
@@ -128,34 +150,21 @@ export class InsidePanel extends Panel {
   /** Asks for the weights of the place that is looked at, once. */
   async #look(): Promise<void> {
     const { lab } = this;
-    const layers = this.#shown?.filter(hasWeight) ?? [];
-    const first = largest(layers);
-    if (!lab.catalog || !first) return;
-    if (!layers.some(({ layer }) => layer === this.#place.layer))
-      this.#place = { layer: first.layer, granule: 0, from: 0 };
-    const place = this.#place;
-    const asked = `${this.#key} ${JSON.stringify(place)}`;
-    if (asked === this.#asked) return;
+    const view = this.#view;
+    if (!lab.catalog || !view) return;
+    const asked = JSON.stringify(this.#place);
     this.#asked = asked;
     try {
-      const weights = await lab.engine.weights(recipeOf(lab.view.choice, lab.catalog), place);
-      if (asked === this.#asked) this.weights = weights;
+      const weights = await lab.engine.weights(recipeOf(view.choice, lab.catalog), this.#place);
+      if (asked === this.#asked && view === this.#view) this.weights = weights;
     } catch (error) {
-      if (asked !== this.#asked) return;
-      // Another recipe may have fewer granules.
-      if (place.granule > 0 || place.from > 0) this.#go({ granule: 0, from: 0 });
-      else this.error = coreError(error);
+      if (asked === this.#asked) this.error = coreError(error);
     }
   }
 
   #go(place: Partial<Place>): void {
     this.#place = { ...this.#place, ...place };
     this.requestUpdate();
-  }
-
-  /** The weights, if they are those of the layer and recipe that are looked at. */
-  get #current(): WeightInspection | undefined {
-    return this.#asked.startsWith(this.#key) ? this.weights : undefined;
   }
 
   async #try(): Promise<void> {
@@ -191,16 +200,16 @@ export class InsidePanel extends Panel {
       if (host && host.clientWidth > 0) paint(host, make(host.clientWidth));
     };
     const { speech } = this;
-    const layers = this.#shown;
-    const weights = this.#current;
-    if (!layers) return;
+    const { weights } = this;
+    const view = this.#view;
+    if (!view) return;
+    const { layers } = view;
     const layer = layers.find((each) => each.layer === this.#place.layer);
     const whole = (value: number) => speech.whole(value);
     if (weights && layer) {
       const count = weights.granules * weights.each;
-      const trained = this.lab.view.choice.epochs > 0;
+      const trained = view.choice.epochs > 0;
       const levels = speech.whole(weights.levels.length);
-      const many = this.t("inside.levels.many");
       draw(".weights-plot", (width) =>
         histogramChart(
           {
@@ -213,8 +222,11 @@ export class InsidePanel extends Panel {
             levels: weights.levels,
             words: {
               before: this.t(trained ? "inside.weights.latent" : "inside.weights.before"),
-              after: `${this.t("inside.weights.after")} · ${weights.levels.length > 0 ? this.t("inside.levels", { levels }) : many}`,
-              part: weights.granules > 1 ? this.t("inside.weights.part", { granule: whole(weights.granule) }) : "",
+              after: this.t("inside.weights.after"),
+              part: [
+                ...(weights.granules > 1 ? [this.t("inside.weights.part", { granule: whole(weights.granule) })] : []),
+                weights.levels.length > 0 ? this.t("inside.levels", { levels }) : this.t("inside.levels.many"),
+              ].join(": "),
               axis: this.t("inside.weights.axis"),
               counts: this.t("inside.weights.counts"),
             },
@@ -300,22 +312,23 @@ export class InsidePanel extends Panel {
 
   protected override render(): TemplateResult {
     const { lab, speech } = this;
-    const layers = this.#shown;
+    const view = this.#view;
+    const waits = view?.key !== this.#key;
     return html`
       <div class="runs-head">
-        <h2>${this.t("inside.title")} <small>${recipeName(lab.view.choice, speech)}</small></h2>
+        <h2>${this.t("inside.title")} <small>${recipeName(view?.choice ?? lab.view.choice, speech)}</small></h2>
         <p class="soft exports" role="status">
-          ${this.error ? errorWords(this.error, speech) : layers ? nothing : this.t(this.#asking ? "inside.busy" : "inside.waiting")}
+          ${this.error ? errorWords(this.error, speech) : waits ? this.t(this.#asking ? "inside.busy" : "inside.waiting") : nothing}
         </p>
       </div>
       <p class="soft">${this.t("inside.about")}</p>
-      ${layers ? this.#inside(layers) : nothing}
+      ${view ? html`<div class=${waits ? "stale" : ""} aria-busy=${waits ? "true" : "false"}>${this.#inside(view)}</div>` : nothing}
+      ${view ? this.#sensitivity() : nothing}
     `;
   }
 
-  #inside(layers: readonly LayerInspection[]): TemplateResult {
-    const { lab, speech } = this;
-    const outcome = lab.current?.outcome;
+  #inside({ layers, outcome }: View): TemplateResult {
+    const { speech } = this;
     const place = this.#place;
     const layer = layers.find((each) => each.layer === place.layer);
     const sort = (column: ColumnId) => {
@@ -347,16 +360,14 @@ export class InsidePanel extends Panel {
         <p class="soft">${this.t("inside.ledger.about")}</p>
         <div class="pair wide">
           <div class="ledger-plot"></div>
-          ${outcome ? ledgerTable(outcome.size.ledger, outcome.size.bytes, speech) : nothing}
+          ${ledgerTable(outcome.size.ledger, outcome.size.bytes, speech)}
         </div>
       </section>
-      ${this.#sensitivity()}
     `;
   }
 
   #explorer(layers: readonly LayerInspection[]): TemplateResult | typeof nothing {
-    const weights = this.#current;
-    const { lab, speech } = this;
+    const { lab, speech, weights } = this;
     if (!weights || !lab.catalog) return nothing;
     const format = formatOf(lab.catalog, weights.format);
     const names = layers.filter(hasWeight).map(({ layer }) => layer);

@@ -82,12 +82,17 @@ export function sortLayers(layers: readonly LayerInspection[], order: Order): La
   });
 }
 
-/** The layer to begin with: the one with a weight that takes most bytes. */
+/** Bytes of a layer's weight with all that belongs to it, or 0 without one. */
+function weightBytes({ format, ledger }: LayerInspection): number {
+  return format === "" ? 0 : bytesIn(ledger) - ledger.biases - ledger.other;
+}
+
+/** The layer to begin with: the one whose weight takes most bytes. */
 export function largest(layers: readonly LayerInspection[]): LayerInspection | undefined {
   return layers
     .filter(hasWeight)
     .reduce<LayerInspection | undefined>(
-      (best, layer) => (best === undefined || bytesIn(layer.ledger) > bytesIn(best.ledger) ? layer : best),
+      (best, layer) => (best === undefined || weightBytes(layer) > weightBytes(best) ? layer : best),
       undefined,
     );
 }

@@ -48,7 +48,7 @@ export function layersTable(view: LayersView, speech: Speech): TemplateResult {
       <td>${speech.whole(layer.macs)}</td>
     </tr>`;
   };
-  return html`<div class="table-scroll" tabindex="0" role="group" aria-label=${caption}>
+  return html`<div class="table-scroll layers-scroll" tabindex="0" role="group" aria-label=${caption}>
     <table class="runs layers">
       <caption class="hidden">${caption}</caption>
       <thead><tr>${COLUMNS.map(head)}</tr></thead>
