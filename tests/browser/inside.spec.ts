@@ -104,6 +104,9 @@ it("tries every layer at every width, can be stopped, and keeps what it found", 
   await panel.getByRole("button", { name: "SQNR of its output, dB" }).click();
   const noise = await lost();
   for (let row = 0; row < 35; row += 7) expect(noise[row]).toBeGreaterThan(noise[row + 6] ?? Number.POSITIVE_INFINITY);
+  await panel.getByRole("button", { name: "Hide" }).click();
+  expect(await panel.locator("table.heat").count()).toBe(0);
+  await panel.getByRole("button", { name: "Show what was found" }).click();
   // Another width is the same question.
   await page.getByRole("combobox", { name: "Weights" }).selectOption({ label: "INT3" });
   await settled(page);

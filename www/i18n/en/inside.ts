@@ -111,7 +111,8 @@ export const inside = {
   "inside.heat.about":
     "Each layer rounded alone to so many bits, the others in floats, judged on validation images. Takes a while; what is found is kept, also for sharing out bits. Source: Wang et al. 2019, arXiv 1811.08886.",
   "inside.heat.start": "Try every layer",
-  "inside.heat.again": "Try again",
+  "inside.heat.hide": "Hide",
+  "inside.heat.show": "Show what was found",
   "inside.heat.busy": "{percent}\u00a0%, about {seconds} s left",
   "inside.heat.begin": "starting …",
   "inside.heat.measure": "Shown",

@@ -113,7 +113,8 @@ export const inside: Record<keyof typeof english, string> = {
   "inside.heat.about":
     "나머지는 실수로 두고 한 층만 그 비트 수로 반올림해 검증 이미지로 시험합니다. 시간이 걸리며, 찾은 결과는 저장해 두었다가 비트를 나눌 때도 씁니다. 출처: Wang et al. 2019, arXiv 1811.08886.",
   "inside.heat.start": "모든 층 시험하기",
-  "inside.heat.again": "다시 시험하기",
+  "inside.heat.hide": "접기",
+  "inside.heat.show": "찾은 결과 보기",
   "inside.heat.busy": "{percent}\u00a0%, 약 {seconds}초 남음",
   "inside.heat.begin": "시작하는 중 …",
   "inside.heat.measure": "보기",

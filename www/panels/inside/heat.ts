@@ -5,8 +5,11 @@ import type { Catalog, Recipe, SensitivityRow } from "../../state/schema";
 
 /** Widths of the table: those that bits are shared out among. */
 export const WIDTHS: readonly number[] = [8, 7, 6, 5, 4, 3, 2];
-/** Validation images that layers are judged on. */
-const IMAGES = 500;
+/** Validation images that layers are judged on: as many as a budget of bits takes by itself, so that both ask the same. */
+const IMAGES = 200;
+/** Multiply-adds of a question, about; larger networks are judged on fewer images. */
+const MOST_MACS = 200e9;
+const LEAST_IMAGES = 16;
 
 export type Measure = "answers" | "sqnr";
 
@@ -25,9 +28,13 @@ export interface Cell {
   readonly sqnr_db: number | null;
 }
 
-/** How many images are asked for: what the split has, at most the usual. */
+/** How many images are asked for: what the split has, at most the usual, fewer where it would take minutes. */
 export function imagesOf(choice: Choice, catalog: Catalog): number {
-  return Math.min(IMAGES, dataOf(choice, catalog)?.splits.validation ?? IMAGES);
+  const model = catalog.models.find((entry) => entry.id === choice.model);
+  // Each layer runs once for each width, and on average half of the network after it.
+  const macs = (model?.macs ?? 0) * (model?.layers.length ?? 0) * WIDTHS.length * 0.5;
+  const affordable = Math.max(LEAST_IMAGES, Math.floor(MOST_MACS / Math.max(1, macs)));
+  return Math.min(IMAGES, affordable, dataOf(choice, catalog)?.splits.validation ?? IMAGES);
 }
 
 /** The recipe that the question depends on: not on the weights' own width, on inputs or on training through the quantizer. */

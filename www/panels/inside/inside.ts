@@ -38,6 +38,7 @@ export class InsidePanel extends Panel {
     error: { state: true },
     measure: { state: true },
     share: { state: true },
+    folded: { state: true },
   };
 
   declare width: number;
@@ -49,6 +50,8 @@ export class InsidePanel extends Panel {
   declare measure: Measure;
   /** How far a sensitivity under way is, 0 to 1. */
   declare share: number | undefined;
+  /** Whether a sensitivity that was found is put away. */
+  declare folded: boolean;
   readonly #resize = new ResizeObserver(() => this.#measureWidth());
   readonly #sight = new IntersectionObserver(
     (entries) => {
@@ -77,6 +80,7 @@ export class InsidePanel extends Panel {
     this.error = undefined;
     this.measure = "answers";
     this.share = undefined;
+    this.folded = false;
   }
 
   override disconnectedCallback(): void {
@@ -176,6 +180,7 @@ export class InsidePanel extends Panel {
     const { signal } = trying;
     this.#trying = trying;
     this.share = 0;
+    this.folded = false;
     this.error = undefined;
     this.#began = performance.now();
     try {
@@ -411,14 +416,18 @@ export class InsidePanel extends Panel {
       <p class="heat-actions">
         ${
           share === undefined
-            ? html`<button class="button" ?disabled=${lab.busy} @click=${() => this.#try()}>${this.t(heat ? "inside.heat.again" : "inside.heat.start")}</button>`
+            ? heat
+              ? html`<button class="button" aria-expanded=${this.folded ? "false" : "true"} @click=${() => {
+                  this.folded = !this.folded;
+                }}>${this.t(this.folded ? "inside.heat.show" : "inside.heat.hide")}</button>`
+              : html`<button class="button" ?disabled=${lab.busy} @click=${() => this.#try()}>${this.t("inside.heat.start")}</button>`
             : html`<button class="button" @click=${() => this.#trying?.abort(new DOMException("cancelled", "AbortError"))}>${this.t("progress.cancel")}</button>`
         }
         <span class="soft" role="status">${busy}</span>
-        ${heat ? html`<span class="axis-choice" role="group" aria-label=${this.t("inside.heat.measure")}>${show("answers")} ${show("sqnr")}</span>` : nothing}
+        ${heat && !this.folded ? html`<span class="axis-choice" role="group" aria-label=${this.t("inside.heat.measure")}>${show("answers")} ${show("sqnr")}</span>` : nothing}
       </p>
       ${share === undefined ? nothing : html`<div class="progress-line"><i style=${`transform: scaleX(${share})`}></i></div>`}
-      ${heat ? heatMap(heat, this.measure, speech) : nothing}
+      ${heat && !this.folded ? heatMap(heat, this.measure, speech) : nothing}
     </section>`;
   }
 }
