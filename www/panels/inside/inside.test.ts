@@ -4,7 +4,7 @@ import type { LayerInspection, SensitivityRow } from "../../state/schema";
 import { realCatalog } from "../../testing/catalog";
 import { darkness, floatRecipe, heatRecipe, heatTable, imagesOf } from "./heat";
 import { bytesIn, largest, sortLayers } from "./layers";
-import { codeWords, exact, hex, short } from "./numbers";
+import { codeWords, decibels, exact, hex, short } from "./numbers";
 
 const NO_BYTES = { values: 0, scales: 0, zero_points: 0, indices: 0, codebooks: 0, biases: 0, padding: 0, other: 0 };
 
@@ -126,6 +126,7 @@ describe("numbers", () => {
   });
 
   it("write codes as they are stored", () => {
+    expect([decibels(-0.44, 1), decibels(17.6, 0)]).toEqual(["−0.4", "18"]);
     expect([hex(7), hex(255), codeWords(5, 4), codeWords(1, 32)]).toEqual(["07", "ff", "0101", "0x00000001"]);
   });
 });

@@ -30,6 +30,11 @@ function minus(text: string): string {
   return text.replaceAll("-", "−");
 }
 
+/** Decibels with so many decimals. */
+export function decibels(db: number, decimals: number): string {
+  return minus(db.toFixed(decimals));
+}
+
 /** A byte as two hexadecimal digits. */
 export function hex(byte: number): string {
   return byte.toString(16).padStart(2, "0");

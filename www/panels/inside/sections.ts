@@ -5,7 +5,7 @@ import type { Speech } from "../../i18n";
 import type { LayerInspection, Ledger } from "../../state/schema";
 import { darkness, type Heat, heatTable, type Measure, WIDTHS } from "./heat";
 import { bytesIn, COLUMNS, type ColumnId, hasWeight, KINDS, type Order, sortLayers } from "./layers";
-import { short } from "./numbers";
+import { decibels, short } from "./numbers";
 
 export interface LayersView {
   readonly layers: readonly LayerInspection[];
@@ -26,7 +26,7 @@ export function layersTable(view: LayersView, speech: Speech): TemplateResult {
       <button @click=${() => view.sort(column)}>${speech.t(`inside.column.${column}`)}<span aria-hidden="true">${arrow}</span></button>
     </th>`;
   };
-  const db = (value: number | null) => (value === null ? speech.t("inside.exact") : value.toFixed(1));
+  const db = (value: number | null) => (value === null ? speech.t("inside.exact") : decibels(value, 1));
   const row = (layer: LayerInspection) => {
     const own = hasWeight(layer);
     const name = html`<code>${layer.layer}</code>`;
@@ -104,7 +104,7 @@ export function heatMap(heat: Heat, measure: Measure, speech: Speech): TemplateR
             ({ layer, cells }) => html`<tr>
               <th scope="row"><code>${layer}</code></th>
               ${cells.map((cell) => {
-                const db = cell.sqnr_db === null ? speech.t("inside.exact") : cell.sqnr_db.toFixed(0);
+                const db = cell.sqnr_db === null ? speech.t("inside.exact") : decibels(cell.sqnr_db, 0);
                 const said = speech.t("inside.heat.cell", {
                   layer,
                   bits: cell.bits,
