@@ -1,3 +1,4 @@
+import axe from "axe-core";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openSite, plain, type Site, settled } from "./site";
@@ -113,3 +114,24 @@ it("tries every layer at every width, can be stopped, and keeps what it found", 
   expect(await panel.locator("table.heat tbody tr").count()).toBe(5);
   await page.context().close();
 });
+
+it.each(["light", "dark"] as const)(
+  "has no violation of accessibility when it is open, %s, and no sideways scroll at 320 px",
+  async (theme) => {
+    for (const width of [1280, 320]) {
+      const page = await site.open({ hash: "#n=1000", colorScheme: theme, viewport: { width, height: 844 } });
+      await settled(page);
+      const panel = page.locator("fw-inside");
+      await panel.scrollIntoViewIfNeeded();
+      await panel.locator(".explorer").waitFor();
+      await panel.getByRole("button", { name: "Try every layer" }).click();
+      await panel.locator("table.heat").waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+      await page.evaluate(axe.source);
+      const run = () => (globalThis as unknown as { axe: typeof axe }).axe.run("fw-inside");
+      const { violations } = await page.evaluate(run);
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(" | ")}`)).toEqual([]);
+      await page.context().close();
+    }
+  },
+);
