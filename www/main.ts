@@ -6,6 +6,7 @@ import "./style/layout.css";
 import "./style/drawing.css";
 import "./style/top.css";
 import "./style/panels.css";
+import "./style/inside.css";
 import "./style/small.css";
 import "./panels/bar/bar";
 import "./panels/hero/hero";
@@ -16,6 +17,7 @@ import "./panels/recipe/recipe";
 import "./panels/chart/chart";
 import "./panels/lost/lost";
 import "./panels/runs/runs";
+import "./panels/inside/inside";
 import "./panels/browser/browser";
 import "./panels/notes/notes";
 import "./panels/tabs/tabs";
@@ -41,6 +43,9 @@ const engine: EnginePort = {
   image: async (set, split, index) => (await client).image(set, split, index),
   exported: async (recipe) => (await client).exported(recipe),
   measure: async (recipe, options) => (await client).measure(recipe, options),
+  inspect: async (recipe, options) => (await client).inspect(recipe, options),
+  weights: async (recipe, place) => (await client).weights(recipe, place),
+  sensitivity: async (recipe, bits, images, options) => (await client).sensitivity(recipe, bits, images, options),
 };
 
 const lab = new Lab(
@@ -81,7 +86,7 @@ function dress(): void {
   if (theme === "auto") delete root.dataset.theme;
   else root.dataset.theme = theme;
   for (const panel of document.querySelectorAll<Panel>(
-    "fw-bar, fw-hero, fw-draw, fw-write, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-browser, fw-notes, fw-tabs",
+    "fw-bar, fw-hero, fw-draw, fw-write, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-inside, fw-browser, fw-notes, fw-tabs",
   )) {
     panel.lab = lab;
     panel.speech = speech;

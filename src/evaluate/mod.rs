@@ -1,11 +1,15 @@
 //! What a network is worth: right answers, bytes, multiply-adds.
 
 mod accuracy;
+mod inspect;
 mod size;
 mod twin;
 
 pub use accuracy::{Accuracy, Evaluation, Evaluations, Kept, evaluate, wilson95};
-pub use size::{Alternatives, Ledger, Size, layer_bytes, measure};
+pub use inspect::{
+    BINS, LayerInspection, STRETCH, WeightInspection, inspect, inspect_weights, inspected_images, sqnr_db,
+};
+pub use size::{Alternatives, Ledger, Size, layer_bytes, ledgers, measure};
 pub use twin::{Difference, TWIN_IMAGES, Twin, twin};
 
 use crate::models::Network;

@@ -32,6 +32,29 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Enters a stored part.
+    fn enter(&mut self, role: StoredAs, part: &Part) {
+        let mut bytes = part.bytes.len() as u64;
+        let entry = match (role, part.kind) {
+            (StoredAs::Bias, _) => &mut self.biases,
+            (StoredAs::Other, _) => &mut self.other,
+            (_, PartKind::Values) => &mut self.values,
+            (_, PartKind::Scales) => &mut self.scales,
+            (_, PartKind::ZeroPoints) => &mut self.zero_points,
+            (_, PartKind::Indices) => &mut self.indices,
+            (_, PartKind::Codebooks) => &mut self.codebooks,
+            (_, PartKind::Blocks { bytes: each, scales, mins }) => {
+                let of = |own: usize| bytes / each as u64 * own as u64;
+                let (scales, mins) = (of(scales), of(mins));
+                self.scales += scales;
+                self.zero_points += mins;
+                bytes -= scales + mins;
+                &mut self.values
+            }
+        };
+        *entry += bytes;
+    }
+
     /// The sum of all entries.
     pub fn total(&self) -> u64 {
         let Self { values, scales, zero_points, indices, codebooks, biases, padding, other } = self;
@@ -72,26 +95,8 @@ pub async fn measure(ctx: &Context, network: &Network) -> Result<Size, CoreError
     let mut ledger = Ledger::default();
     let mut weight_bytes = 0;
     for (_, role, part) in &parts {
-        let mut bytes = part.bytes.len() as u64;
-        weight_bytes += if *role == StoredAs::Weight { bytes } else { 0 };
-        let entry = match (role, part.kind) {
-            (StoredAs::Bias, _) => &mut ledger.biases,
-            (StoredAs::Other, _) => &mut ledger.other,
-            (_, PartKind::Values) => &mut ledger.values,
-            (_, PartKind::Scales) => &mut ledger.scales,
-            (_, PartKind::ZeroPoints) => &mut ledger.zero_points,
-            (_, PartKind::Indices) => &mut ledger.indices,
-            (_, PartKind::Codebooks) => &mut ledger.codebooks,
-            (_, PartKind::Blocks { bytes: each, scales, mins }) => {
-                let of = |own: usize| bytes / each as u64 * own as u64;
-                let (scales, mins) = (of(scales), of(mins));
-                ledger.scales += scales;
-                ledger.zero_points += mins;
-                bytes -= scales + mins;
-                &mut ledger.values
-            }
-        };
-        *entry += bytes;
+        weight_bytes += if *role == StoredAs::Weight { part.bytes.len() as u64 } else { 0 };
+        ledger.enter(*role, part);
     }
     let weights: usize = network.parameters.iter().filter(|p| p.is_weight()).map(|p| p.latent.data().len()).sum();
     let bytes = ledger.total();
@@ -106,14 +111,23 @@ pub async fn measure(ctx: &Context, network: &Network) -> Result<Size, CoreError
     })
 }
 
+/// What the bytes stored for each node are, in graph order.
+pub fn ledgers(network: &Network) -> Vec<Ledger> {
+    let mut ledgers = vec![Ledger::default(); network.graph.nodes().len()];
+    let parts = network.parts();
+    for (node, ledger) in network.graph.nodes().iter().zip(&mut ledgers) {
+        for (name, role, part) in &parts {
+            if name.strip_prefix(&*node.name).is_some_and(|rest| rest.starts_with('.')) {
+                ledger.enter(*role, part);
+            }
+        }
+    }
+    ledgers
+}
+
 /// Bytes stored for each node, in graph order.
 pub fn layer_bytes(network: &Network) -> Vec<u64> {
-    let parts = network.parts();
-    let of = |name: &str| {
-        let own = parts.iter().filter(|(part, _, _)| part.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
-        own.map(|(_, _, part)| part.bytes.len() as u64).sum()
-    };
-    network.graph.nodes().iter().map(|node| of(&node.name)).collect()
+    ledgers(network).iter().map(Ledger::total).collect()
 }
 
 /// Length of the parts after DEFLATE, giving way between chunks.

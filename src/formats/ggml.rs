@@ -112,6 +112,26 @@ impl Blocks {
         2 + self.min_bytes() + self.code_bytes()
     }
 
+    /// The byte of a block that code `i` is read from; of five bits, the byte of the low four.
+    pub fn place(&self, i: usize) -> usize {
+        match self.kind {
+            Kind::Whole => 2 + i,
+            Kind::TernaryTwoBits => i / (4 * QUARTERS) * QUARTERS + i % QUARTERS,
+            Kind::TernaryFives => {
+                let mut at = 0;
+                for (first, bytes, count) in FIVES {
+                    if i < first + bytes * count {
+                        at += (i - first) % bytes;
+                        break;
+                    }
+                    at += bytes;
+                }
+                at
+            }
+            Kind::Centred | Kind::Minimum => self.bytes() - HALF + i % HALF,
+        }
+    }
+
     /// Appends the bytes of a block.
     pub fn write(&self, codes: &[u32], granule: &Granule, out: &mut Vec<u8>) {
         let half = |value: f32| f16::from_f32(value).to_le_bytes();

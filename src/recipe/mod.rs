@@ -6,7 +6,7 @@ mod sensitivity;
 mod sweep;
 
 pub use load::load;
-pub use run::{Outcome, layers, prepare, run};
+pub use run::{Outcome, layers, look, prepare, run};
 pub use sensitivity::{Question, SensitivityRow, sensitivity};
 pub use sweep::{Cell, expand};
 

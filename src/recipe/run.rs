@@ -3,9 +3,10 @@
 use super::{Recipe, SensitivityRow, Start};
 use crate::data::{Images, Library};
 use crate::error::CoreError;
-use crate::evaluate::{Evaluation, Twin, cost, evaluate, layer_bytes, measure, twin};
+use crate::evaluate::{
+    Evaluation, LayerInspection, Twin, cost, evaluate, inspect, inspected_images, layer_bytes, measure, sqnr_db, twin,
+};
 use crate::graph::Plan;
-use crate::math::log10;
 use crate::methods::{Memory, StepContext};
 use crate::models::{self, Execution, Network};
 use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
@@ -31,6 +32,17 @@ pub struct Outcome {
     pub recipe: Value,
     /// What every layer does to the result; only of [`super::sensitivity`].
     pub sensitivity: Vec<SensitivityRow>,
+    /// What every layer takes and gives; only of [`look`].
+    pub layers: Vec<LayerInspection>,
+}
+
+impl Outcome {
+    /// A network without a report.
+    pub(super) fn of(network: Network, execution: Execution, recipe: Value) -> Result<Self, CoreError> {
+        let plan = network.plan(execution)?;
+        let (predictions, sensitivity, layers) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Self { report: None, predictions, network, plan, recipe, sensitivity, layers })
+    }
 }
 
 /// The network a recipe starts from.
@@ -48,7 +60,7 @@ pub(super) fn start(recipe: &Recipe, library: &RefCell<Library>) -> Result<Netwo
 }
 
 /// Names step `index` of a recipe in checkpoints: all that its result depends on.
-pub(super) fn step_key(recipe: &Value, index: usize) -> String {
+fn step_key(recipe: &Value, index: usize) -> String {
     let mut prefix = recipe.clone();
     if let Some(steps) = prefix["steps"].as_array_mut() {
         steps.truncate(index + 1);
@@ -113,8 +125,23 @@ pub async fn prepare(
     for index in 0..recipe.steps.len() {
         apply(&ctx, &recipe, &canonical, index, (&library, &memory), &mut network, resume.as_ref()).await?;
     }
-    let plan = network.plan(recipe.execution)?;
-    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, sensitivity: Vec::new() })
+    Outcome::of(network, recipe.execution, canonical)
+}
+
+/// Watches the layers of `network`, which the recipe made, on the first of the recipe's images.
+///
+/// # Errors
+/// `asset` when those were not provided.
+pub async fn look(
+    ctx: Rc<Context>,
+    recipe: Recipe,
+    library: Rc<RefCell<Library>>,
+    network: Network,
+) -> Result<Outcome, CoreError> {
+    let count = recipe.data.count.min(inspected_images(&network));
+    let images = library.borrow().images(&recipe.data.set, &recipe.data.split, count)?;
+    let layers = inspect(&ctx, &network, recipe.execution, &images).await?;
+    Ok(Outcome { layers, ..Outcome::of(network, recipe.execution, recipe.canonical())? })
 }
 
 /// Applies all steps and judges the network before, between and after them.
@@ -184,6 +211,7 @@ pub async fn run(
         plan,
         recipe: canonical,
         sensitivity: Vec::new(),
+        layers: Vec::new(),
     })
 }
 
@@ -282,12 +310,4 @@ pub fn layers(network: &Network, original: &Originals) -> Result<Vec<LayerReport
         });
     }
     Ok(layers)
-}
-
-fn sqnr_db(original: &[f32], now: &[f32]) -> Option<f64> {
-    let (signal, noise) = original.iter().zip(now).fold((0.0, 0.0), |(signal, noise), (&a, &b)| {
-        let (a, difference) = (f64::from(a), f64::from(a) - f64::from(b));
-        (signal + a * a, noise + difference * difference)
-    });
-    (noise > 0.0).then(|| 10.0 * log10(signal / noise))
 }

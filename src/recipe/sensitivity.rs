@@ -5,10 +5,8 @@ use super::run::{Outcome, apply, start};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::methods::{Effect, Memory, Mode, QuantizeStep, StepContext, WIDTHS, widths};
-use crate::models::Network;
 use crate::task::Context;
 use serde::Serialize;
-use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -46,6 +44,8 @@ pub struct Question {
     pub bits: Vec<u32>,
     /// The first so many validation images.
     pub images: u32,
+    /// Whether layers are rounded alone, all but each, or first the one and then the other.
+    pub modes: &'static [Mode],
 }
 
 impl Question {
@@ -67,7 +67,7 @@ impl Question {
             let allowed = format!("a whole number from 1 to {count}");
             return Err(CoreError::new(ErrorCode::Range, "images", images.to_string(), allowed));
         }
-        Ok(Self { bits: bits.to_vec(), images })
+        Ok(Self { bits: bits.to_vec(), images, modes: &[Mode::Only, Mode::AllBut] })
     }
 
     /// Every file that the answer needs.
@@ -106,9 +106,8 @@ pub async fn sensitivity(
     let step = QuantizeStep::parse(canonical["steps"][index]["quantize"].clone(), &path, &network)?;
     let base = *step.weights().ok_or_else(|| missing(&format!("{path}.weights")))?;
     let specs = widths(&base, question.bits.iter().copied())?;
-    let modes = [Mode::Only, Mode::AllBut];
     let earlier: u64 = recipe.steps[..index].iter().map(|step| step.macs(&network, &library.borrow())).sum();
-    let judging: u64 = modes.iter().map(|mode| mode.macs(&network, question.images, specs.len())).sum();
+    let judging: u64 = question.modes.iter().map(|mode| mode.macs(&network, question.images, specs.len())).sum();
     ctx.expect(earlier + step.scaling_macs(&network) + judging);
     for earlier in 0..index {
         apply(&ctx, &recipe, &canonical, earlier, (&library, &memory), &mut network, None).await?;
@@ -126,26 +125,16 @@ pub async fn sensitivity(
     };
     step.transform(&mut cx).await?;
     let mut rows = Vec::new();
-    for mode in modes {
+    for &mode in question.modes {
         for effect in step.effects(&cx, question.images, &specs, mode).await? {
             rows.push(row(effect, mode, &question.bits));
         }
     }
-    outcome(&recipe, network, canonical, rows)
+    Ok(Outcome { sensitivity: rows, ..Outcome::of(network, recipe.execution, canonical)? })
 }
 
 fn row(effect: Effect, mode: Mode, bits: &[u32]) -> SensitivityRow {
     let Effect { layer, spec, correct, total, loss, sqnr_db } = effect;
     let top1 = f64::from(correct) / f64::from(total.max(1));
     SensitivityRow { layer, mode, bits: bits[spec], correct, total, top1, loss, sqnr_db }
-}
-
-fn outcome(
-    recipe: &Recipe,
-    network: Network,
-    canonical: Value,
-    sensitivity: Vec<SensitivityRow>,
-) -> Result<Outcome, CoreError> {
-    let plan = network.plan(recipe.execution)?;
-    Ok(Outcome { report: None, predictions: Vec::new(), network, plan, recipe: canonical, sensitivity })
 }

@@ -1,5 +1,6 @@
 //! The border to JavaScript: the only file that knows wasm-bindgen, js-sys and web-sys.
 
+mod inside;
 mod speed;
 mod types;
 
@@ -13,7 +14,7 @@ use crate::generate::{Sampling, Writer};
 use crate::measure;
 use crate::methods::Memory;
 use crate::models::{self, Execution};
-use crate::recipe::{Outcome, Question, Recipe, expand, prepare, run, sensitivity};
+use crate::recipe::{Outcome, Recipe, expand, prepare, run};
 use crate::report::{ENGINE, NUMERICS};
 use crate::task::{Context, Phase, Task};
 use crate::train::{Checkpoint, softmax};
@@ -31,9 +32,6 @@ extern "C" {
     /// The cells of a sweep.
     #[wasm_bindgen(typescript_type = "SweepCell[]")]
     pub type JsCells;
-    /// See [`crate::recipe::SensitivityRow`].
-    #[wasm_bindgen(typescript_type = "SensitivityRow[]")]
-    pub type JsRows;
     /// A list of files.
     #[wasm_bindgen(typescript_type = "AssetRef[]")]
     pub type JsAssets;
@@ -247,34 +245,6 @@ impl Engine {
         Ok(Job::new(|ctx| Task::new(ctx, |ctx| prepare(ctx, recipe, library, memory, None))))
     }
 
-    fn question(&self, recipe: &Recipe, bits: &[u32], images: Option<u32>) -> Result<Question, JsValue> {
-        Question::new(bits, images, recipe, &self.library.borrow()).map_err(thrown)
-    }
-
-    /// Every file that [`Engine::sensitivity`] reads.
-    ///
-    /// # Errors
-    /// A `CoreError` when the recipe is not legal.
-    #[wasm_bindgen(js_name = sensitivityNeeds)]
-    pub fn sensitivity_needs(&self, recipe: JsValue, bits: &[u32], images: Option<u32>) -> Result<JsAssets, JsValue> {
-        let recipe = self.parse(recipe)?;
-        let question = self.question(&recipe, bits, images)?;
-        let assets = question.needs(&recipe, &self.library.borrow()).map_err(thrown)?;
-        Ok(to_js(&assets).unchecked_into())
-    }
-
-    /// A job that judges every layer of a recipe's network rounded alone, and all but it, at every one of `bits` (none: those usual) on
-    /// the first `images` of the validation split. What was found before is not looked for again.
-    ///
-    /// # Errors
-    /// A `CoreError` when the recipe is not legal, and for bits or images out of range.
-    pub fn sensitivity(&self, recipe: JsValue, bits: &[u32], images: Option<u32>) -> Result<Job, JsValue> {
-        let recipe = self.parse(recipe)?;
-        let question = self.question(&recipe, bits, images)?;
-        let (library, memory) = (Rc::clone(&self.library), Rc::clone(&self.memory));
-        Ok(Job::new(|ctx| Task::new(ctx, |ctx| sensitivity(ctx, recipe, library, question, memory))))
-    }
-
     /// A text that the network of a finished job goes on writing. Characters of `prompt` that its model does not know are left out.
     ///
     /// # Errors
@@ -387,14 +357,6 @@ impl Job {
         let report = self.outcome()?.report.as_ref();
         let report = report.ok_or_else(|| thrown(CoreError::internal("job", "prepared without a report")))?;
         Ok(to_js(report).unchecked_into())
-    }
-
-    /// What every layer does to the result; empty but for [`Engine::sensitivity`].
-    ///
-    /// # Errors
-    /// A `CoreError` before the end.
-    pub fn sensitivity(&self) -> Result<JsRows, JsValue> {
-        Ok(to_js(&self.outcome()?.sensitivity).unchecked_into())
     }
 
     /// The predicted class of every image, in data order.

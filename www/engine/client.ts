@@ -13,13 +13,17 @@ import {
   EngineError,
   type Identity,
   isCoreError,
+  type LayerInspection,
   type Measured,
   type Picture,
+  type Place,
   type Progress,
   type Recipe,
   type RunResult,
+  type SensitivityRow,
   type Split,
   type Sweep,
+  type WeightInspection,
   type Writing,
 } from "./types";
 import init, * as generated from "./wasm/featherweight.js";
@@ -68,6 +72,17 @@ export interface Client {
   exported(recipe: Recipe, wishes?: Wishes): Promise<Uint8Array>;
   /** Times the kernels and the recipe's layers on this machine. */
   measure(recipe: Recipe, wishes?: Wishes): Promise<Measured>;
+  /** What every layer of the recipe's model takes and gives beside itself in f32, on the first of the recipe's images. */
+  inspect(recipe: Recipe, wishes?: Wishes): Promise<readonly LayerInspection[]>;
+  /** A layer's weight, and some of its values down to the bytes. */
+  weights(recipe: Recipe, place: Place, wishes?: Wishes): Promise<WeightInspection>;
+  /** Every layer rounded alone at each width, judged on the first `images` of the validation split. */
+  sensitivity(
+    recipe: Recipe,
+    bits: readonly number[],
+    images: number,
+    wishes?: Wishes,
+  ): Promise<readonly SensitivityRow[]>;
   /** Workers there are, runs under way and runs waiting. */
   readonly state: Pool["state"];
   dispose(): void;
@@ -176,6 +191,13 @@ function clientOf(pool: Pool, core: Engine): Client {
     image: (set, split, index, wishes) => pool.submit({ type: "image", set, split, index }, wishes),
     exported: async (recipe, wishes) => pool.submit({ type: "exported", ...withKey(recipe) }, wishes),
     measure: async (recipe, wishes) => pool.submit({ type: "measure", ...withKey(recipe) }, wishes),
+    inspect: async (recipe, wishes) => pool.submit({ type: "inspect", ...withKey(recipe) }, wishes),
+    weights: async (recipe, place, wishes) => pool.submit({ type: "weights", ...withKey(recipe), place }, wishes),
+    sensitivity: async (recipe, bits, images, wishes) => {
+      // It makes no compressed model, so its key is none.
+      const asked = { recipe: canonical(recipe), key: "", bits, images };
+      return pool.submit({ type: "sensitivity", ...asked }, wishes);
+    },
     get state() {
       return pool.state;
     },

@@ -1,12 +1,37 @@
 /** The messages between the pool and a worker. Every task has an id of its own; answers carry it. */
 
-import type { CoreError, Measured, Picture, Progress, Recipe, RunResult, Split, Writing } from "./types";
+import type {
+  CoreError,
+  LayerInspection,
+  Measured,
+  Picture,
+  Place,
+  Progress,
+  Recipe,
+  RunResult,
+  SensitivityRow,
+  Split,
+  WeightInspection,
+  Writing,
+} from "./types";
 
 /** What can be asked of a worker. `key` names the compressed model, so that it is prepared once. */
 export type Work =
   | { readonly type: "run"; readonly key: string; readonly recipe: Recipe; readonly checkpoint?: Uint8Array }
   /** Kernels and layers timed on this machine; alone on its worker, as a run is. */
   | { readonly type: "measure"; readonly key: string; readonly recipe: Recipe }
+  /** Every layer rounded alone at every width, judged on validation images. */
+  | {
+      readonly type: "sensitivity";
+      readonly key: string;
+      readonly recipe: Recipe;
+      readonly bits: readonly number[];
+      readonly images: number;
+    }
+  /** What every layer takes and gives beside itself in f32. */
+  | { readonly type: "inspect"; readonly key: string; readonly recipe: Recipe }
+  /** One layer's weight down to the bytes. */
+  | { readonly type: "weights"; readonly key: string; readonly recipe: Recipe; readonly place: Place }
   | { readonly type: "probabilities"; readonly key: string; readonly recipe: Recipe; readonly pixels: Uint8Array }
   | ({ readonly type: "write"; readonly key: string; readonly recipe: Recipe } & Writing)
   | { readonly type: "exported"; readonly key: string; readonly recipe: Recipe }
@@ -14,13 +39,16 @@ export type Work =
 
 /** Whether work takes a worker's attention for itself, can be cancelled and tells how far it is. */
 export function isLong(work: Work): boolean {
-  return work.type === "run" || work.type === "measure";
+  return work.type === "run" || work.type === "measure" || work.type === "sensitivity";
 }
 
 /** What each kind of work answers. */
 export interface Results {
   run: RunResult;
   measure: Measured;
+  sensitivity: readonly SensitivityRow[];
+  inspect: readonly LayerInspection[];
+  weights: WeightInspection;
   probabilities: Float32Array;
   exported: Uint8Array;
   write: string;

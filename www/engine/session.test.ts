@@ -28,7 +28,7 @@ function bench(plan: Plan = {}, slice_ms = 10) {
   let clock = 0;
   let refusals = plan.refusals ?? 0;
   const files = new Set<string>();
-  const counts = { started: 0, prepared: 0, freed: 0, slices: 0, manifests: [] as string[] };
+  const counts = { started: 0, prepared: 0, freed: 0, slices: 0, manifests: [] as string[], inspected: [] as number[] };
   const budgets: number[] = [];
 
   const jobOf = (): Job => {
@@ -55,6 +55,12 @@ function bench(plan: Plan = {}, slice_ms = 10) {
       predictions: () => new Uint8Array([1, 2]),
       probabilities: () => new Float32Array([0.5]),
       exported: () => new Uint8Array([3]),
+      layers: () => [{ layer: "fc" }] as unknown as ReturnType<Job["layers"]>,
+      sensitivity: () => [{ layer: "fc", bits: 4 }] as unknown as ReturnType<Job["sensitivity"]>,
+      weights: (layer, granule, from) => {
+        if (granule > 1) throw { code: "range", path: "granule", found: String(granule), allowed: "1" };
+        return { format: layer, first: from } as unknown as ReturnType<Job["weights"]>;
+      },
       checkpoint: () => new Uint8Array([9]),
       timedSteps: () => [],
       runSteps: () => {},
@@ -84,6 +90,15 @@ function bench(plan: Plan = {}, slice_ms = 10) {
     };
     prepare = () => {
       counts.prepared++;
+      return jobOf();
+    };
+    inspect = (_: unknown, asked: Recipe) => {
+      counts.inspected.push(asked.data?.count ?? 0);
+      return jobOf();
+    };
+    sensitivityNeeds = () => needs.map(asset);
+    sensitivity = () => {
+      for (const path of needs) if (!files.has(path)) throw missing(path);
       return jobOf();
     };
     writer = (_: unknown, prompt: string) => ({
@@ -333,5 +348,44 @@ describe("a text", () => {
     const { session, answer } = bench({ accuracy: { bits_per_character: 2 } });
     session.handle({ type: "work", id: 1, work: run() });
     expect(await answer(1)).toMatchObject({ result: { labels: new Uint8Array() } });
+  });
+});
+
+describe("a look inside", () => {
+  const inspect: Work = { type: "inspect", key: "a", recipe: { ...recipe, data: { set: "a", count: 10_000 } } };
+  const place = { layer: "fc", granule: 1, from: 64 };
+
+  it("prepares a model once for its layers and its weights, and looks at few images", async () => {
+    const { session, answer, counts } = bench({ needs: ["w"] });
+    session.handle({ type: "work", id: 1, work: inspect });
+    expect(await answer(1)).toMatchObject({ type: "done", result: [{ layer: "fc" }] });
+    session.handle({ type: "work", id: 2, work: { type: "weights", key: "a", recipe, place } });
+    expect(await answer(2)).toMatchObject({ type: "done", result: { format: "fc", first: 64 } });
+    // The model stays; the job that looked at its layers is freed.
+    expect([counts.prepared, counts.freed, counts.inspected]).toEqual([1, 1, [256]]);
+  });
+
+  it("says which granule there is not", async () => {
+    const { session, answer } = bench();
+    session.handle({
+      type: "work",
+      id: 1,
+      work: { type: "weights", key: "a", recipe, place: { ...place, granule: 2 } },
+    });
+    expect(await answer(1)).toMatchObject({ type: "error", error: { code: "range", path: "granule" } });
+  });
+
+  it("tells how far a sensitivity is, and stops it", async () => {
+    const work: Work = { type: "sensitivity", key: "", recipe, bits: [4, 2], images: 100 };
+    const { session, posted, answer, counts } = bench({ needs: ["w"], slices: 40 }, 30);
+    session.handle({ type: "work", id: 1, work });
+    expect(await answer(1)).toMatchObject({ type: "done", result: [{ layer: "fc", bits: 4 }] });
+    expect(posted.filter((each) => each.type === "progress").length).toBeGreaterThan(5);
+    const other = bench({ slices: 1e9 });
+    other.session.handle({ type: "work", id: 2, work });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    other.session.handle({ type: "cancel", id: 2 });
+    expect((await other.answer(2)).type).toBe("cancelled");
+    expect([counts.freed, other.counts.freed]).toEqual([1, 1]);
   });
 });

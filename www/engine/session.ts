@@ -12,6 +12,7 @@ import {
   type Engine,
   isCoreError,
   type Job,
+  type Place,
   type Progress,
   type Recipe,
   type Target,
@@ -25,6 +26,8 @@ const FIRST_BUDGET_MACS = 1_000_000;
 const LEAST_BUDGET_MACS = 10_000;
 const PROGRESS_MS = 50;
 const CHECKPOINT_MS = 2000;
+/** Images that the engine looks at most when it inspects layers: no file is fetched for more. */
+const INSPECTED_IMAGES = 256;
 /** Compressed models kept ready. */
 const KEPT_JOBS = 6;
 
@@ -105,6 +108,9 @@ export class Session {
     if (work.type === "measure") return this.measure(id, work.key, work.recipe, stopper);
     if (work.type === "image") return this.picture(work.set, work.split, work.index);
     if (work.type === "write") return this.write(id, work, stopper);
+    if (work.type === "sensitivity") return this.sensitivity(id, work, stopper);
+    if (work.type === "inspect") return this.inspect(id, work.key, work.recipe, stopper);
+    if (work.type === "weights") return this.weights(work.key, work.recipe, work.place);
     return this.prepared(work.key, work.recipe).then((job) =>
       work.type === "exported" ? job.exported() : job.probabilities(work.pixels),
     );
@@ -142,6 +148,42 @@ export class Session {
     const baseline = await this.prepared(JSON.stringify(start), start);
     const timing = thisBrowser(job as core.Job, baseline as core.Job, this.around.now);
     return this.follow(timing, stopper, sampled);
+  }
+
+  private async sensitivity(id: number, work: Work & { type: "sensitivity" }, stopper: Stopper) {
+    const bits = Uint32Array.from(work.bits);
+    await Promise.race([this.loadAll(this.engine.sensitivityNeeds(work.recipe, bits, work.images)), stopper.stopped]);
+    if (stopper.cancelled) throw new Cancelled();
+    return this.finish(id, this.engine.sensitivity(work.recipe, bits, work.images, true), stopper, (job) =>
+      job.sensitivity(),
+    );
+  }
+
+  private async inspect(id: number, key: string, recipe: Recipe, stopper: Stopper) {
+    const count = Math.min(INSPECTED_IMAGES, recipe.data?.count ?? INSPECTED_IMAGES);
+    const asked = { ...recipe, data: { ...recipe.data, count } };
+    await this.loadAll(this.engine.needs(asked));
+    const made = await this.prepared(key, recipe);
+    if (stopper.cancelled) throw new Cancelled();
+    return this.finish(id, this.engine.inspect(made, asked), stopper, (job) => job.layers());
+  }
+
+  private async weights(key: string, recipe: Recipe, { layer, granule, from }: Place) {
+    return (await this.prepared(key, recipe)).weights(layer, granule, from);
+  }
+
+  /** Runs a job to its end and takes from it what it was for. */
+  private async finish<T>(id: number, job: Job, stopper: Stopper, take: (job: Job) => T): Promise<T> {
+    try {
+      await this.drive(job, stopper, this.reporter(id, job));
+      const found = take(job);
+      job.free();
+      return found;
+    } catch (error) {
+      // After a trap nothing of the instance may be touched.
+      if (error instanceof Cancelled || isCoreError(error)) job.free();
+      throw error;
+    }
   }
 
   /** Kernels first, then the layers of the recipe's network. */

@@ -15,8 +15,10 @@ export type {
   FormatInfo as CatalogFormat,
   Identity,
   LayerInfo as CatalogLayer,
+  Ledger,
   ModelInfo as CatalogModel,
   Phase,
+  Piece,
   QuantizeStep as Quantize,
   Recipe,
   Size,
@@ -91,6 +93,34 @@ export interface Report extends Omit<core.Report, "layers"> {
   readonly targets?: readonly Target[];
 }
 
+/** What a layer takes and gives beside itself in f32. */
+export interface LayerInspection extends Omit<core.LayerInspection, "weight_sqnr_db" | "output_sqnr_db"> {
+  /** Null where rounding changed nothing. */
+  readonly weight_sqnr_db: number | null;
+  readonly output_sqnr_db: number | null;
+}
+
+/** A layer's weight, and some of its values down to the bytes. Null is what its format does not have. */
+export interface WeightInspection extends Omit<core.WeightInspection, "scale" | "zero_point" | "min" | "unit"> {
+  readonly scale: number | null;
+  readonly zero_point: number | null;
+  readonly min: number | null;
+  readonly unit: number | null;
+}
+
+/** One layer rounded alone at one width. */
+export interface SensitivityRow extends Omit<core.SensitivityRow, "sqnr_db"> {
+  readonly sqnr_db: number | null;
+}
+
+/** Which values of which granule of a weight are looked at. */
+export interface Place {
+  readonly layer: string;
+  readonly granule: number;
+  /** The first of the granule's values to be shown. */
+  readonly from: number;
+}
+
 /** One cell of a sweep: a canonical recipe, or why there is none. */
 export interface Cell extends Omit<core.SweepCell, "error"> {
   readonly error: CoreError | null;
@@ -161,6 +191,9 @@ export interface Job
   > {
   advance(budget_macs: number): Progress;
   report(): Report;
+  layers(): LayerInspection[];
+  sensitivity(): SensitivityRow[];
+  weights(layer: string, granule: number, from: number): WeightInspection;
 }
 
 export interface Engine
@@ -170,6 +203,9 @@ export interface Engine
   expand(sweep: unknown): Cell[];
   start(recipe: unknown, checkpoint?: Uint8Array): Job;
   prepare(recipe: unknown): Job;
+  inspect(job: Job, recipe: unknown): Job;
+  sensitivity(recipe: unknown, bits: Uint32Array, images?: number, alone?: boolean): Job;
+  sensitivityNeeds(recipe: unknown, bits: Uint32Array, images?: number): core.AssetRef[];
   writer(job: Job, prompt: string, temperature: number, seed: number): TextWriter;
 }
 

@@ -1,6 +1,20 @@
 /** What the page asks of the engine. `www/engine/client.ts` is one way to meet it; tests bring their own. */
 
-import type { Catalog, CoreError, Measured, Picture, Progress, Recipe, RunResult, Split, Writing } from "./schema";
+import type {
+  Catalog,
+  CoreError,
+  LayerInspection,
+  Measured,
+  Picture,
+  Place,
+  Progress,
+  Recipe,
+  RunResult,
+  SensitivityRow,
+  Split,
+  WeightInspection,
+  Writing,
+} from "./schema";
 
 export interface EnginePort {
   catalog(): Promise<Catalog>;
@@ -18,6 +32,17 @@ export interface EnginePort {
     recipe: Recipe,
     options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
   ): Promise<Measured>;
+  /** What every layer takes and gives beside itself in f32. */
+  inspect(recipe: Recipe, options: { signal: AbortSignal }): Promise<readonly LayerInspection[]>;
+  /** A layer's weight, and some of its values down to the bytes. */
+  weights(recipe: Recipe, place: Place): Promise<WeightInspection>;
+  /** Every layer rounded alone at each width, judged on validation images. */
+  sensitivity(
+    recipe: Recipe,
+    bits: readonly number[],
+    images: number,
+    options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
+  ): Promise<readonly SensitivityRow[]>;
 }
 
 /** Any thrown thing as the engine's error, so that there is one way to put it into words. */

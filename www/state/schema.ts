@@ -3,15 +3,21 @@
 export type {
   Catalog,
   CoreError,
+  LayerInspection,
+  Ledger,
   Measured,
   Picture,
+  Piece,
+  Place,
   Progress,
   Quantize,
   Recipe,
   Report,
   RunResult,
+  SensitivityRow,
   Split,
   Train,
+  WeightInspection,
   Writing,
 } from "../engine/types";
 

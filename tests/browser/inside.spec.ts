@@ -1,0 +1,137 @@
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { openSite, plain, type Site, settled } from "./site";
+
+let site: Site;
+beforeAll(async () => {
+  site = await openSite();
+});
+afterAll(async () => {
+  await site.close();
+});
+
+/** The page of a recipe with its look inside open. */
+async function inside(hash: string): Promise<Page> {
+  const page = await site.open({ hash });
+  await settled(page);
+  await page.locator("fw-inside").scrollIntoViewIfNeeded();
+  await page.locator("fw-inside .explorer").waitFor();
+  return page;
+}
+
+const numberIn = (text: string | null) => Number(plain(text).replaceAll("−", "-").replaceAll(",", ""));
+
+/** The cells of the explorer's rows, as numbers: before, code, byte, after. */
+async function rows(page: Page) {
+  const found = await page
+    .locator(".explorer-rows tbody tr")
+    .evaluateAll((all) =>
+      all.map((row) => [...row.querySelectorAll("td")].map((cell) => cell.title || (cell.textContent ?? ""))),
+    );
+  return found.map(([before = "", code = "", byte = "", after = ""]) => ({
+    before: numberIn(before),
+    code: plain(code).trim(),
+    byte: numberIn(byte),
+    after: numberIn(after),
+  }));
+}
+
+const bytes = async (page: Page) =>
+  (await page.locator(".bytes.codes > span").allTextContents()).map((text) => Number.parseInt(text, 16));
+
+it("shows weights of 4 bits as they stand in the file: bytes, codes, scale, values", async () => {
+  const page = await inside("#n=1000");
+  await page.getByRole("combobox", { name: "Layer", exact: true }).selectOption("fc2");
+  await page.getByRole("heading", { name: "Weights of fc2" }).waitFor();
+  await page.getByRole("spinbutton", { name: "Granule" }).fill("2");
+  await page.keyboard.press("Enter");
+  await expect.poll(async () => (await rows(page))[0]?.byte).toBe(120);
+  const scale = numberIn(await page.locator(".facts div").nth(1).locator("dd").textContent());
+  const [found, stored] = [await rows(page), await bytes(page)];
+  expect(found).toHaveLength(64);
+  for (const [at, { before, code, after, byte }] of found.entries()) {
+    const half = ((stored[at >> 1] ?? 0) >> (4 * (at % 2))) & 15;
+    expect(code).toBe(half.toString(2).padStart(4, "0"));
+    expect(byte).toBe(120 + (at >> 1));
+    expect(after).toBeCloseTo((half > 7 ? half - 16 : half) * scale, 6);
+    expect(Math.abs(before - after)).toBeLessThanOrEqual(scale / 2 + 1e-6);
+  }
+  await page.getByRole("button", { name: "Next values" }).click();
+  await expect.poll(async () => (await rows(page))[0]?.byte).toBe(152);
+  await page.context().close();
+});
+
+it("has a ledger that adds up to the size, and layers that do too", async () => {
+  const page = await inside("#n=1000");
+  const cells = await page.locator("table.ledger tbody td:nth-child(2)").allTextContents();
+  const total = numberIn(await page.locator("table.ledger tfoot td").first().textContent());
+  const sum = (texts: string[]) => texts.reduce((all, text) => all + numberIn(text), 0);
+  expect(sum(cells)).toBe(total);
+  expect(sum(await page.locator("table.layers tbody td:nth-child(4)").allTextContents())).toBe(total);
+  await page.context().close();
+});
+
+it("sorts the layers, chooses one by keys, and says what its histograms show", async () => {
+  const page = await inside("#n=1000");
+  await page.getByRole("button", { name: "Multiply-adds" }).click();
+  const macs = (await page.locator("table.layers tbody td:last-child").allTextContents()).map(numberIn);
+  expect(macs).toEqual([...macs].sort((a, b) => b - a));
+  await page.getByRole("button", { name: "conv1", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Weights of conv1" }).waitFor();
+  const weights = page.locator(".weights-plot svg");
+  await expect
+    .poll(() => weights.getAttribute("aria-label"))
+    .toMatch(/150 weights of conv1 .* granule 0 may take 15 values/);
+  expect(await page.locator(".inputs-plot svg").getAttribute("aria-label")).toMatch(/inputs of conv1/);
+  await page.context().close();
+});
+
+it("tries every layer at every width, can be stopped, and keeps what it found", async () => {
+  const page = await inside("#n=1000");
+  const panel = page.locator("fw-inside");
+  await panel.getByRole("button", { name: "Try every layer" }).click();
+  await panel.getByRole("button", { name: "Cancel" }).click();
+  await panel.getByRole("button", { name: "Try every layer" }).click();
+  await panel.locator("table.heat").waitFor();
+  expect(await panel.locator("table.heat tbody tr").count()).toBe(5);
+  const lost = async () => (await panel.locator("table.heat tbody td").allTextContents()).map(numberIn);
+  const answers = await lost();
+  expect(answers).toHaveLength(35);
+  // Fewer bits lose more: two bits lose more than eight in sum.
+  const column = (at: number) => answers.filter((_, i) => i % 7 === at).reduce((a, b) => a + b, 0);
+  expect(column(6)).toBeGreaterThan(column(0));
+  await panel.getByRole("button", { name: "SQNR of its output, dB" }).click();
+  const noise = await lost();
+  for (let row = 0; row < 35; row += 7) expect(noise[row]).toBeGreaterThan(noise[row + 6] ?? Number.POSITIVE_INFINITY);
+  await panel.getByRole("button", { name: "Hide" }).click();
+  expect(await panel.locator("table.heat").count()).toBe(0);
+  await panel.getByRole("button", { name: "Show what was found" }).click();
+  // Another width is the same question.
+  await page.getByRole("combobox", { name: "Weights" }).selectOption({ label: "INT3" });
+  await settled(page);
+  expect(await panel.locator("table.heat tbody tr").count()).toBe(5);
+  await page.context().close();
+});
+
+it.each(["light", "dark"] as const)(
+  "has no violation of accessibility when it is open, %s, and no sideways scroll at 320 px",
+  async (theme) => {
+    for (const width of [1280, 320]) {
+      const page = await site.open({ hash: "#n=1000", colorScheme: theme, viewport: { width, height: 844 } });
+      await settled(page);
+      const panel = page.locator("fw-inside");
+      await panel.scrollIntoViewIfNeeded();
+      await panel.locator(".explorer").waitFor();
+      await panel.getByRole("button", { name: "Try every layer" }).click();
+      await panel.locator("table.heat").waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+      await page.evaluate(axe.source);
+      const run = () => (globalThis as unknown as { axe: typeof axe }).axe.run("fw-inside");
+      const { violations } = await page.evaluate(run);
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(" | ")}`)).toEqual([]);
+      await page.context().close();
+    }
+  },
+);
