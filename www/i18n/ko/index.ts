@@ -2,6 +2,7 @@
 import type { Key } from "../en";
 import { catalog } from "./catalog";
 import { errors } from "./errors";
+import { methods } from "./methods";
 import { page } from "./page";
 
-export const ko: Record<Key, string> = { ...page, ...catalog, ...errors };
+export const ko: Record<Key, string> = { ...page, ...catalog, ...errors, ...methods };
