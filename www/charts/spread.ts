@@ -10,6 +10,8 @@ export interface SpreadWords {
   readonly whole: (value: number) => string;
 }
 
+/** A point, in pixels across. */
+const WIDE = 8;
 /** Room at the sides, for the numbers at the ends. */
 const SIDE = 22;
 /** Fewer answers than this between the ends would make noise look large. */
@@ -31,8 +33,14 @@ export function spreadChart(
   const scale = scaleLinear([low - pad, high + pad], [SIDE, size.width - SIDE]).nice(3);
   const line = size.height - 22;
   const ticks = scale.ticks(3).filter((tick) => Number.isInteger(tick));
-  const dot = (value: number, attributes: Record<string, string>) =>
-    svg("circle", { cx: scale(value), cy: line - 10, r: 4, ...attributes });
+  const taken: number[] = [];
+  // Points that would hide each other stand one on top of the other.
+  const dot = (value: number, attributes: Record<string, string>) => {
+    const x = scale(value);
+    const below = taken.filter((other) => Math.abs(other - x) < WIDE).length;
+    taken.push(x);
+    return svg("circle", { cx: x, cy: line - 8 - below * WIDE, r: WIDE / 2, ...attributes });
+  };
   return svg(
     "svg",
     { viewBox: `0 0 ${size.width} ${size.height}`, class: "drawing", role: "img", "aria-label": words.label },
@@ -41,7 +49,7 @@ export function spreadChart(
       svg("line", { x1: scale(tick), x2: scale(tick), y1: line, y2: line + 4, class: "spread-axis" }),
       svg("text", { x: scale(tick), y: line + 17, "text-anchor": "middle", class: "spread-tick" }, words.whole(tick)),
     ]),
-    svg("line", { x1: scale(median), x2: scale(median), y1: line - 20, y2: line, class: "spread-median" }),
+    svg("line", { x1: scale(median), x2: scale(median), y1: 2, y2: line, class: "spread-median" }),
     ...(first === undefined ? [] : [dot(first, { class: "spread-first" })]),
     ...results.map((value) => dot(value, { class: "spread-dot" })),
   );

@@ -30,11 +30,13 @@ const reset =
   <K extends keyof Choice>(field: K): Repair =>
   () => ({ [field]: DEFAULT_CHOICE[field] });
 
-/** Where a format does not fit every layer: the others get a roomy one; where that is not it, the default. */
-const roomy: Repair = (choice, catalog) =>
-  misfitting({ ...choice, misfits: ROOMY }, catalog).length > 0 && choice.misfits === NONE
-    ? { misfits: ROOMY }
-    : { weights: DEFAULT_CHOICE.weights };
+/** Where blocks or groups do not fit every layer: the others get a roomy format; where that is not it, `field` its default. */
+const roomy =
+  (field: "weights" | "granularity"): Repair =>
+  (choice, catalog) =>
+    misfitting({ ...choice, misfits: ROOMY }, catalog).length > 0 && choice.misfits === NONE
+      ? { misfits: ROOMY }
+      : { [field]: DEFAULT_CHOICE[field] };
 
 /** What an error's path says about the choice, tried in this order. */
 const REPAIRS: readonly (readonly [RegExp, Repair])[] = [
@@ -47,7 +49,7 @@ const REPAIRS: readonly (readonly [RegExp, Repair])[] = [
     ({ transforms }, _, __, found) => ({ transforms: transforms.filter((id) => !found.startsWith(id)) }),
   ],
   [/\.alpha$/, reset("alpha")],
-  [/\.weights\.granularity/, reset("granularity")],
+  [/\.weights\.granularity/, roomy("granularity")],
   [/\.weights\.symmetric$/, ({ symmetric }) => ({ symmetric: !symmetric })],
   [/\.weights\.range$/, reset("range")],
   [/\.weights\.scale$/, reset("scale")],
@@ -57,7 +59,7 @@ const REPAIRS: readonly (readonly [RegExp, Repair])[] = [
   [/\.weights\.iterations$/, reset("iterations")],
   [/\.weights\.bits$/, reset("codebook")],
   [/\.weights\.huffman$/, reset("huffman")],
-  [/\.weights\.format$/, roomy],
+  [/\.weights\.format$/, roomy("weights")],
   [/\.activations\.(?:granularity|mode)$/, ({ mode }) => ({ mode: mode === "token" ? "dynamic" : "token" })],
   [/\.activations\.symmetric$/, reset("inputsSymmetric")],
   [/\.activations\.calibration$/, reset("calibration")],

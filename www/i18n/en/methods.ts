@@ -4,6 +4,7 @@ export const methods = {
   "recipe.more": "More settings",
   "recipe.changes": "This changed:",
   "recipe.was": "was {value}",
+  "recipe.setting": "{name} {value}",
   "recipe.nothing": "none",
   "recipe.no": "no",
   "recipe.yes": "yes",
@@ -34,15 +35,15 @@ export const methods = {
   "recipe.mode": "Input range",
   "recipe.inputsSymmetric": "Input zero",
   "recipe.notCalibrated": "not used by a dynamic range",
-  "recipe.percentile": "Percent inside",
+  "recipe.percentile": "Percent kept",
   "recipe.watched": "Watched",
-  "recipe.correction": "Correct biases",
+  "recipe.correction": "Fix biases",
   "recipe.images": "Looked at",
   "recipe.draw": "Which images",
   "recipe.draw.first": "the first",
   "recipe.draw.drawn": "drawn",
   "recipe.draw.seed": "Draw seed",
-  "recipe.cache": "Format",
+  "recipe.cache": "KV cache",
   "recipe.cacheGranularity": "Scale for",
 
   "about.preset":
@@ -164,7 +165,6 @@ export const methods = {
 
   "reason.blocks": "blocks of {size} do not divide the {row} weights per output of {layer}",
   "reason.groups": "{size} does not divide the {row} weights per output of {layer}",
-  "reason.misfits": "{reason}; see “Misfit layers”",
   "reason.rounding": "{rounding} does not go with {format}",
   "reason.hqq": "HQQ moves the zero",
   "reason.power": "only with the zero at 0",
@@ -193,7 +193,7 @@ export const methods = {
   "reason.trainCodes": "training would not keep the codes of {method}",
 
   "spread.title": "Spread over draws",
-  "spread.run": "Spread over {total} draws of training images",
+  "spread.run": "Spread over {total} draws",
   "spread.running": "{done} of {total} draws",
   "spread.cancel": "Cancel the draws",
   "spread.label": "Right answers of each draw: {list}",

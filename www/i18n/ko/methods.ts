@@ -4,8 +4,9 @@ import type { methods as english } from "../en/methods";
 export const methods: Record<keyof typeof english, string> = {
   "recipe.preset": "방법",
   "recipe.more": "자세한 설정",
-  "recipe.changes": "함께 바뀐 것",
+  "recipe.changes": "바뀐 것",
   "recipe.was": "이전 값: {value}",
+  "recipe.setting": "{name} {value}",
   "recipe.nothing": "없음",
   "recipe.no": "아니요",
   "recipe.yes": "예",
@@ -44,7 +45,7 @@ export const methods: Record<keyof typeof english, string> = {
   "recipe.draw.first": "앞에서부터",
   "recipe.draw.drawn": "무작위로",
   "recipe.draw.seed": "추첨 시드",
-  "recipe.cache": "형식",
+  "recipe.cache": "KV 캐시",
   "recipe.cacheGranularity": "스케일 단위",
 
   "about.preset":
@@ -163,7 +164,6 @@ export const methods: Record<keyof typeof english, string> = {
 
   "reason.blocks": "{layer}의 출력당 가중치 {row}개가 {size}개짜리 블록으로 나누어떨어지지 않음",
   "reason.groups": "{layer}의 출력당 가중치 {row}개가 {size:으로/로} 나누어떨어지지 않음",
-  "reason.misfits": "{reason} (‘안 맞는 층’ 참고)",
   "reason.rounding": "{rounding:은/는} {format}에 쓸 수 없음",
   "reason.hqq": "HQQ는 영점을 옮김",
   "reason.power": "영점이 0에 있을 때만",
@@ -192,7 +192,7 @@ export const methods: Record<keyof typeof english, string> = {
   "reason.trainCodes": "학습하면 {method:이/가} 정한 값이 남지 않음",
 
   "spread.title": "추첨에 따른 차이",
-  "spread.run": "학습 이미지를 {total}번 다시 뽑아 비교",
+  "spread.run": "{total}번 다시 뽑아 비교",
   "spread.running": "{total}번 중 {done}번",
   "spread.cancel": "추첨 취소",
   "spread.label": "추첨마다 맞힌 수: {list}",

@@ -95,6 +95,10 @@ function choices(entry: Control, around: Surroundings): TemplateResult {
     const reason = chosen.includes(value) ? undefined : around.why(entry.to(value));
     if (reason !== undefined) refused.set(value, reason);
   }
+  // Nothing else can be chosen: the one reason for it says more than what stays.
+  const reason = [...refused.values()][0];
+  const alone = entry.look !== "checks" && refused.size > 0 && refused.size === entry.options.length - 1;
+  if (alone && new Set(refused.values()).size === 1) return html`<span class="soft unused">${reason}</span>`;
   if (entry.look === "list") return list(entry, refused, around);
   return html`${buttons(entry, chosen, refused, around)}${reasons(entry, refused)}`;
 }

@@ -155,7 +155,7 @@ function common(numbers: readonly number[]): number {
 }
 
 /** Weights of each output in the layers of the choice's model. */
-export function rowsOf(choice: Choice, catalog: Catalog): number[] {
+function rowsOf(choice: Choice, catalog: Catalog): number[] {
   const layers = catalog.models.find((entry) => entry.id === choice.model)?.layers ?? [];
   return layers.map(({ row }) => row).filter((row) => row > 0);
 }
@@ -163,9 +163,8 @@ export function rowsOf(choice: Choice, catalog: Catalog): number[] {
 function grid(maker: Maker): Control[] {
   const { choice, catalog, speech, format } = maker;
   const rows = rowsOf(choice, catalog);
-  const fits = (size: number) =>
-    choice.misfits === NONE ? rows.every((row) => row % size === 0) : rows.some((row) => row % size === 0);
-  const proposed = SIZES.find(fits) ?? DEFAULT_CHOICE.group;
+  const every = SIZES.find((size) => rows.every((row) => row % size === 0));
+  const proposed = every ?? SIZES.find((size) => rows.some((row) => row % size === 0)) ?? DEFAULT_CHOICE.group;
   const divisors = common(rows);
   const sizes = Array.from({ length: divisors }, (_, index) => index + 1).filter(
     (size) => size > 1 && divisors % size === 0,

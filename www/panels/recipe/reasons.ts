@@ -62,12 +62,7 @@ export function knownReason(error: CoreError, speech: Speech): string | undefine
   return undefined;
 }
 
-/** What divides the rows of a layer, by an error that says it does not. */
-const SIZE = /^(?:\S+ in blocks of )?(\d+), and/;
-
-/** The reason in one line. Of blocks that fit other `rows` of the model it says where to set what becomes of this one. */
-export function reasonWords(error: CoreError, speech: Speech, rows: readonly number[] = []): string {
-  const reason = knownReason(error, speech) ?? errorWords(error, speech);
-  const size = Number(SIZE.exec(error.found)?.[1] ?? Number.NaN);
-  return rows.some((row) => row % size === 0) ? speech.t("reason.misfits", { reason }) : reason;
+/** The reason in one line. */
+export function reasonWords(error: CoreError, speech: Speech): string {
+  return knownReason(error, speech) ?? errorWords(error, speech);
 }

@@ -1,10 +1,10 @@
 /** The recipe: the model, the quantize step with all it can be given, and what each costs. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { type Choice, isBaseline, readsText, recipeOf } from "../../state/choice";
+import { type Choice, DEFAULT_CHOICE, isBaseline, normalise, readsText, recipeOf } from "../../state/choice";
 import { coreError } from "../../state/port";
 import { score } from "../../state/quality";
-import type { Catalog, CoreError } from "../../state/schema";
+import type { Catalog } from "../../state/schema";
 import type { Change } from "../../state/settle";
 import { Panel } from "../panel";
 import { save } from "../save";
@@ -12,7 +12,7 @@ import "../spread/spread";
 import { changeOf, recipeCode, shortQuality } from "../words";
 import { type Control, control, nameOf, type Surroundings, valueWords } from "./control";
 import { firstControls, modelControl } from "./controls";
-import { rowsOf, type Section, sections } from "./more";
+import { type Section, sections } from "./more";
 import { changesOf, PRESETS, presetOf, prospectOf } from "./presets";
 import { reasonWords } from "./reasons";
 
@@ -57,19 +57,14 @@ export class RecipePanel extends Panel {
   /** A change by hand. What was typed may be refused: that is said, and nothing changes. */
   #choose(change: Change, entry: Control): void {
     const refusal = entry.look === "number" ? this.lab.refusal(change) : undefined;
-    this.fault = refusal && { id: entry.id, reason: this.#words(refusal) };
+    this.fault = refusal && { id: entry.id, reason: reasonWords(refusal, this.speech) };
     if (refusal) this.requestUpdate();
     else this.lab.choose(change);
   }
 
-  #words(refusal: CoreError): string {
-    const { catalog, view } = this.lab;
-    return reasonWords(refusal, this.speech, catalog ? rowsOf(view.choice, catalog) : []);
-  }
-
   #why(change: Change): string | undefined {
     const refusal = this.lab.prospect(change)?.refusal;
-    return refusal && this.#words(refusal);
+    return refusal && reasonWords(refusal, this.speech);
   }
 
   /** Every control by its id, as it would be for a choice. */
@@ -92,6 +87,7 @@ export class RecipePanel extends Panel {
     for (const [id, entry] of now) {
       const was = old.get(id);
       if (id === "width" || entry.unused !== undefined || was?.value === entry.value) continue;
+      if (was === undefined && entry.value === plainValue(entry)) continue;
       marks.set(id, was && was.unused === undefined ? valueWords(was, this.speech) : "");
     }
     return marks;
@@ -114,18 +110,17 @@ export class RecipePanel extends Panel {
       ],
       value: chosen?.id ?? OWN,
       look: "list",
-      detail: chosen ? speech.t(`about.preset.${chosen.id}`) : "",
-      source: chosen?.source ?? "",
+      source: "",
       to: (id) => (id === OWN ? {} : (changes.get(id)?.[0] ?? {})),
     };
-    return control(entry, {
+    const drawn = control(entry, {
       ...around,
       was: () => undefined,
       // A preset goes together as a whole or not at all.
       why: (change) => {
         const all = [...changes.values()].find((each) => each[0] === change);
         const refusal = all && prospectOf(all, (each) => lab.prospect(each)).refusal;
-        return refusal && this.#words(refusal);
+        return refusal && reasonWords(refusal, this.speech);
       },
       choose: (change) => {
         const id = [...changes].find(([, each]) => each[0] === change)?.[0];
@@ -133,6 +128,8 @@ export class RecipePanel extends Panel {
         else lab.choose(take(id), false, true);
       },
     });
+    return html`${drawn}
+      ${chosen ? html`<p class="preset-line soft">${speech.t(`about.preset.${chosen.id}`)} <span class="source">${speech.t("recipe.source", { source: chosen.source })}</span></p>` : nothing}`;
   }
 
   #changes(now: ReadonlyMap<string, Control>, marks: ReadonlyMap<string, string>): TemplateResult | typeof nothing {
@@ -150,18 +147,17 @@ export class RecipePanel extends Panel {
     </div>`;
   }
 
-  /** Settings behind the fold that are not as they would be by themselves. */
+  /** Settings behind the fold that are not as they are by themselves. */
   #summary(all: readonly Section[], choice: Choice, catalog: Catalog): string {
     const { speech } = this;
-    const plain = sections(
-      { ...choice, ...changesOf(plainPreset, choice, catalog)[0], ...visible(choice) },
-      catalog,
-      speech,
+    const { model, weights, activations, epochs } = choice;
+    const plain = normalise({ ...DEFAULT_CHOICE, model, weights, activations, epochs }, catalog);
+    const usual = new Map(
+      sections(plain, catalog, speech).flatMap(({ controls }) => controls.map((entry) => [entry.id, entry.value])),
     );
-    const usual = new Map(plain.flatMap(({ controls }) => controls).map((entry) => [entry.id, entry.value]));
     return all
       .flatMap(({ controls }) => controls)
-      .filter((entry) => entry.unused === undefined && entry.value !== usual.get(entry.id))
+      .filter((entry) => entry.unused === undefined && entry.value !== (usual.get(entry.id) ?? plainValue(entry)))
       .map((entry) => valueOrName(entry, speech))
       .join(" · ");
   }
@@ -245,18 +241,18 @@ export class RecipePanel extends Panel {
   }
 }
 
-const [plainPreset] = PRESETS as [(typeof PRESETS)[number]];
-
-/** What stands outside of the fold. */
-function visible({ weights, activations, epochs }: Choice): Change {
-  return { weights, activations, epochs };
+/** The value of a setting that only shows beside the method it belongs to, where nobody touched it. */
+function plainValue({ id }: Control): string | undefined {
+  const value: unknown = id in DEFAULT_CHOICE ? DEFAULT_CHOICE[id as keyof Choice] : undefined;
+  return typeof value === "boolean" ? (value ? "yes" : "no") : value === undefined ? undefined : String(value);
 }
 
-/** A setting in a word or two: its value, or its name where the value alone says nothing. */
+/** Settings whose value says what it is. */
+const TELLING: readonly string[] = ["transforms", "rounding", "granularity", "range", "calibration"];
+
 function valueOrName(entry: Control, speech: Surroundings["speech"]): string {
   const value = valueWords(entry, speech);
-  if (entry.look === "number") return `${nameOf(entry, speech)} ${value}`;
-  return entry.value === "yes" || entry.value === "no" ? `${nameOf(entry, speech)}: ${value}` : value;
+  return TELLING.includes(entry.id) ? value : speech.t("recipe.setting", { name: nameOf(entry, speech), value });
 }
 
 customElements.define("fw-recipe", RecipePanel);

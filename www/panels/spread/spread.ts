@@ -9,7 +9,7 @@ import { Panel } from "../panel";
 import { reasonWords } from "../recipe/reasons";
 import { errorWords } from "../words";
 
-const SIZE = { width: 256, height: 46 };
+const SIZE = { width: 256, height: 62 };
 
 export class SpreadPanel extends Panel {
   static override properties = { ...Panel.properties, open: { state: true } };
