@@ -189,6 +189,8 @@ function grid(maker: Maker): Control[] {
   if (grouped)
     controls.push(
       maker.number("group", "weights.group", 1, SOURCES.groups, {
+        // A size that does not fit is refused, not the groups.
+        to: (text) => ({ granularity: GROUPED, group: Number(text) }),
         detail:
           sizes.length > 0 ? speech.t("about.group.fits", { sizes: sizes.join(", ") }) : speech.t("about.group.unfit"),
       }),
