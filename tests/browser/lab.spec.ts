@@ -115,6 +115,8 @@ it("has its whole state in the address: the same link gives the same page", asyn
   const controls = async (open: typeof page) => {
     if (!(await open.getByRole("combobox", { name: "Calibrate" }).isVisible()))
       await open.getByText("More settings").click();
+    // The engine has been asked what there is to choose.
+    await open.locator(".control.cache .unused").waitFor();
     return open
       .locator("fw-recipe")
       .locator("select, input:checked")

@@ -158,8 +158,8 @@ export const methods = {
   "correction.none": "no",
   "correction.bias": "yes",
   "mode.static": "calibrated",
-  "mode.dynamic": "each input’s own",
-  "mode.token": "each token’s own",
+  "mode.dynamic": "per input",
+  "mode.token": "per token",
   "cacheGranularity.token": "token",
   "cacheGranularity.channel": "channel",
 

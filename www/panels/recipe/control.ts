@@ -143,9 +143,8 @@ function list(entry: Control, refused: Refused, around: Surroundings): TemplateR
     ${entry.options.map((option) => {
       const reason = refused.get(option.value);
       const chosen = option.value === entry.value;
-      return html`<option value=${option.value} ?selected=${chosen} .selected=${chosen} ?disabled=${reason !== undefined}>
-        ${reason === undefined ? option.name : `${option.name}: ${reason}`}
-      </option>`;
+      const words = reason === undefined ? option.name : `${option.name}: ${reason}`;
+      return html`<option value=${option.value} ?selected=${chosen} .selected=${chosen} ?disabled=${reason !== undefined}>${words}</option>`;
     })}
   </select>`;
 }
@@ -169,7 +168,7 @@ function field(entry: Control, around: Surroundings): TemplateResult {
       min=${least}
       max=${most}
       step=${step === 1 ? 1 : "any"}
-      aria-labelledby="name-${entry.id}"
+      aria-label=${nameOf(entry, around.speech)}
       aria-describedby=${reason ? `why-${entry.id}` : nothing}
       aria-invalid=${around.fault?.id === entry.id ? "true" : nothing}
       ?disabled=${useless !== undefined}
