@@ -62,6 +62,8 @@ export class Lab extends EventTarget {
   #cancel: AbortController | undefined;
   #settle: ReturnType<typeof setTimeout> | undefined;
   #announced = false;
+  /** The choice before the weights' format alone was changed: what one format has no use for comes back with another. */
+  #wish: Choice | undefined;
 
   constructor(engine: EnginePort, address: Address, now: () => number) {
     super();
@@ -115,6 +117,7 @@ export class Lab extends EventTarget {
     if (!this.catalog) return;
     const { view, problem } = readHash(this.#address.hash(), this.catalog);
     this.view = view;
+    this.#wish = undefined;
     if (problem) this.problem = problem;
     else if (this.problem && this.problem.kind !== "storage") this.problem = undefined;
   }
@@ -167,9 +170,12 @@ export class Lab extends EventTarget {
   choose(change: Change, gesture = false, whole = false): void {
     if (!this.catalog) return;
     const old = this.view.choice;
-    const { choice } = this.#end(old, change, this.catalog);
+    const alone = Object.keys(change).every((field) => field === "weights");
+    const start = (alone && this.#wish) || old;
+    const { choice } = this.#end(start, change, this.catalog);
     if (choiceKey(choice) === choiceKey(old)) return;
-    const plain = normalise({ ...old, ...change }, this.catalog);
+    this.#wish = alone ? start : undefined;
+    const plain = normalise({ ...start, ...change }, this.catalog);
     this.before = whole || choiceKey(plain) !== choiceKey(choice) ? old : undefined;
     this.#prospects.renew();
     this.found = undefined;
