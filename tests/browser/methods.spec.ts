@@ -150,6 +150,25 @@ it("sets everything on a model of text: transforms, tokens, keys and values", as
   await page.context().close();
 });
 
+it("gives one layer formats of its own, and the report has them", async () => {
+  const page = await site.open();
+  await settled(page);
+  await openMore(page);
+  await page.getByRole("combobox", { name: "Layer", exact: true }).selectOption("fc1");
+  await page.getByRole("combobox", { name: "Its weights" }).selectOption({ label: "INT2" });
+  await page.getByRole("combobox", { name: "Its inputs" }).selectOption({ label: "INT4" });
+  await settled(page);
+  expect(hash(page)).toBe("#r1=lenet5-fashion.q4a8~y2:2:4");
+  expect(plain(await page.locator(".control.layers").textContent())).toContain("fc1 INT2 INT4 inputs");
+  await soon(async () => plain(await page.locator("fw-strip svg").getAttribute("aria-label"))).toMatch(
+    /fc1: [\d,]+ parameters at 2\.\d bits/,
+  );
+  await page.getByRole("combobox", { name: "Its weights" }).selectOption({ label: "as all others" });
+  await page.getByRole("combobox", { name: "Its inputs" }).selectOption({ label: "as all others" });
+  await expect.poll(() => hash(page)).toBe("");
+  await page.context().close();
+});
+
 it("fits at 320 px with everything open", async () => {
   for (const locale of ["en-US", "ko-KR"]) {
     const page = await site.open({ hash: "#tab=recipe", locale, viewport: { width: 320, height: 700 } });

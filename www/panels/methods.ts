@@ -1,7 +1,7 @@
 /** What a recipe does beyond its formats, in short words: for its name and for what sets families of runs apart. */
 
 import type { Speech } from "../i18n";
-import { type Choice, DEFAULT_CHOICE, FIRST_IMAGES, GROUPED, NO_ACTIVATIONS, NONE } from "../state/choice";
+import { type Choice, DEFAULT_CHOICE, FIRST_IMAGES, GROUPED, NO_ACTIVATIONS, NONE, SAME } from "../state/choice";
 
 /** How weights share scales, where it is not the usual way. */
 export function granularityWords(choice: Choice, speech: Speech): string {
@@ -21,6 +21,10 @@ export function methodWords(choice: Choice, speech: Speech): string[] {
   add(differs("codebook"), "trait.codebook", { bits: choice.codebook });
   add(choice.huffman, "trait.huffman");
   add(choice.misfits !== NONE, "trait.misfits", { format: speech.name("format", choice.misfits) });
+  for (const { name, weights, activations } of choice.layers) {
+    const formats = [weights, activations].map((id) => (id === SAME ? "" : speech.name("format", id)));
+    words.push(`${name} ${formats.filter(Boolean).join(" / ")}`);
+  }
   add(choice.ends, "trait.ends");
   add(choice.budget > 0, "trait.budget", { bits: choice.budget });
   add(differs("correction"), "trait.correction");

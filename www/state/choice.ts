@@ -1,6 +1,13 @@
 /** What the recipe panel can set, flat; and the recipe it stands for. Ranges and ids come from the catalog alone. */
 
-import type { Catalog, DataSet, Format, Quantize, Recipe, Train } from "./schema";
+import type { Catalog, DataSet, Format, Model, Quantize, Recipe, Train } from "./schema";
+
+/** What one layer has instead of what all others have: formats, or `same`. */
+export interface LayerChoice {
+  readonly name: string;
+  readonly weights: string;
+  readonly activations: string;
+}
 
 export interface Choice {
   readonly model: string;
@@ -25,6 +32,8 @@ export interface Choice {
   readonly huffman: boolean;
   /** Format of the layers whose rows the blocks or groups of `weights` do not divide, or `none`. */
   readonly misfits: string;
+  /** Single layers that differ, in the model's order. */
+  readonly layers: readonly LayerChoice[];
   /** Whether first and last layer keep 8 bits. */
   readonly ends: boolean;
   /** Mean bits to share out among the layers, 0 for none; and the validation images that judge widths. */
@@ -83,6 +92,7 @@ export const DEFAULT_CHOICE: Choice = {
   codebook: 5,
   huffman: false,
   misfits: "none",
+  layers: [],
   ends: false,
   budget: 0,
   judged: 200,
@@ -109,6 +119,8 @@ export const FULL_PRECISION = "fp32";
 export const GROUPED = "group";
 /** No format, where a choice of one is optional. */
 export const NONE = "none";
+/** Of a single layer: as all others. */
+export const SAME = "same";
 /** Of `draw`: the first images of the split, not drawn ones. */
 export const FIRST_IMAGES = -1;
 /** Where an input's range comes from, as {@link Choice.mode} has it. */
@@ -141,6 +153,10 @@ export function normalise(choice: Choice, catalog: Catalog): Choice {
     mode: ranged ? choice.mode : DEFAULT_CHOICE.mode,
     inputsSymmetric: ranged ? choice.inputsSymmetric : true,
     transforms: catalog.transforms.map((entry) => entry.id).filter((id) => choice.transforms.includes(id)),
+    layers: weightedLayers(choice, catalog).flatMap(({ name }) => {
+      const own = choice.layers.find((entry) => entry.name === name);
+      return own && (own.weights !== SAME || own.activations !== SAME) ? [own] : [];
+    }),
     epochs: isBaseline(choice) ? 0 : choice.epochs,
     count: wholeSplit(choice, catalog) ? 0 : choice.count,
   };
@@ -181,10 +197,15 @@ export function rowsDivided(choice: Choice, catalog: Catalog): number | undefine
   return format?.block ?? (format?.groups && choice.granularity === GROUPED ? choice.group : undefined);
 }
 
+/** Layers of the choice's model that have weights. */
+export function weightedLayers(choice: Pick<Choice, "model">, catalog: Catalog): Model["layers"] {
+  return catalog.models.find((entry) => entry.id === choice.model)?.layers.filter(({ row }) => row > 0) ?? [];
+}
+
 /** Names of the choice's layers whose rows its blocks or groups do not divide; none where no layer would be left. */
 export function misfitting(choice: Choice, catalog: Catalog): string[] {
   const size = rowsDivided(choice, catalog);
-  const layers = catalog.models.find((entry) => entry.id === choice.model)?.layers.filter(({ row }) => row > 0) ?? [];
+  const layers = weightedLayers(choice, catalog);
   if (size === undefined || choice.misfits === NONE) return [];
   const misfits = layers.filter(({ row }) => row % size !== 0);
   return misfits.length < layers.length ? misfits.map(({ name }) => name) : [];
@@ -236,6 +257,7 @@ export function isBaseline(choice: Choice): boolean {
     choice.weights === FULL_PRECISION &&
     choice.activations === NO_ACTIVATIONS &&
     choice.transforms.length === 0 &&
+    choice.layers.length === 0 &&
     choice.cache === NONE
   );
 }
@@ -271,13 +293,13 @@ function said<K extends string, T>(name: K, value: T, silent: T): Partial<Record
 
 function quantizeOf(choice: Choice, catalog: Catalog): Quantize {
   const { transforms, cache, activations, draw } = choice;
-  const layers = misfitting(choice, catalog).map((name) => [name, { weights: misfitOf(choice, catalog) }] as const);
+  const layers = layersOf(choice, catalog);
   return {
     ...(transforms.length > 0 ? { transforms: [...transforms] } : {}),
     ...said("alpha", choice.alpha, DEFAULT_CHOICE.alpha),
     weights: weightsOf(choice, catalog),
     ...(activations === NO_ACTIVATIONS ? {} : { activations: activationsOf(choice, catalog) }),
-    ...(layers.length > 0 ? { layers: Object.fromEntries(layers) } : {}),
+    ...(Object.keys(layers).length > 0 ? { layers } : {}),
     ...(choice.ends ? { ends: "int8" } : {}),
     ...(choice.budget > 0
       ? { bits: { budget: choice.budget, ...said("images", choice.judged, DEFAULT_CHOICE.judged) } }
@@ -309,9 +331,26 @@ function weightsOf(choice: Choice, catalog: Catalog): Weights {
   };
 }
 
-/** What a layer that blocks do not fit has instead: a scale for each channel, where it has scales. */
-function misfitOf({ misfits }: Choice, catalog: Catalog): Weights {
-  return { format: misfits, ...(formatOf(catalog, misfits)?.scaled ? { granularity: "channel" } : {}) };
+/** Layers that differ: those that blocks do not fit, and those that were set one by one, which stand. */
+function layersOf(choice: Choice, catalog: Catalog): NonNullable<Quantize["layers"]> {
+  const size = rowsDivided(choice, catalog);
+  const layers: NonNullable<Quantize["layers"]> = {};
+  for (const name of misfitting(choice, catalog)) layers[name] = { weights: ownWeights(choice.misfits, true, catalog) };
+  for (const { name, weights, activations } of choice.layers) {
+    const row = weightedLayers(choice, catalog).find((layer) => layer.name === name)?.row ?? 0;
+    const misfit = size !== undefined && row % size !== 0;
+    layers[name] = {
+      ...layers[name],
+      ...(weights === SAME ? {} : { weights: ownWeights(weights, misfit, catalog) }),
+      ...(activations === SAME ? {} : { activations: { format: activations } }),
+    };
+  }
+  return layers;
+}
+
+/** The weights of one layer. Where the groups of the others do not fit it, it has a scale for each channel, if it has scales. */
+function ownWeights(format: string, misfit: boolean, catalog: Catalog): Weights {
+  return { format, ...(misfit && formatOf(catalog, format)?.scaled ? { granularity: "channel" } : {}) };
 }
 
 function activationsOf(choice: Choice, catalog: Catalog): NonNullable<Quantize["activations"]> {

@@ -9,6 +9,8 @@ import {
   MODES,
   NONE,
   type RecipeChoice,
+  SAME,
+  weightedLayers,
 } from "./choice";
 import type { Catalog } from "./schema";
 
@@ -63,7 +65,7 @@ interface Entry {
   readonly bare?: boolean;
   /** What stands behind the key, or `undefined` for the default. */
   readonly write: (choice: Choice, catalog: Catalog) => string | undefined;
-  readonly read: (value: string, catalog: Catalog) => Partial<RecipeChoice>;
+  readonly read: (value: string, catalog: Catalog, model: string) => Partial<RecipeChoice>;
 }
 
 type Numbers = { [K in keyof Choice]: Choice[K] extends number ? K : never }[keyof Choice];
@@ -167,6 +169,35 @@ const ENTRIES: readonly Entry[] = [
       return { cache: idOf(suited, code, "cache"), cacheGranularity };
     },
   },
+  {
+    // A layer by its place among those with weights, its weights' format, its inputs': `0:8,4:4:4`; nothing for the same as all.
+    key: "y",
+    write: ({ model, layers }, catalog) => {
+      const names = weightedLayers({ model }, catalog).map(({ name }) => name);
+      const code = (id: string) => (id === SAME ? "" : codeOf(catalog.formats, id, "layers"));
+      const each = layers.map(({ name, weights, activations }) =>
+        [names.indexOf(name), code(weights), code(activations)].join(":").replace(/:$/, ""),
+      );
+      return each.length > 0 ? each.join(",") : undefined;
+    },
+    read: (value, catalog, model) => {
+      const layers = weightedLayers({ model }, catalog);
+      const id = (code: string, suits: (format: Catalog["formats"][number]) => boolean) =>
+        code === "" ? SAME : idOf(catalog.formats.filter(suits), code, "layers");
+      return {
+        layers: value.split(",").map((text) => {
+          const [place = "", weights = "", activations = ""] = text.split(":");
+          const layer = /^\d{1,3}$/.test(place) ? layers[Number(place)] : undefined;
+          if (!layer) throw new LinkError("layers", text);
+          return {
+            name: layer.name,
+            weights: id(weights, (format) => format.weights),
+            activations: id(activations, (format) => format.activations),
+          };
+        }),
+      };
+    },
+  },
 ];
 
 /** What differs from the defaults, each behind its `~`. */
@@ -176,11 +207,11 @@ export function encodeOptions(choice: Choice, catalog: Catalog): string {
     .join("");
 }
 
-/** Reads one of what `encodeOptions` writes. Throws a `LinkError` for what is not known. */
-export function decodeOption(text: string, catalog: Catalog): Partial<RecipeChoice> {
+/** Reads one of what `encodeOptions` writes, for a model. Throws a `LinkError` for what is not known. */
+export function decodeOption(text: string, catalog: Catalog, model: string): Partial<RecipeChoice> {
   const entry =
     ENTRIES.find((candidate) => candidate.bare && candidate.key === text) ??
     ENTRIES.find((candidate) => !candidate.bare && text.startsWith(candidate.key) && text !== candidate.key);
   if (!entry) throw new LinkError("option", text);
-  return entry.read(text.slice(entry.key.length), catalog);
+  return entry.read(text.slice(entry.key.length), catalog, model);
 }

@@ -53,7 +53,7 @@ export function decodeRecipe(text: string, catalog: Catalog): RecipeChoice {
   if (!quantize.startsWith("q") || more.length > 0) throw new LinkError("step", rest);
   const [formats = "", ...options] = quantize.slice(1).split("~");
   const choice = { ...base, ...decodeFormats(formats, catalog) };
-  for (const option of options) Object.assign(choice, decodeOption(option, catalog));
+  for (const option of options) Object.assign(choice, decodeOption(option, catalog, model.id));
   return train === undefined ? choice : { ...choice, ...decodeTrain(train, catalog) };
 }
 

@@ -125,5 +125,16 @@ export const LINKS: readonly Link[] = [
     },
     more: {},
   },
+  {
+    hash: "#r1=lenet5-fashion.q4a8~y0:f16,3::4,4:8:6",
+    choice: {
+      layers: [
+        { name: "conv1", weights: "fp16", activations: "same" },
+        { name: "fc2", weights: "same", activations: "int4" },
+        { name: "fc3", weights: "int8", activations: "int6" },
+      ],
+    },
+    more: {},
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

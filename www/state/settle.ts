@@ -24,7 +24,8 @@ const MOST_REPAIRS = 12;
 /** The format for layers that blocks do not fit, where one has to be found. */
 const ROOMY = "int8";
 
-type Repair = (choice: Choice, catalog: Catalog, at: number, found: string) => Change;
+/** What to change, by what the path named and the engine found; nothing where the path means something else. */
+type Repair = (choice: Choice, catalog: Catalog, at: string, found: string) => Change;
 
 const reset =
   <K extends keyof Choice>(field: K): Repair =>
@@ -41,8 +42,13 @@ const roomy =
 /** What an error's path says about the choice, tried in this order. */
 const REPAIRS: readonly (readonly [RegExp, Repair])[] = [
   [
+    /\.layers\.(.+?)(?:\.(?:weights|activations)\b.*)?$/,
+    ({ layers }, _, at) =>
+      layers.some(({ name }) => name === at) ? { layers: layers.filter(({ name }) => name !== at) } : {},
+  ],
+  [
     /\.transforms\.(\d+)$/,
-    ({ transforms }, _, at) => ({ transforms: transforms.filter((_id, index) => index !== at) }),
+    ({ transforms }, _, at) => ({ transforms: transforms.filter((_id, index) => String(index) !== at) }),
   ],
   [
     /\.transforms$/,
@@ -84,8 +90,10 @@ function repairOf(refusal: CoreError, choice: Choice, catalog: Catalog, kept: Re
   for (const [path, repair] of REPAIRS) {
     const match = path.exec(refusal.path);
     if (!match) continue;
-    const change = repair(choice, catalog, Number(match[1] ?? 0), refusal.found);
-    return Object.keys(change).some((field) => kept.has(field as keyof Choice)) ? {} : change;
+    const change = repair(choice, catalog, match[1] ?? "", refusal.found);
+    const fields = Object.keys(change);
+    if (fields.length === 0) continue;
+    return fields.some((field) => kept.has(field as keyof Choice)) ? {} : change;
   }
   return {};
 }

@@ -155,6 +155,10 @@ describe("links", () => {
     ["#r1=lenet5-fashion.q4~v8-x", "hash"],
     ["#r1=lenet5-fashion.q4~z-1", "hash"],
     ["#r1=lenet5-fashion.q4~huffy", "hash"],
+    ["#r1=lenet5-fashion.q4~y5:8", "hash"],
+    ["#r1=lenet5-fashion.q4~y0:99", "hash"],
+    ["#r1=lenet5-fashion.q4~y0:8:f16", "hash"],
+    ["#r1=lenet5-fashion.q4~y__proto__:8", "hash"],
     ["#r1=lenet5-fashion.q4.t0", "hash"],
     ["#r1=lenet5-fashion.q4.t201", "hash"],
     ["#r1=lenet5-fashion.q4.t1~ex", "hash"],
@@ -243,6 +247,21 @@ describe("choices", () => {
         layers: Object.fromEntries(
           ["conv1", "conv2", "fc2", "fc3"].map((name) => [name, { weights: { format: "fp16" } }]),
         ),
+      },
+    });
+    const own = { name: "fc1", weights: "int8", activations: "int4" };
+    expect(step({ granularity: "group", group: 5, layers: [own] })).toMatchObject({
+      quantize: { layers: { fc1: { weights: { format: "int8" }, activations: { format: "int4" } } } },
+    });
+    // What is set by hand stands before what is done for blocks.
+    expect(
+      step({ weights: "nvfp4", misfits: "fp16", layers: [{ ...own, name: "fc2", activations: "same" }] }),
+    ).toMatchObject({
+      quantize: {
+        layers: {
+          fc2: { weights: { format: "int8", granularity: "channel" } },
+          conv1: { weights: { format: "fp16" } },
+        },
       },
     });
     // None would be left: said to the engine as it is, which refuses it.

@@ -14,6 +14,12 @@ export const methods = {
   "recipe.section.after": "After rounding",
   "recipe.section.images": "Training images",
   "recipe.section.cache": "Keys and values",
+  "recipe.section.layers": "Single layers",
+  "recipe.layers": "Exceptions",
+  "recipe.layer": "Layer",
+  "recipe.layerWeights": "Its weights",
+  "recipe.layerInputs": "Its inputs",
+  "recipe.same": "as all others",
   "recipe.transforms": "Transforms",
   "recipe.alpha": "Alpha",
   "recipe.groups": "group",
@@ -95,6 +101,10 @@ export const methods = {
   "about.cache":
     "How attention keeps the keys and values of earlier characters. They grow with the text, and can outweigh the weights.",
   "about.cacheGranularity": "A scale for each token as it comes, or one for each channel from training passages.",
+  "about.layers": "Layers that have a format of their own; what they do not say, they take from above.",
+  "about.layer": "Which layer the two settings below are for.",
+  "about.layerWeights": "A format for the weights of this layer alone.",
+  "about.layerInputs": "A format for the inputs of this layer alone, calibrated like the others.",
   "about.spread":
     "The same recipe, each time with other training images to look at. How far the results lie apart is how much of a difference is chance.",
 
@@ -172,6 +182,7 @@ export const methods = {
   "reason.wholeText": "a text’s range would hold what comes later; take each token’s",
   "reason.tokenImage": "images have no tokens",
   "reason.tokenStatic": "only with a dynamic range",
+  "reason.dynamicFormat": "{format} has no dynamic range",
   "reason.noNorm": "{model} has no batch norm to fold",
   "reason.noPair": "no two layers of {model} with only ReLU or pooling between them",
   "reason.noRotation": "no layer of {model} can be rotated",
@@ -217,6 +228,7 @@ export const methods = {
   "trait.inputsShifted": "inputs’ zero shifted",
   "trait.cache": "cache {format}",
 
+  "part.layers": "a layer’s own format",
   "part.transforms": "a transform",
   "part.alpha": "an alpha",
   "part.scale": "a kind of scale",

@@ -16,6 +16,12 @@ export const methods: Record<keyof typeof english, string> = {
   "recipe.section.after": "반올림한 뒤",
   "recipe.section.images": "학습 이미지",
   "recipe.section.cache": "키와 값",
+  "recipe.section.layers": "층마다 따로",
+  "recipe.layers": "예외",
+  "recipe.layer": "층",
+  "recipe.layerWeights": "이 층의 가중치",
+  "recipe.layerInputs": "이 층의 입력",
+  "recipe.same": "다른 층과 같이",
   "recipe.transforms": "변환",
   "recipe.alpha": "알파",
   "recipe.groups": "묶음",
@@ -94,6 +100,10 @@ export const methods: Record<keyof typeof english, string> = {
   "about.cache":
     "어텐션이 앞선 글자들의 키와 값을 간직하는 형식입니다. 글이 길어질수록 늘어나 가중치보다 커지기도 합니다.",
   "about.cacheGranularity": "토큰이 들어올 때마다 스케일을 두거나, 학습 구절로 채널마다 하나씩 정해 둡니다.",
+  "about.layers": "형식을 따로 정한 층입니다. 정하지 않은 것은 위의 설정을 따릅니다.",
+  "about.layer": "아래 두 설정을 어느 층에 쓸지 고릅니다.",
+  "about.layerWeights": "이 층의 가중치에만 쓰는 형식입니다.",
+  "about.layerInputs": "이 층의 입력에만 쓰는 형식입니다. 보정은 다른 층과 같은 방법으로 합니다.",
   "about.spread":
     "같은 레시피를, 살펴볼 학습 이미지만 바꿔 가며 여러 번 실행합니다. 결과가 벌어진 만큼은 우연이라고 볼 수 있습니다.",
 
@@ -171,6 +181,7 @@ export const methods: Record<keyof typeof english, string> = {
   "reason.wholeText": "글 전체의 범위에는 뒤에 올 글자까지 들어가므로 토큰마다 정해야 함",
   "reason.tokenImage": "이미지에는 토큰이 없음",
   "reason.tokenStatic": "동적 범위일 때만",
+  "reason.dynamicFormat": "{format}에는 동적 범위가 없음",
   "reason.noNorm": "{model}에는 접을 배치 정규화가 없음",
   "reason.noPair": "{model}에는 사이에 ReLU나 풀링만 있는 두 층이 없음",
   "reason.noRotation": "{model}에는 회전할 수 있는 층이 없음",
@@ -216,6 +227,7 @@ export const methods: Record<keyof typeof english, string> = {
   "trait.inputsShifted": "입력 비대칭",
   "trait.cache": "캐시 {format}",
 
+  "part.layers": "층의 형식",
   "part.transforms": "변환",
   "part.alpha": "알파",
   "part.scale": "스케일 종류",

@@ -20,6 +20,10 @@ export interface Control {
   readonly look: "segments" | "list" | "checks" | "number";
   /** Said in place of the choice when it has no meaning for the format. */
   readonly unused?: string | undefined;
+  /** Said in place of the choice when it is made elsewhere. */
+  readonly shown?: string;
+  /** Takes a value that is the panel's own, not a part of the choice. */
+  readonly pick?: (value: string) => void;
   /** More about the option chosen. */
   readonly detail?: string;
   readonly source: string;
@@ -46,6 +50,7 @@ export interface Surroundings {
 
 /** The value in words. */
 export function valueWords(entry: Control, speech: Speech): string {
+  if (entry.shown !== undefined) return entry.shown;
   if (entry.look === "number") return entry.value;
   const chosen = entry.value.split(" ");
   const names = entry.options.filter((option) => chosen.includes(option.value)).map((option) => option.name);
@@ -88,11 +93,12 @@ export function control(entry: Control, around: Surroundings): TemplateResult {
 type Refused = ReadonlyMap<string, string>;
 
 function choices(entry: Control, around: Surroundings): TemplateResult {
+  if (entry.shown !== undefined) return html`<span class="unused">${entry.shown}</span>`;
   if (entry.look === "number") return field(entry, around);
   const chosen = entry.look === "checks" ? entry.value.split(" ") : [entry.value];
   const refused = new Map<string, string>();
   for (const { value } of entry.options) {
-    const reason = chosen.includes(value) ? undefined : around.why(entry.to(value));
+    const reason = chosen.includes(value) || entry.pick ? undefined : around.why(entry.to(value));
     if (reason !== undefined) refused.set(value, reason);
   }
   // Nothing else can be chosen: the one reason for it says more than what stays.
@@ -138,7 +144,11 @@ function reasons(entry: Control, refused: Refused): TemplateResult | typeof noth
 function list(entry: Control, refused: Refused, around: Surroundings): TemplateResult {
   return html`<select
     aria-labelledby="name-${entry.id}"
-    @change=${(event: Event) => around.choose(entry.to((event.target as HTMLSelectElement).value), entry)}
+    @change=${(event: Event) => {
+      const { value } = event.target as HTMLSelectElement;
+      if (entry.pick) entry.pick(value);
+      else around.choose(entry.to(value), entry);
+    }}
   >
     ${entry.options.map((option) => {
       const reason = refused.get(option.value);

@@ -9,11 +9,15 @@ import {
   FIRST_IMAGES,
   formatOf,
   GROUPED,
+  type LayerChoice,
   MODES,
   misfitting,
   NONE,
   ownCodebook,
   rowsDivided,
+  SAME,
+  weightedLayers,
+  weightFormats,
 } from "../../state/choice";
 import type { Catalog, Format } from "../../state/schema";
 import type { Change } from "../../state/settle";
@@ -111,8 +115,14 @@ class Maker {
   }
 }
 
+/** Which layer the controls of a single one are for. */
+export interface Picked {
+  readonly name: string | undefined;
+  readonly pick: (name: string) => void;
+}
+
 /** The settings behind the fold: only those that the chosen methods have. */
-export function sections(choice: Choice, catalog: Catalog, speech: Speech): Section[] {
+export function sections(choice: Choice, catalog: Catalog, speech: Speech, picked: Picked): Section[] {
   const maker = new Maker(choice, catalog, speech);
   return [
     { id: "before", controls: before(maker) },
@@ -121,6 +131,7 @@ export function sections(choice: Choice, catalog: Catalog, speech: Speech): Sect
     { id: "after", controls: after(maker) },
     { id: "images", controls: images(maker) },
     { id: "cache", controls: cache(maker) },
+    { id: "layers", controls: single(maker, picked) },
   ];
 }
 
@@ -154,15 +165,9 @@ function common(numbers: readonly number[]): number {
   return numbers.reduce(both, 0);
 }
 
-/** Weights of each output in the layers of the choice's model. */
-function rowsOf(choice: Choice, catalog: Catalog): number[] {
-  const layers = catalog.models.find((entry) => entry.id === choice.model)?.layers ?? [];
-  return layers.map(({ row }) => row).filter((row) => row > 0);
-}
-
 function grid(maker: Maker): Control[] {
   const { choice, catalog, speech, format } = maker;
-  const rows = rowsOf(choice, catalog);
+  const rows = weightedLayers(choice, catalog).map(({ row }) => row);
   const every = SIZES.find((size) => rows.every((row) => row % size === 0));
   const proposed = every ?? SIZES.find((size) => rows.some((row) => row % size === 0)) ?? DEFAULT_CHOICE.group;
   const divisors = common(rows);
@@ -186,15 +191,17 @@ function grid(maker: Maker): Control[] {
       to: (value) => ({ granularity: value, ...(value === GROUPED ? { group: proposed } : {}) }),
     },
   ];
-  if (grouped)
-    controls.push(
-      maker.number("group", "weights.group", 1, SOURCES.groups, {
-        // A size that does not fit is refused, not the groups.
-        to: (text) => ({ granularity: GROUPED, group: Number(text) }),
-        detail:
-          sizes.length > 0 ? speech.t("about.group.fits", { sizes: sizes.join(", ") }) : speech.t("about.group.unfit"),
-      }),
-    );
+  if (grouped) {
+    const size = maker.number("group", "weights.group", 1, SOURCES.groups);
+    controls.push({
+      ...size,
+      // That another size does not fit says nothing about the setting; one that is typed is refused, not the groups.
+      ...(size.number ? { number: { ...size.number, other: size.value } } : {}),
+      to: (text) => ({ granularity: GROUPED, group: Number(text) }),
+      detail:
+        sizes.length > 0 ? speech.t("about.group.fits", { sizes: sizes.join(", ") }) : speech.t("about.group.unfit"),
+    });
+  }
   controls.push(
     {
       id: "symmetric",
@@ -397,4 +404,62 @@ function cache(maker: Maker): Control[] {
       to: (value) => ({ cacheGranularity: value }),
     });
   return controls;
+}
+
+/** One layer after the other: what it has instead of what all others have. */
+function single(maker: Maker, picked: Picked): Control[] {
+  const { choice, catalog, speech } = maker;
+  const names = weightedLayers(choice, catalog).map(({ name }) => name);
+  const name = names.find((each) => each === picked.name) ?? names[0] ?? "";
+  const own = choice.layers.find((entry) => entry.name === name);
+  const words = ({ name: layer, weights, activations }: LayerChoice) =>
+    [
+      layer,
+      ...(weights === SAME ? [] : [speech.name("format", weights)]),
+      ...(activations === SAME ? [] : [speech.t("trait.inputs", { format: speech.name("format", activations) })]),
+    ].join(" ");
+  const change = (part: Partial<LayerChoice>) => {
+    const changed = { name, weights: SAME, activations: SAME, ...own, ...part };
+    return { layers: [...choice.layers.filter((entry) => entry.name !== name), changed] };
+  };
+  const same = { value: SAME, name: speech.t("recipe.same") };
+  const [weights, activations] = [own?.weights ?? SAME, own?.activations ?? SAME];
+  const inputs = catalog.formats.filter((entry) => entry.activations);
+  return [
+    {
+      id: "layers",
+      options: [],
+      value: JSON.stringify(choice.layers),
+      shown: choice.layers.map(words).join(", ") || speech.t("recipe.nothing"),
+      look: "list",
+      source: "",
+      to: (): Change => ({ layers: [] }),
+    },
+    {
+      id: "layer",
+      options: names.map((each) => ({ value: each, name: each })),
+      value: name,
+      look: "list",
+      source: "",
+      pick: picked.pick,
+      to: (): Change => ({}),
+    },
+    {
+      id: "layerWeights",
+      options: [same, ...named(weightFormats(catalog), "format", speech)],
+      value: weights,
+      look: "list",
+      detail: weights === SAME ? "" : explained(weights, formatOf(catalog, weights)?.levels, speech),
+      source: formatOf(catalog, weights)?.source ?? "",
+      to: (value) => change({ weights: value }),
+    },
+    {
+      id: "layerInputs",
+      options: [same, ...named(inputs, "format", speech)],
+      value: activations,
+      look: "list",
+      source: formatOf(catalog, activations)?.source ?? "",
+      to: (value) => change({ activations: value }),
+    },
+  ];
 }

@@ -9,6 +9,7 @@ import {
   NO_ACTIVATIONS,
   normalise,
   readsText,
+  weightedLayers,
 } from "../../state/choice";
 import type { Catalog, CoreError } from "../../state/schema";
 import type { Change, Settled } from "../../state/settle";
@@ -195,8 +196,7 @@ export const PRESETS: readonly Preset[] = [
 
 /** The changes that a preset stands for on a choice's model. */
 export function changesOf(preset: Preset, choice: Pick<Choice, "model">, catalog: Catalog): Change[] {
-  const model = catalog.models.find((entry) => entry.id === choice.model);
-  const rows = model?.layers.map(({ row }) => row).filter((row) => row > 0) ?? [];
+  const rows = weightedLayers(choice, catalog).map(({ row }) => row);
   const settings = preset.settings({ text: readsText(choice, catalog), rows });
   return settings.map((change) => ({ ...PLAIN, ...change }));
 }

@@ -21,6 +21,7 @@ const SENTENCES: readonly (readonly [RegExp, string])[] = [
   [/^one dynamic range for a whole text/, "reason.wholeText"],
   [/^a range for each token of an image$/, "reason.tokenImage"],
   [/^a range for each token from calibration$/, "reason.tokenStatic"],
+  [/^dynamic with (?<format>\S+)$/, "reason.dynamicFormat"],
   [/^fold-batchnorm, but (?<model>\S+) has no batch norm/, "reason.noNorm"],
   [/^equalize, but no two layers of (?<model>\S+) have/, "reason.noPair"],
   [/^hadamard, but no layer of (?<model>\S+) has/, "reason.noRotation"],

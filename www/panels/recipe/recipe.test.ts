@@ -33,7 +33,9 @@ function chosen(preset: Preset, model: string): Choice | CoreError {
 }
 
 function controls(choice: Choice): Control[] {
-  const more = sections(choice, catalog, english).flatMap((section) => section.controls);
+  const more = sections(choice, catalog, english, { name: undefined, pick: () => {} }).flatMap(
+    (section) => section.controls,
+  );
   return [modelControl(choice, catalog, english), ...firstControls(choice, catalog, english), ...more];
 }
 

@@ -25,18 +25,30 @@ export class RecipePanel extends Panel {
     open: { state: true },
     more: { state: true },
     fault: { state: true },
+    layer: { state: true },
   };
 
   declare open: string | undefined;
   /** Whether the fold is open. */
   declare more: boolean;
   declare fault: { readonly id: string; readonly reason: string } | undefined;
+  /** The layer whose own settings are shown. */
+  declare layer: string | undefined;
 
   constructor() {
     super();
     this.open = undefined;
     this.more = false;
     this.fault = undefined;
+    this.layer = undefined;
+  }
+
+  /** The settings behind the fold. */
+  #sections(choice: Choice, catalog: Catalog): Section[] {
+    const pick = (name: string) => {
+      this.layer = name;
+    };
+    return sections(choice, catalog, this.speech, { name: this.layer, pick });
   }
 
   async #download(): Promise<void> {
@@ -73,7 +85,7 @@ export class RecipePanel extends Panel {
     const all = [
       modelControl(choice, catalog, speech),
       ...firstControls(choice, catalog, speech),
-      ...sections(choice, catalog, speech).flatMap((section) => section.controls),
+      ...this.#sections(choice, catalog).flatMap((section) => section.controls),
     ];
     return new Map(all.map((entry) => [entry.id, entry]));
   }
@@ -86,7 +98,7 @@ export class RecipePanel extends Panel {
     const old = this.#controlsOf(before, catalog);
     for (const [id, entry] of now) {
       const was = old.get(id);
-      if (id === "width" || entry.unused !== undefined || was?.value === entry.value) continue;
+      if (id === "width" || APART.includes(id) || entry.unused !== undefined || was?.value === entry.value) continue;
       if (was === undefined && entry.value === plainValue(entry)) continue;
       marks.set(id, was && was.unused === undefined ? valueWords(was, this.speech) : "");
     }
@@ -153,11 +165,16 @@ export class RecipePanel extends Panel {
     const { model, weights, activations, epochs } = choice;
     const plain = normalise({ ...DEFAULT_CHOICE, model, weights, activations, epochs }, catalog);
     const usual = new Map(
-      sections(plain, catalog, speech).flatMap(({ controls }) => controls.map((entry) => [entry.id, entry.value])),
+      this.#sections(plain, catalog).flatMap(({ controls }) => controls.map((entry) => [entry.id, entry.value])),
     );
     return all
       .flatMap(({ controls }) => controls)
-      .filter((entry) => entry.unused === undefined && entry.value !== (usual.get(entry.id) ?? plainValue(entry)))
+      .filter(
+        (entry) =>
+          entry.unused === undefined &&
+          !APART.includes(entry.id) &&
+          entry.value !== (usual.get(entry.id) ?? plainValue(entry)),
+      )
       .map((entry) => valueOrName(entry, speech))
       .join(" · ");
   }
@@ -192,7 +209,7 @@ export class RecipePanel extends Panel {
             size: `−${((1 - after.size.bytes / before.size.bytes) * 100).toFixed(0)}`,
           })
         : "";
-    const all = sections(choice, catalog, speech);
+    const all = this.#sections(choice, catalog);
     return html`
       <h2>${this.t("recipe.title")}</h2>
       <ol class="steps">
@@ -247,8 +264,11 @@ function plainValue({ id }: Control): string | undefined {
   return typeof value === "boolean" ? (value ? "yes" : "no") : value === undefined ? undefined : String(value);
 }
 
+/** Controls of one layer: what they set is said of all layers together. */
+const APART: readonly string[] = ["layer", "layerWeights", "layerInputs"];
+
 /** Settings whose value says what it is. */
-const TELLING: readonly string[] = ["transforms", "rounding", "granularity", "range", "calibration"];
+const TELLING: readonly string[] = ["layers", "transforms", "rounding", "granularity", "range", "calibration"];
 
 function valueOrName(entry: Control, speech: Surroundings["speech"]): string {
   const value = valueWords(entry, speech);
