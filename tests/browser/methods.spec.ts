@@ -159,7 +159,7 @@ it("gives one layer formats of its own, and the report has them", async () => {
   await page.getByRole("combobox", { name: "Its inputs" }).selectOption({ label: "INT4" });
   await settled(page);
   expect(hash(page)).toBe("#r1=lenet5-fashion.q4a8~y2:2:4");
-  expect(plain(await page.locator(".control.layers").textContent())).toContain("fc1 INT2 INT4 inputs");
+  expect(plain(await page.locator(".control.layers").textContent())).toContain("fc1 INT2, INT4 inputs");
   await soon(async () => plain(await page.locator("fw-strip svg").getAttribute("aria-label"))).toMatch(
     /fc1: [\d,]+ parameters at 2\.\d bits/,
   );

@@ -126,7 +126,7 @@ export const methods = {
   "preset.lsq": "LSQ: trained W2A2",
   "preset.pact": "PACT: trained W4A4",
   "preset.bitnet": "BitNet b1.58: trained ternary",
-  "preset.xnor": "XNOR-Net: trained 1 bit",
+  "preset.bwn": "Binary weights: trained 1 bit",
   "preset.kivi": "KV cache in 4 bits",
   "about.preset.nearest": "The plain way: every weight to the nearest step of its channel, inputs by their extremes.",
   "about.preset.dfq":
@@ -151,7 +151,8 @@ export const methods = {
     "Four bits for weights and inputs, where inputs are cut off learned while training; the ends keep 8 bits.",
   "about.preset.bitnet":
     "Weights are −1, 0 or 1 times their mean magnitude, trained that way. Input ranges are calibrated here.",
-  "about.preset.xnor": "Only signs of weights and inputs, times scales, trained that way; the ends keep 8 bits.",
+  "about.preset.bwn":
+    "Only the sign of each weight, times a scale for each channel, trained that way; the ends keep 8 bits. Inputs stay as they are: after a ReLU all signs are alike.",
   "about.preset.kivi": "Weights stay as they are; the keys and values that attention keeps get four bits.",
 
   "transform.fold-batchnorm": "fold norms",
@@ -196,6 +197,7 @@ export const methods = {
   "reason.budgetAwq": "AWQ scales for one width",
   "reason.ends": "nothing has fewer than 8 bits",
   "reason.unseen": "nothing in this recipe looks at training images",
+  "reason.unlooked": "no method chosen here looks at images",
   "reason.biasAdaround": "AdaRound learns with the biases as they are",
   "reason.nothingRounded": "nothing is rounded",
   "reason.noCache": "{model} keeps no keys and values",

@@ -125,7 +125,7 @@ export const methods: Record<keyof typeof english, string> = {
   "preset.lsq": "LSQ: 학습한 W2A2",
   "preset.pact": "PACT: 학습한 W4A4",
   "preset.bitnet": "BitNet b1.58: 학습한 세 값",
-  "preset.xnor": "XNOR-Net: 학습한 1비트",
+  "preset.bwn": "이진 가중치: 학습한 1비트",
   "preset.kivi": "KV 캐시 4비트",
   "about.preset.nearest":
     "가장 단순한 방법입니다. 가중치는 채널마다 가장 가까운 눈금으로, 입력은 최솟값과 최댓값에 맞춰 반올림합니다.",
@@ -150,7 +150,8 @@ export const methods: Record<keyof typeof english, string> = {
   "about.preset.pact": "가중치와 입력을 4비트로 두고, 입력을 어디에서 자를지 학습합니다. 양 끝 층은 8비트로 남습니다.",
   "about.preset.bitnet":
     "가중치를 −1, 0, 1에 평균 크기를 곱한 값으로 두고 그대로 학습합니다. 여기서는 입력 범위를 미리 보정합니다.",
-  "about.preset.xnor": "가중치와 입력의 부호만 남기고 스케일을 곱해 그대로 학습합니다. 양 끝 층은 8비트로 남습니다.",
+  "about.preset.bwn":
+    "가중치의 부호만 남기고 채널마다 스케일을 곱해 그대로 학습합니다. 양 끝 층은 8비트로 남습니다. ReLU를 지난 입력은 부호가 모두 같으므로 입력은 그대로 둡니다.",
   "about.preset.kivi": "가중치는 그대로 두고, 어텐션이 간직하는 키와 값을 4비트로 줄입니다.",
 
   "transform.fold-batchnorm": "정규화 접기",
@@ -195,6 +196,7 @@ export const methods: Record<keyof typeof english, string> = {
   "reason.budgetAwq": "AWQ는 한 가지 비트 수에 맞춰 조절함",
   "reason.ends": "8비트보다 적은 것이 없음",
   "reason.unseen": "이 레시피에는 학습 이미지를 보는 것이 없음",
+  "reason.unlooked": "고른 방법 가운데 이미지를 살펴보는 것이 없음",
   "reason.biasAdaround": "AdaRound는 편향을 그대로 두고 학습함",
   "reason.nothingRounded": "반올림하는 것이 없음",
   "reason.noCache": "{model:은/는} 키와 값을 간직하지 않음",

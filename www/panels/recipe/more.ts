@@ -413,11 +413,10 @@ function single(maker: Maker, picked: Picked): Control[] {
   const name = names.find((each) => each === picked.name) ?? names[0] ?? "";
   const own = choice.layers.find((entry) => entry.name === name);
   const words = ({ name: layer, weights, activations }: LayerChoice) =>
-    [
-      layer,
+    `${layer} ${[
       ...(weights === SAME ? [] : [speech.name("format", weights)]),
       ...(activations === SAME ? [] : [speech.t("trait.inputs", { format: speech.name("format", activations) })]),
-    ].join(" ");
+    ].join(", ")}`;
   const change = (part: Partial<LayerChoice>) => {
     const changed = { name, weights: SAME, activations: SAME, ...own, ...part };
     return { layers: [...choice.layers.filter((entry) => entry.name !== name), changed] };
@@ -430,7 +429,7 @@ function single(maker: Maker, picked: Picked): Control[] {
       id: "layers",
       options: [],
       value: JSON.stringify(choice.layers),
-      shown: choice.layers.map(words).join(", ") || speech.t("recipe.nothing"),
+      shown: choice.layers.map(words).join("; ") || speech.t("recipe.nothing"),
       look: "list",
       source: "",
       to: (): Change => ({ layers: [] }),

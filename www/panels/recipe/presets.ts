@@ -183,9 +183,9 @@ export const PRESETS: readonly Preset[] = [
     settings: one({ weights: "ternary", granularity: "tensor", range: "absmean", activations: "int8", epochs: 2 }),
   },
   {
-    id: "xnor",
+    id: "bwn",
     source: "Rastegari et al. 2016, arXiv 1603.05279",
-    settings: one({ weights: "binary", activations: "binary", ends: true, epochs: 2 }),
+    settings: one({ weights: "binary", ends: true, epochs: 2 }),
   },
   {
     id: "kivi",

@@ -35,7 +35,7 @@ const SENTENCES: readonly (readonly [RegExp, string])[] = [
   [/^bits to share out with awq/, "reason.budgetAwq"],
   [/^int8 for ends of at least 8 bits/, "reason.ends"],
   [/^a seed for images that nothing looks at$/, "reason.unseen"],
-  [/^images that nothing looks at$/, "reason.unseen"],
+  [/^images that nothing looks at$/, "reason.unlooked"],
   [/^bias correction with adaround/, "reason.biasAdaround"],
   [/^nothing is rounded that would need correction$/, "reason.nothingRounded"],
   [/^kv_cache, but (?<model>\S+) keeps no keys/, "reason.noCache"],
