@@ -136,14 +136,15 @@ export const methods = {
   "about.preset.awq": "Four bits in groups of 128, or as large as fit, scaled by how much each input matters.",
   "about.preset.gptq": "Four bits per channel, each rounding error made up for by the weights still to come.",
   "about.preset.adaround": "Four bits per layer with the range of least error; whether up or down is learned.",
-  "about.preset.hqq": "Four bits in groups of 64 whose zero-points are moved to where the errors are few. No images.",
+  "about.preset.hqq":
+    "Four bits in groups of 64, or as large as fit, whose zero-points are moved to where the errors are few. No images.",
   "about.preset.quarot": "Inputs and weights are rotated so that no channel stands out, then both get four bits.",
   "about.preset.kmeans":
     "Each layer has 32 values of its own, found by clustering, and Huffman codes for their places.",
   "about.preset.mxfp4": "Four-bit floats in blocks of 32 that share a power of two. Layers they do not fit keep INT8.",
   "about.preset.nvfp4": "Four-bit floats in blocks of 16 that share an FP8 scale. Layers they do not fit keep INT8.",
   "about.preset.nf4":
-    "Sixteen values spaced as bell-shaped weights are, in groups of 64. Layers they do not fit keep INT8.",
+    "Sixteen values spaced as bell-shaped weights are, in groups of 64, or as large as fit. Layers they do not fit keep INT8.",
   "about.preset.gguf": "Blocks of 32 with an f16 scale, as llama.cpp stores them. Layers they do not fit keep INT8.",
   "about.preset.mixed": "Layers that mind rounding most get more bits, the others fewer: 4 on average.",
   "about.preset.lsq": "Two bits for weights and inputs, their steps learned while training; the ends keep 8 bits.",

@@ -11,14 +11,14 @@ import {
   readsText,
   weightedLayers,
 } from "../../state/choice";
-import type { Catalog, CoreError } from "../../state/schema";
+import type { Catalog, CoreError, Model } from "../../state/schema";
 import type { Change, Settled } from "../../state/settle";
 
 /** What a preset may ask of the model it is for. */
 interface Place {
   readonly text: boolean;
-  /** Weights of each output, layer by layer. */
-  readonly rows: readonly number[];
+  /** The layers with weights. */
+  readonly layers: Model["layers"];
 }
 
 export interface Preset {
@@ -38,10 +38,13 @@ const PLAIN: Change = (({ model: _, count: __, seed: ___, ...rest }) => ({
 /** The layers that blocks do not fit. */
 const ROOMY = { misfits: "int8" } as const;
 
-/** Groups of the paper's size, or of the next smaller one that a layer of the model can be parted into. */
-function groups(size: number, { rows }: Place): Change {
-  const sizes = [size, size / 2, size / 4, size / 8].filter((smaller) => rows.some((row) => row % smaller === 0));
-  return { granularity: GROUPED, group: sizes[0] ?? size, ...ROOMY };
+/** Groups of the paper's size, or the next smaller ones that fit layers with most of the weights, or any layer at all. */
+function groups(size: number, { layers }: Place): Change {
+  const weights = (fitting: Model["layers"]) => fitting.reduce((sum, layer) => sum + layer.parameters, 0);
+  const share = (smaller: number) => weights(layers.filter(({ row }) => row % smaller === 0)) / weights(layers);
+  const sizes = [128, 64, 32, 16, 8].filter((smaller) => smaller <= size);
+  const found = sizes.find((smaller) => share(smaller) > 0.5) ?? sizes.find((smaller) => share(smaller) > 0);
+  return { granularity: GROUPED, group: found ?? size, ...ROOMY };
 }
 
 const one = (change: Change) => () => [change];
@@ -196,8 +199,7 @@ export const PRESETS: readonly Preset[] = [
 
 /** The changes that a preset stands for on a choice's model. */
 export function changesOf(preset: Preset, choice: Pick<Choice, "model">, catalog: Catalog): Change[] {
-  const rows = weightedLayers(choice, catalog).map(({ row }) => row);
-  const settings = preset.settings({ text: readsText(choice, catalog), rows });
+  const settings = preset.settings({ text: readsText(choice, catalog), layers: weightedLayers(choice, catalog) });
   return settings.map((change) => ({ ...PLAIN, ...change }));
 }
 
