@@ -4,10 +4,11 @@ use crate::data::{AssetRef, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{
-    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, RANGES, ROUNDINGS, SCALES, TRANSFORMS, for_inputs,
-    ranges_of,
+    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, GROUP_SIZES, RANGES, ROUNDINGS, SCALES, TRANSFORMS,
+    for_cache, for_inputs, ranges_of, roundings_of,
 };
 use crate::models::{self, MODELS};
+use crate::ops::ParamSpec;
 use crate::recipe::MOST_SEED;
 use crate::report::{ENGINE, NUMERICS};
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct LayerInfo {
     pub parameters: u64,
     /// Multiply-adds for one image.
     pub macs: u64,
+    /// Weights of each output, which groups and blocks must divide; 0 for a layer without a weight.
+    pub row: u32,
 }
 
 /// Right answers recorded when a model was trained.
@@ -114,12 +117,18 @@ pub struct FormatInfo {
     pub asymmetric: bool,
     /// Whether the choice of range matters.
     pub ranged: bool,
+    /// Whether its weights may share scales in groups.
+    pub groups: bool,
+    /// Whether kept keys and values may have it.
+    pub cache: bool,
     /// Inputs of a block, which must divide every row of the layer; `null` where there are no blocks.
     pub block: Option<u32>,
     /// Whether it is one of the widths that the page runs side by side.
     pub curve: bool,
     /// Ids of the ranges that its weights may have.
     pub ranges: Vec<String>,
+    /// Ids of the roundings that its weights may have.
+    pub roundings: Vec<String>,
     /// The paper or standard.
     pub source: String,
 }
@@ -187,11 +196,20 @@ fn format_info(format: &dyn Format) -> FormatInfo {
         scaled: format.scaled(),
         asymmetric: format.asymmetric(),
         ranged: format.ranged(),
+        groups: format.groups(),
+        cache: for_cache(format),
         block: format.block().map(|values| values as u32),
         curve: format.on_curve(),
         ranges: ranges_of(format).map(|choice| choice.id.to_string()).collect(),
+        roundings: roundings_of(format).map(|choice| choice.id.to_string()).collect(),
         source: format.source().into(),
     }
+}
+
+/// Weights of each output of a layer with these parameters.
+fn row(params: &[ParamSpec]) -> u32 {
+    let weight = params.first().filter(|spec| spec.name == "weight");
+    weight.map_or(0, |spec| (spec.shape.len() / spec.shape.dims()[0].max(1)) as u32)
 }
 
 /// The catalog of this engine and a library's data sets.
@@ -214,6 +232,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
                 op: node.op.kind().into(),
                 parameters: count(node),
                 macs: node.macs,
+                row: row(&node.params),
             })
             .collect();
         model_infos.push(ModelInfo {
@@ -248,6 +267,8 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
     let limits = [
         ("seed", [0.0, MOST_SEED as f64]),
         ("data.count", [1.0, library.sets().values().flat_map(|set| set.splits.values()).fold(1.0, most)]),
+        ("bits.budget", [2.0, 8.0]),
+        ("bits.images", [8.0, 2000.0]),
         ("activations.images", [1.0, 2000.0]),
         ("activations.percentile", [50.0, 100.0]),
         ("quantize.images", [1.0, 1024.0]),
@@ -256,6 +277,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("train.epochs", [1.0, 200.0]),
         ("weights.bits", [*CLUSTERED_BITS.start() as f64, *CLUSTERED_BITS.end() as f64]),
         ("weights.damping", [0.0001, 1.0]),
+        ("weights.group", [*GROUP_SIZES.start() as f64, *GROUP_SIZES.end() as f64]),
         ("weights.iterations", [100.0, 20_000.0]),
     ];
     Ok(Catalog {

@@ -7,6 +7,7 @@ import "./style/drawing.css";
 import "./style/top.css";
 import "./style/panels.css";
 import "./style/inside.css";
+import "./style/recipe.css";
 import "./style/small.css";
 import "./panels/bar/bar";
 import "./panels/hero/hero";
@@ -21,22 +22,29 @@ import "./panels/inside/inside";
 import "./panels/browser/browser";
 import "./panels/notes/notes";
 import "./panels/tabs/tabs";
-import { createClient } from "./engine/client";
+import { type Client, createClient } from "./engine/client";
 import { type Language, Speech } from "./i18n";
 import type { BarPanel } from "./panels/bar/bar";
 import type { Panel } from "./panels/panel";
 import precomputed from "./precomputed/default.json";
 import { Lab } from "./state/lab";
-import type { EnginePort } from "./state/port";
+import { type EnginePort, refusalBy } from "./state/port";
 import { type Precomputed, precomputedRuns } from "./state/precomputed";
 import { browserKeep, nextTheme, startLanguage, storedTheme, type Theme } from "./state/preferences";
 
 const client = createClient();
+let ready: Client | undefined;
 // Every use awaits it too; this only keeps a failure from being reported twice.
-client.catch(() => {});
+client.then(
+  (made) => {
+    ready = made;
+  },
+  () => {},
+);
 
 const engine: EnginePort = {
   catalog: async () => (await client).catalog,
+  refusal: (recipe) => refusalBy(() => ready?.canonical(recipe)),
   run: async (recipe, options) => (await client).run(recipe, options),
   probabilities: async (recipe, pixels) => (await client).probabilities(recipe, pixels),
   write: async (recipe, writing, options) => (await client).write(recipe, writing, options),

@@ -10,7 +10,7 @@ pub use quantize::{
 };
 pub use train::{ESTIMATORS, TrainStep};
 
-pub(crate) use quantize::{for_inputs, ranges_of};
+pub(crate) use quantize::{GROUP_SIZES, for_cache, for_inputs, ranges_of, roundings_of};
 
 use crate::data::{AssetRef, Library};
 use crate::error::CoreError;

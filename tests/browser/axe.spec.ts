@@ -25,6 +25,12 @@ describe.each(themes)("%s", (colorScheme) => {
       const tabs = width < 600 ? await page.getByRole("tab").all() : [null];
       for (const tab of tabs) {
         await tab?.click();
+        // Everything that can be set, with the reasons for what cannot.
+        const more = page.locator(".more-settings:not([open]) > summary");
+        if (await more.isVisible()) {
+          await more.click();
+          await page.locator(".reasons").first().waitFor();
+        }
         const found = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
         const violations = found.violations.map(
           ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(" | ")}`,

@@ -103,6 +103,7 @@ it("has its whole state in the address: the same link gives the same page", asyn
   const page = await site.open();
   await settled(page);
   await page.getByRole("combobox", { name: "Weights" }).selectOption({ label: "INT3" });
+  await page.getByText("More settings").click();
   await page.getByRole("radio", { name: "layer" }).check({ force: true });
   await page.getByRole("radio", { name: "least error" }).check({ force: true });
   await page.getByRole("combobox", { name: "Calibrate" }).selectOption({ label: "least error" });
@@ -111,11 +112,16 @@ it("has its whole state in the address: the same link gives the same page", asyn
   await settled(page);
   const address = new URL(page.url());
   expect(address.hash).not.toBe("");
-  const controls = (open: typeof page) =>
-    open
+  const controls = async (open: typeof page) => {
+    if (!(await open.getByRole("combobox", { name: "Calibrate" }).isVisible()))
+      await open.getByText("More settings").click();
+    // The engine has been asked what there is to choose.
+    await open.locator(".control.cache .unused").waitFor();
+    return open
       .locator("fw-recipe")
       .locator("select, input:checked")
       .evaluateAll((all) => all.map((each) => (each as HTMLInputElement | HTMLSelectElement).value));
+  };
   const chosen = await controls(page);
   const axis = await page.locator("fw-chart h2").textContent();
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { OPTIONAL_SETS } from "../panels/notes/sets";
+import { PRESETS } from "../panels/recipe/presets";
 import { realCatalog } from "../testing/catalog";
 import { en } from "./en";
 import { LANGUAGES, type Language, Speech } from "./index";
@@ -67,6 +68,14 @@ describe("words", () => {
       ["granularity", catalog.granularities],
       ["range", catalog.ranges],
       ["calibration", catalog.calibrations],
+      ["scale", catalog.scales],
+      ["rounding", catalog.roundings],
+      ["about.rounding", catalog.roundings],
+      ["transform", catalog.transforms],
+      ["about.transform", catalog.transforms],
+      ["correction", catalog.corrections],
+      ["preset", PRESETS],
+      ["about.preset", PRESETS],
       ["estimator", catalog.estimators],
       // Characters are their own names.
       [

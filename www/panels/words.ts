@@ -6,6 +6,7 @@ import type { Problem } from "../state/lab";
 import { encodeRecipe } from "../state/link";
 import type { Outcome } from "../state/runs";
 import type { Catalog, CoreError } from "../state/schema";
+import { granularityWords, inputWords, methodWords } from "./methods";
 
 /** Short name of a recipe's width, for labels: "4 bits". */
 export function widthName(choice: Choice, speech: Speech): string {
@@ -16,11 +17,13 @@ export function widthName(choice: Choice, speech: Speech): string {
 export function recipeName(choice: Choice, speech: Speech): string {
   if (isBaseline(choice)) return speech.name("format", FULL_PRECISION);
   const parts = [speech.name("format", choice.weights)];
-  if (choice.granularity === "tensor") parts.push(speech.t("trait.tensor"));
+  if (choice.granularity !== DEFAULT_CHOICE.granularity) parts.push(granularityWords(choice, speech));
   if (!choice.symmetric) parts.push(speech.t("trait.asymmetric"));
   if (choice.range !== DEFAULT_CHOICE.range) parts.push(rangeWords(choice, speech));
+  parts.push(...methodWords(choice, speech));
   if (choice.activations !== NO_ACTIVATIONS)
     parts.push(speech.t("trait.inputs", { format: speech.name("format", choice.activations) }));
+  parts.push(...inputWords(choice, speech));
   if (choice.epochs > 0) parts.push(trainingWords(choice, speech));
   return parts.join(", ");
 }

@@ -1,6 +1,13 @@
 /** What the recipe panel can set, flat; and the recipe it stands for. Ranges and ids come from the catalog alone. */
 
-import type { Catalog, DataSet, Format, Quantize, Recipe, Train } from "./schema";
+import type { Catalog, DataSet, Format, Model, Quantize, Recipe, Train } from "./schema";
+
+/** What one layer has instead of what all others have: formats, or `same`. */
+export interface LayerChoice {
+  readonly name: string;
+  readonly weights: string;
+  readonly activations: string;
+}
 
 export interface Choice {
   readonly model: string;
@@ -11,6 +18,45 @@ export interface Choice {
   /** Format of the layers' inputs, or `none`. */
   readonly activations: string;
   readonly calibration: string;
+  /** Inputs that share a scale where granularity is `group`. */
+  readonly group: number;
+  readonly scale: string;
+  readonly rounding: string;
+  /** Of GPTQ: the share of the mean diagonal that is added to it, and whether columns go by falling diagonal. */
+  readonly damping: number;
+  readonly actOrder: boolean;
+  /** Of AdaRound: steps for each layer. */
+  readonly iterations: number;
+  /** Of a codebook: bits of a place in it, and whether places are stored under a Huffman code. */
+  readonly codebook: number;
+  readonly huffman: boolean;
+  /** Format of the layers whose rows the blocks or groups of `weights` do not divide, or `none`. */
+  readonly misfits: string;
+  /** Single layers that differ, in the model's order. */
+  readonly layers: readonly LayerChoice[];
+  /** Whether first and last layer keep 8 bits. */
+  readonly ends: boolean;
+  /** Mean bits to share out among the layers, 0 for none; and the validation images that judge widths. */
+  readonly budget: number;
+  readonly judged: number;
+  /** What is done before rounding, in the catalog's order. */
+  readonly transforms: readonly string[];
+  /** Of SmoothQuant: how much moves from inputs to weights. */
+  readonly alpha: number;
+  readonly correction: string;
+  /** Training images that methods look at. */
+  readonly images: number;
+  /** Seed that draws the training images; `FIRST_IMAGES` takes the first. */
+  readonly draw: number;
+  /** Where an input's range comes from: `static` (calibration), `dynamic` (each input), `token` (each token). */
+  readonly mode: string;
+  readonly inputsSymmetric: boolean;
+  readonly percentile: number;
+  /** Training images that calibration watches. */
+  readonly watched: number;
+  /** Format of kept keys and values, or `none`; and what has a scale there. */
+  readonly cache: string;
+  readonly cacheGranularity: string;
   /** Epochs of training through the quantizer; 0 for none. */
   readonly epochs: number;
   /** How that training's gradients pass what is rounded. */
@@ -37,6 +83,30 @@ export const DEFAULT_CHOICE: Choice = {
   range: "minmax",
   activations: "int8",
   calibration: "percentile",
+  group: 64,
+  scale: "float",
+  rounding: "nearest",
+  damping: 0.01,
+  actOrder: false,
+  iterations: 1000,
+  codebook: 5,
+  huffman: false,
+  misfits: "none",
+  layers: [],
+  ends: false,
+  budget: 0,
+  judged: 200,
+  transforms: [],
+  alpha: 0.5,
+  correction: "none",
+  images: 256,
+  draw: -1,
+  mode: "static",
+  inputsSymmetric: true,
+  percentile: 99.9,
+  watched: 256,
+  cache: "none",
+  cacheGranularity: "token",
   epochs: 0,
   estimator: "ste",
   count: 0,
@@ -45,28 +115,100 @@ export const DEFAULT_CHOICE: Choice = {
 
 export const NO_ACTIVATIONS = "none";
 export const FULL_PRECISION = "fp32";
+/** The granularity of groups, whose size is a number of its own. */
+export const GROUPED = "group";
+/** No format, where a choice of one is optional. */
+export const NONE = "none";
+/** Of a single layer: as all others. */
+export const SAME = "same";
+/** Of `draw`: the first images of the split, not drawn ones. */
+export const FIRST_IMAGES = -1;
+/** Where an input's range comes from, as {@link Choice.mode} has it. */
+export const MODES = ["static", "dynamic", "token"] as const;
+/** What has a scale in kept keys and values. */
+export const CACHE_GRANULARITIES = ["token", "channel"] as const;
 
 export function formatOf(catalog: Catalog, id: string): Format | undefined {
   return catalog.formats.find((format) => format.id === id);
 }
 
-/** Sets to its default whatever the chosen formats make meaningless, so that equal recipes are equal choices. */
+/**
+ * Sets to its default whatever the chosen formats and methods make meaningless, so that equal recipes are equal choices. What goes
+ * together beyond that the engine knows: see `www/state/settle.ts`.
+ */
 export function normalise(choice: Choice, catalog: Catalog): Choice {
   const format = formatOf(catalog, choice.weights);
-  const activations = formatOf(catalog, choice.activations);
-  return {
+  const inputs = formatOf(catalog, choice.activations);
+  const grouped = choice.granularity === GROUPED;
+  const rounding = format?.roundings.includes(choice.rounding) ? choice.rounding : DEFAULT_CHOICE.rounding;
+  const ranged = inputs?.ranged ?? false;
+  const cached = choice.cache !== NONE;
+  const result = {
     ...choice,
-    granularity: format?.scaled ? choice.granularity : DEFAULT_CHOICE.granularity,
+    granularity: format?.scaled && (!grouped || format.groups) ? choice.granularity : DEFAULT_CHOICE.granularity,
     symmetric: format?.asymmetric ? choice.symmetric : true,
     range: format?.ranged && format.ranges.includes(choice.range) ? choice.range : DEFAULT_CHOICE.range,
-    calibration: activations?.ranged ? choice.calibration : DEFAULT_CHOICE.calibration,
+    scale: format?.asymmetric ? choice.scale : DEFAULT_CHOICE.scale,
+    rounding,
+    mode: ranged ? choice.mode : DEFAULT_CHOICE.mode,
+    inputsSymmetric: ranged ? choice.inputsSymmetric : true,
+    transforms: catalog.transforms.map((entry) => entry.id).filter((id) => choice.transforms.includes(id)),
+    layers: weightedLayers(choice, catalog).flatMap(({ name }) => {
+      const own = choice.layers.find((entry) => entry.name === name);
+      return own && (own.weights !== SAME || own.activations !== SAME) ? [own] : [];
+    }),
     epochs: isBaseline(choice) ? 0 : choice.epochs,
-    estimator:
-      choice.epochs > 0 && estimatorsFor(choice, catalog).includes(choice.estimator)
-        ? choice.estimator
-        : DEFAULT_CHOICE.estimator,
     count: wholeSplit(choice, catalog) ? 0 : choice.count,
   };
+  const calibrated = ranged && result.mode === DEFAULT_CHOICE.mode;
+  const estimated = result.epochs > 0 && estimatorsFor(choice, catalog).includes(choice.estimator);
+  return {
+    ...result,
+    ...unless(result.granularity === GROUPED, "group"),
+    ...unless(rounding === "gptq", "damping", "actOrder"),
+    ...unless(rounding === "adaround", "iterations"),
+    ...unless(ownCodebook(format), "codebook", "huffman"),
+    ...unless(rowsDivided(result, catalog) !== undefined, "misfits"),
+    ...unless(choice.budget > 0, "judged"),
+    ...unless(result.transforms.includes("smoothquant"), "alpha"),
+    ...unless(calibrated, "calibration"),
+    ...unless(calibrated && choice.calibration === "percentile", "percentile"),
+    ...unless(inputs !== undefined && result.mode === DEFAULT_CHOICE.mode, "watched"),
+    ...unless(cached, "cacheGranularity"),
+    ...unless(estimated, "estimator"),
+  };
+}
+
+/** Whether a format's values are a codebook of the layer's own, of so many bits as one likes. */
+export function ownCodebook(format: Format | undefined): boolean {
+  return format?.family === "codebook" && !format.scaled;
+}
+
+/** Defaults of fields, unless they are used. */
+function unless<K extends keyof Choice>(used: boolean, ...fields: K[]): Partial<Pick<Choice, K>> {
+  const defaults: Partial<Pick<Choice, K>> = {};
+  if (!used) for (const field of fields) defaults[field] = DEFAULT_CHOICE[field];
+  return defaults;
+}
+
+/** What has to divide the rows of every layer: inputs of a block or a group, if there are any. */
+export function rowsDivided(choice: Choice, catalog: Catalog): number | undefined {
+  const format = formatOf(catalog, choice.weights);
+  return format?.block ?? (format?.groups && choice.granularity === GROUPED ? choice.group : undefined);
+}
+
+/** Layers of the choice's model that have weights. */
+export function weightedLayers(choice: Pick<Choice, "model">, catalog: Catalog): Model["layers"] {
+  return catalog.models.find((entry) => entry.id === choice.model)?.layers.filter(({ row }) => row > 0) ?? [];
+}
+
+/** Names of the choice's layers whose rows its blocks or groups do not divide; none where no layer would be left. */
+export function misfitting(choice: Choice, catalog: Catalog): string[] {
+  const size = rowsDivided(choice, catalog);
+  const layers = weightedLayers(choice, catalog);
+  if (size === undefined || choice.misfits === NONE) return [];
+  const misfits = layers.filter(({ row }) => row % size !== 0);
+  return misfits.length < layers.length ? misfits.map(({ name }) => name) : [];
 }
 
 /** Ids of the estimators that have something to learn in what the choice rounds. */
@@ -112,7 +254,13 @@ export function baselineOf(choice: Choice): Choice {
 }
 
 export function isBaseline(choice: Choice): boolean {
-  return choice.weights === FULL_PRECISION && choice.activations === NO_ACTIVATIONS;
+  return (
+    choice.weights === FULL_PRECISION &&
+    choice.activations === NO_ACTIVATIONS &&
+    choice.transforms.length === 0 &&
+    choice.layers.length === 0 &&
+    choice.cache === NONE
+  );
 }
 
 /** The recipe of a choice, in the engine's words. */
@@ -139,18 +287,86 @@ function trainOf(choice: Choice, catalog: Catalog): { train: Train }[] {
   return [{ train: { epochs, estimator, lr: narrow ? RATES.narrow : RATES.wide, schedule: "cosine" } }];
 }
 
+/** Fields that a recipe need not say are left out where they have their defaults: what is not used is then not named. */
+function said<K extends string, T>(name: K, value: T, silent: T): Partial<Record<K, T>> {
+  return value === silent ? {} : ({ [name]: value } as Record<K, T>);
+}
+
 function quantizeOf(choice: Choice, catalog: Catalog): Quantize {
+  const { transforms, cache, activations, draw } = choice;
+  const layers = layersOf(choice, catalog);
+  return {
+    ...(transforms.length > 0 ? { transforms: [...transforms] } : {}),
+    ...said("alpha", choice.alpha, DEFAULT_CHOICE.alpha),
+    weights: weightsOf(choice, catalog),
+    ...(activations === NO_ACTIVATIONS ? {} : { activations: activationsOf(choice, catalog) }),
+    ...(Object.keys(layers).length > 0 ? { layers } : {}),
+    ...(choice.ends ? { ends: "int8" } : {}),
+    ...(choice.budget > 0
+      ? { bits: { budget: choice.budget, ...said("images", choice.judged, DEFAULT_CHOICE.judged) } }
+      : {}),
+    ...(cache === NONE ? {} : { kv_cache: { format: cache, granularity: choice.cacheGranularity } }),
+    ...said("correction", choice.correction, DEFAULT_CHOICE.correction),
+    ...said("images", choice.images, DEFAULT_CHOICE.images),
+    ...said("seed", draw, FIRST_IMAGES),
+  };
+}
+
+type Weights = NonNullable<Quantize["weights"]>;
+
+function weightsOf(choice: Choice, catalog: Catalog): Weights {
   const format = formatOf(catalog, choice.weights);
-  const weights = {
+  const { granularity, rounding } = choice;
+  return {
     format: choice.weights,
-    ...(format?.scaled ? { granularity: choice.granularity } : {}),
+    ...(format?.scaled ? { granularity: granularity === GROUPED ? { group: choice.group } : granularity } : {}),
     ...(format?.asymmetric ? { symmetric: choice.symmetric } : {}),
     ...(format?.ranged ? { range: format.ranges.includes(choice.range) ? choice.range : DEFAULT_CHOICE.range } : {}),
+    ...said("scale", choice.scale, DEFAULT_CHOICE.scale),
+    ...said("rounding", rounding, DEFAULT_CHOICE.rounding),
+    ...said("damping", choice.damping, DEFAULT_CHOICE.damping),
+    ...said("act_order", choice.actOrder, false),
+    ...said("iterations", choice.iterations, DEFAULT_CHOICE.iterations),
+    ...said("bits", choice.codebook, DEFAULT_CHOICE.codebook),
+    ...said("huffman", choice.huffman, false),
   };
-  if (choice.activations === NO_ACTIVATIONS) return { weights };
+}
+
+/** Layers that differ: those that blocks do not fit, and those that were set one by one, which stand. */
+function layersOf(choice: Choice, catalog: Catalog): NonNullable<Quantize["layers"]> {
+  const size = rowsDivided(choice, catalog);
+  const layers: NonNullable<Quantize["layers"]> = {};
+  for (const name of misfitting(choice, catalog)) layers[name] = { weights: ownWeights(choice.misfits, true, catalog) };
+  for (const { name, weights, activations } of choice.layers) {
+    const row = weightedLayers(choice, catalog).find((layer) => layer.name === name)?.row ?? 0;
+    const misfit = size !== undefined && row % size !== 0;
+    layers[name] = {
+      ...layers[name],
+      ...(weights === SAME ? {} : { weights: ownWeights(weights, misfit, catalog) }),
+      ...(activations === SAME ? {} : { activations: { format: activations } }),
+    };
+  }
+  return layers;
+}
+
+/** The weights of one layer. Where the groups of the others do not fit it, it has a scale for each channel, if it has scales. */
+function ownWeights(format: string, misfit: boolean, catalog: Catalog): Weights {
+  return { format, ...(misfit && formatOf(catalog, format)?.scaled ? { granularity: "channel" } : {}) };
+}
+
+function activationsOf(choice: Choice, catalog: Catalog): NonNullable<Quantize["activations"]> {
+  const { activations: format, mode } = choice;
+  const ranged = formatOf(catalog, format)?.ranged;
+  const symmetric = ranged ? said("symmetric", choice.inputsSymmetric, true) : {};
+  if (mode !== DEFAULT_CHOICE.mode)
+    return { format, mode: "dynamic", granularity: mode === "token" ? "token" : "tensor", ...symmetric };
   return {
-    weights,
-    activations: { format: choice.activations, granularity: "tensor", calibration: choice.calibration },
+    format,
+    granularity: "tensor",
+    calibration: choice.calibration,
+    ...symmetric,
+    ...said("percentile", choice.percentile, DEFAULT_CHOICE.percentile),
+    ...said("images", choice.watched, DEFAULT_CHOICE.watched),
   };
 }
 
@@ -187,20 +403,10 @@ export function widthStops(catalog: Catalog, keep: string): Format[] {
 
 /** A key that is equal exactly for equal choices. */
 export function choiceKey(choice: Choice): string {
-  return JSON.stringify([
-    choice.model,
-    choice.weights,
-    choice.granularity,
-    choice.symmetric,
-    choice.range,
-    choice.activations,
-    choice.calibration,
-    choice.epochs,
-    choice.estimator,
-    choice.count,
-    choice.seed,
-  ]);
+  return JSON.stringify(FIELDS.map((field) => choice[field]));
 }
+
+const FIELDS = Object.keys(DEFAULT_CHOICE) as (keyof Choice)[];
 
 /** The family a choice belongs to: everything but the weights' format. */
 export function familyKey(choice: Choice): string {

@@ -16,6 +16,8 @@ import { coreError, type EnginePort } from "./port";
 import { scoreOf } from "./quality";
 import { newRun, type Outcome, type Run, smallestReaching } from "./runs";
 import type { Catalog, CoreError, Progress } from "./schema";
+import { type Change, fieldsOf, Prospects, type Settled, settle } from "./settle";
+import { Spread } from "./spread";
 
 export type Problem =
   | LinkProblem
@@ -49,19 +51,31 @@ export class Lab extends EventTarget {
   batch: Batch | undefined;
   /** What the search for the smallest found: a key, or nothing reaches the target. */
   found: { readonly target: number; readonly key: string | undefined } | undefined;
+  /** The choice before a change that changed more than what was touched: what it set is marked until the next. */
+  before: Choice | undefined;
   readonly runs = new Map<string, Run>();
   readonly engine: EnginePort;
+  readonly spread: Spread;
+  readonly #prospects: Prospects;
   readonly #address: Address;
   readonly #now: () => number;
   #cancel: AbortController | undefined;
   #settle: ReturnType<typeof setTimeout> | undefined;
   #announced = false;
+  /** The choice before the weights' format alone was changed: what one format has no use for comes back with another. */
+  #wish: Choice | undefined;
 
   constructor(engine: EnginePort, address: Address, now: () => number) {
     super();
     this.engine = engine;
     this.#address = address;
     this.#now = now;
+    this.#prospects = new Prospects(
+      (recipe) => engine.refusal(recipe),
+      () => this.#changed(),
+      now,
+    );
+    this.spread = new Spread(engine, () => this.#changed());
   }
 
   /** Results computed beforehand, shown until live ones replace them. */
@@ -92,6 +106,8 @@ export class Lab extends EventTarget {
   /** The address was changed from outside: Back, Forward or typing. */
   addressChanged(): void {
     if (!this.catalog) return;
+    this.before = undefined;
+    this.#prospects.renew();
     this.#readAddress();
     this.#changed();
     this.#settled();
@@ -101,6 +117,7 @@ export class Lab extends EventTarget {
     if (!this.catalog) return;
     const { view, problem } = readHash(this.#address.hash(), this.catalog);
     this.view = view;
+    this.#wish = undefined;
     if (problem) this.problem = problem;
     else if (this.problem && this.problem.kind !== "storage") this.problem = undefined;
   }
@@ -127,11 +144,40 @@ export class Lab extends EventTarget {
     return this.batch !== undefined && this.batch.finished === undefined;
   }
 
-  /** Changes the recipe. `gesture` changes that belong to one drag share one entry of the history. */
-  choose(change: Partial<Choice>, gesture = false): void {
+  /** Where a change would end, as the engine says; nothing as long as it has not been asked. */
+  prospect(change: Change): Settled | undefined {
+    return this.catalog && this.#prospects.of(this.view.choice, change, this.catalog);
+  }
+
+  /** Why the engine refuses a change, asked now. */
+  refusal(change: Change): CoreError | undefined {
+    return this.catalog && this.#end(this.view.choice, change, this.catalog).refusal;
+  }
+
+  /** What a choice is known by among the runs. */
+  keyOf(choice: Choice): string {
+    return choiceKey(this.catalog ? normalise(choice, this.catalog) : choice);
+  }
+
+  #end(choice: Choice, change: Change, catalog: Catalog): Settled {
+    return settle({ ...choice, ...change }, fieldsOf(change), catalog, (recipe) => this.#prospects.refusal(recipe));
+  }
+
+  /**
+   * Changes the recipe, and with it what the engine does not take beside the change. `gesture` changes that belong to one drag share
+   * one entry of the history. With `whole`, everything is marked that changed.
+   */
+  choose(change: Change, gesture = false, whole = false): void {
     if (!this.catalog) return;
-    const choice = normalise({ ...this.view.choice, ...change }, this.catalog);
-    if (choiceKey(choice) === choiceKey(this.view.choice)) return;
+    const old = this.view.choice;
+    const alone = Object.keys(change).every((field) => field === "weights");
+    const start = (alone && this.#wish) || old;
+    const { choice } = this.#end(start, change, this.catalog);
+    if (choiceKey(choice) === choiceKey(old)) return;
+    this.#wish = alone ? start : undefined;
+    const plain = normalise({ ...start, ...change }, this.catalog);
+    this.before = whole || choiceKey(plain) !== choiceKey(choice) ? old : undefined;
+    this.#prospects.renew();
     this.found = undefined;
     if (this.problem?.kind !== "storage") this.problem = undefined;
     const { pinned } = this.view;
@@ -196,13 +242,19 @@ export class Lab extends EventTarget {
   runWidths(): void {
     if (!this.catalog) return;
     this.#show({ ...this.view, widths: true }, true);
-    this.#run(allWidths(this.view.choice, this.catalog).filter((entry) => !this.#fresh(entry)));
+    this.#run(this.#family(this.view.choice, this.catalog).filter((entry) => !this.#fresh(entry)));
+  }
+
+  /** A choice at every width, without what the engine does not take at one, and without those it takes at none. */
+  #family(choice: Choice, catalog: Catalog): Choice[] {
+    const settled = allWidths(choice, catalog).map((entry) => this.#end(entry, { weights: entry.weights }, catalog));
+    return settled.filter(({ refusal }) => refusal === undefined).map((entry) => entry.choice);
   }
 
   /** Runs every width, then restores the smallest that reaches `target`: percent, or bits per character. */
   async findSmallest(target: number): Promise<void> {
     if (!this.catalog) return;
-    const family = allWidths({ ...this.view.choice, count: 0 }, this.catalog);
+    const family = this.#family({ ...this.view.choice, count: 0 }, this.catalog);
     const missing = family.filter((entry) => !this.runs.get(choiceKey(entry))?.outcome);
     await this.#run(missing);
     const keys = new Set(family.map(choiceKey));

@@ -1,9 +1,9 @@
 /**
- * Choice ⇄ the readable part of a link, version 1: `lenet5-fashion.q4a8~gt~asym~rmse~cmse`.
+ * Choice ⇄ the readable part of a link, version 1: `lenet5-fashion.q4a8~gt~asym~rm~cm`.
  *
  * The model's code, then the steps, parted by dots. A quantize step is `q` and the weights' code, `a` and the inputs' code,
- * then what differs from the defaults: `~g` granularity, `~asym`, `~r` range, `~c` calibration. A training through it is `t` and
- * its epochs, then `~e` estimator: `lenet5-fashion.q2.t2~el`. Codes come from the catalog.
+ * then what differs from the defaults, each behind a `~` (www/state/codes.ts). A training through it is `t` and its epochs, then
+ * `~e` estimator: `lenet5-fashion.q2.t2~el`. Codes come from the catalog.
  */
 
 import {
@@ -15,37 +15,10 @@ import {
   normalise,
   type RecipeChoice,
 } from "./choice";
+import { codeOf, decodeOption, encodeOptions, idOf, LinkError } from "./codes";
 import type { Catalog } from "./schema";
 
-/** Why a link was refused: which part, and what stood there. */
-export class LinkError extends Error {
-  readonly part: string;
-  readonly found: string;
-
-  constructor(part: string, found: string) {
-    super(`${part}: ${found}`);
-    this.name = "LinkError";
-    this.part = part;
-    this.found = found;
-  }
-}
-
-interface Coded {
-  readonly id: string;
-  readonly code: string;
-}
-
-function codeOf(entries: readonly Coded[], id: string, part: string): string {
-  const entry = entries.find((candidate) => candidate.id === id);
-  if (!entry) throw new LinkError(part, id);
-  return entry.code;
-}
-
-function idOf(entries: readonly Coded[], code: string, part: string): string {
-  const entry = entries.find((candidate) => candidate.code === code);
-  if (!entry) throw new LinkError(part, code);
-  return entry.id;
-}
+export { LinkError } from "./codes";
 
 /** Writes the model and steps of a choice. */
 export function encodeRecipe(choice: Choice, catalog: Catalog): string {
@@ -54,12 +27,7 @@ export function encodeRecipe(choice: Choice, catalog: Catalog): string {
   const plain = normalise(choice, catalog);
   let step = `q${codeOf(catalog.formats, plain.weights, "weights")}`;
   if (plain.activations !== NO_ACTIVATIONS) step += `a${codeOf(catalog.formats, plain.activations, "activations")}`;
-  if (plain.granularity !== DEFAULT_CHOICE.granularity)
-    step += `~g${codeOf(catalog.granularities, plain.granularity, "granularity")}`;
-  if (!plain.symmetric) step += "~asym";
-  if (plain.range !== DEFAULT_CHOICE.range) step += `~r${codeOf(catalog.ranges, plain.range, "range")}`;
-  if (plain.calibration !== DEFAULT_CHOICE.calibration)
-    step += `~c${codeOf(catalog.calibrations, plain.calibration, "calibration")}`;
+  step += encodeOptions(plain, catalog);
   if (plain.epochs === 0) return `${model}.${step}`;
   let train = `t${plain.epochs}`;
   if (plain.estimator !== DEFAULT_CHOICE.estimator)
@@ -85,7 +53,7 @@ export function decodeRecipe(text: string, catalog: Catalog): RecipeChoice {
   if (!quantize.startsWith("q") || more.length > 0) throw new LinkError("step", rest);
   const [formats = "", ...options] = quantize.slice(1).split("~");
   const choice = { ...base, ...decodeFormats(formats, catalog) };
-  for (const option of options) Object.assign(choice, decodeOption(option, catalog));
+  for (const option of options) Object.assign(choice, decodeOption(option, catalog, model.id));
   return train === undefined ? choice : { ...choice, ...decodeTrain(train, catalog) };
 }
 
@@ -110,13 +78,4 @@ function decodeFormats(text: string, catalog: Catalog): Pick<Choice, "weights" |
   if (!format) throw new LinkError("weights", text);
   const inputs = catalog.formats.filter((entry) => entry.activations);
   return { weights: format.id, activations: idOf(inputs, text.slice(format.code.length + 1), "activations") };
-}
-
-function decodeOption(text: string, catalog: Catalog): Partial<RecipeChoice> {
-  if (text === "asym") return { symmetric: false };
-  const code = text.slice(1);
-  if (text.startsWith("g")) return { granularity: idOf(catalog.granularities, code, "granularity") };
-  if (text.startsWith("r")) return { range: idOf(catalog.ranges, code, "range") };
-  if (text.startsWith("c")) return { calibration: idOf(catalog.calibrations, code, "calibration") };
-  throw new LinkError("option", text);
 }

@@ -18,6 +18,8 @@ import type {
 
 export interface EnginePort {
   catalog(): Promise<Catalog>;
+  /** Why the engine refuses a recipe, or nothing. At once: asked only when the catalog is there. */
+  refusal(recipe: Recipe): CoreError | undefined;
   run(recipe: Recipe, options: { signal: AbortSignal; onProgress: (progress: Progress) => void }): Promise<RunResult>;
   probabilities(recipe: Recipe, pixels: Uint8Array): Promise<Float32Array>;
   write(
@@ -43,6 +45,16 @@ export interface EnginePort {
     images: number,
     options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
   ): Promise<readonly SensitivityRow[]>;
+}
+
+/** What a question to the engine is refused for. */
+export function refusalBy(question: () => unknown): CoreError | undefined {
+  try {
+    question();
+    return undefined;
+  } catch (error) {
+    return coreError(error);
+  }
 }
 
 /** Any thrown thing as the engine's error, so that there is one way to put it into words. */

@@ -9,6 +9,7 @@ import {
   DEFAULT_CHOICE,
   estimatorsFor,
   isBaseline,
+  MODES,
   NO_ACTIVATIONS,
   normalise,
   recipeIn,
@@ -66,6 +67,42 @@ describe("links", () => {
       expect(readHash(hash, catalog), hash).toEqual({ view, problem: undefined });
     }
     expect(hashes.size).toBe(choices.length);
+  }, 30_000);
+
+  it("carry every setting of a method, each by a code of its own", () => {
+    const base = { ...DEFAULT_CHOICE, model: "transformer-shakespeare" };
+    const lists: Partial<Choice>[] = [
+      ...catalog.scales.map(({ id }) => ({ scale: id })),
+      ...catalog.roundings.map(({ id }) => ({ rounding: id })),
+      ...catalog.transforms.map(({ id }) => ({ transforms: [id] })),
+      ...catalog.corrections.map(({ id }) => ({ correction: id })),
+      ...catalog.formats.filter((format) => format.cache).map(({ id }) => ({ cache: id, cacheGranularity: "channel" })),
+      ...catalog.formats.filter((format) => format.block === null).map(({ id }) => ({ weights: "mxfp4", misfits: id })),
+      ...MODES.map((mode) => ({ mode, inputsSymmetric: false })),
+      { transforms: catalog.transforms.map(({ id }) => id), alpha: 0.75 },
+      { granularity: "group", group: 2 },
+      { granularity: "group", group: 65536 },
+      { rounding: "gptq", damping: 0.0001, actOrder: true },
+      { rounding: "gptq", damping: 1 },
+      { rounding: "adaround", iterations: 20_000 },
+      { weights: "kmeans", codebook: 8, huffman: true },
+      { ends: true, budget: 2.125, judged: 2000, images: 1024, draw: Number.MAX_SAFE_INTEGER },
+      { draw: 0 },
+      { percentile: 99.999, watched: 1 },
+    ];
+    const hashes = new Set<string>();
+    for (const change of lists) {
+      const view: View = { ...DEFAULT_VIEW, choice: normalise({ ...base, ...change }, catalog) };
+      for (const [field, value] of Object.entries(change))
+        expect(view.choice[field as keyof Choice], `${field} is used`).toEqual(value);
+      const hash = writeHash(view, catalog);
+      expect(decodeURIComponent(new URL(`http://a/${hash}`).hash), "stands in an address as it is").toBe(hash);
+      expect(readHash(hash, catalog), hash).toEqual({ view, problem: undefined });
+      hashes.add(hash);
+    }
+    const different = new Set(lists.map((change) => choiceKey(normalise({ ...base, ...change }, catalog))));
+    expect(different.size).toBeGreaterThan(50);
+    expect(hashes.size).toBe(different.size);
   });
 
   it("keep every other property too", () => {
@@ -107,6 +144,21 @@ describe("links", () => {
     ["#r1=lenet5-fashion.q4a77", "hash"],
     ["#r1=lenet5-fashion.p50", "hash"],
     ["#r1=lenet5-fashion.q4~zz", "hash"],
+    ["#r1=lenet5-fashion.q4~x", "hash"],
+    ["#r1=lenet5-fashion.q4~xf-q", "hash"],
+    ["#r1=lenet5-fashion.q4~g1", "hash"],
+    ["#r1=lenet5-fashion.q4~g4.5", "hash"],
+    ["#r1=lenet5-fashion.q4~og~d2", "hash"],
+    ["#r1=lenet5-fashion.q4~og~d0,0000001", "hash"],
+    ["#r1=lenet5-fashion.q4~u9", "hash"],
+    ["#r1=lenet5-fashion.q4~v2_0", "hash"],
+    ["#r1=lenet5-fashion.q4~v8-x", "hash"],
+    ["#r1=lenet5-fashion.q4~z-1", "hash"],
+    ["#r1=lenet5-fashion.q4~huffy", "hash"],
+    ["#r1=lenet5-fashion.q4~y5:8", "hash"],
+    ["#r1=lenet5-fashion.q4~y0:99", "hash"],
+    ["#r1=lenet5-fashion.q4~y0:8:f16", "hash"],
+    ["#r1=lenet5-fashion.q4~y__proto__:8", "hash"],
     ["#r1=lenet5-fashion.q4.t0", "hash"],
     ["#r1=lenet5-fashion.q4.t201", "hash"],
     ["#r1=lenet5-fashion.q4.t1~ex", "hash"],
@@ -187,6 +239,73 @@ describe("choices", () => {
     });
     expect(normalise({ ...DEFAULT_CHOICE, estimator: "lsq" }, catalog).estimator).toBe("ste");
     expect(normalise({ ...baselineOf(DEFAULT_CHOICE), epochs: 3 }, catalog).epochs).toBe(0);
+  });
+
+  it("say what differs from the engine's defaults, and what blocks do not fit under layers", () => {
+    const step = (more: Partial<Choice>) =>
+      recipeOf(normalise({ ...DEFAULT_CHOICE, activations: NO_ACTIVATIONS, ...more }, catalog), catalog).steps[0];
+    expect(step({ weights: "nvfp4", misfits: "fp16" })).toEqual({
+      quantize: {
+        weights: { format: "nvfp4" },
+        layers: Object.fromEntries(
+          ["conv1", "conv2", "fc2", "fc3"].map((name) => [name, { weights: { format: "fp16" } }]),
+        ),
+      },
+    });
+    const own = { name: "fc1", weights: "int8", activations: "int4" };
+    expect(step({ granularity: "group", group: 5, layers: [own] })).toMatchObject({
+      quantize: { layers: { fc1: { weights: { format: "int8" }, activations: { format: "int4" } } } },
+    });
+    // What is set by hand stands before what is done for blocks.
+    expect(
+      step({ weights: "nvfp4", misfits: "fp16", layers: [{ ...own, name: "fc2", activations: "same" }] }),
+    ).toMatchObject({
+      quantize: {
+        layers: {
+          fc2: { weights: { format: "int8", granularity: "channel" } },
+          conv1: { weights: { format: "fp16" } },
+        },
+      },
+    });
+    // None would be left: said to the engine as it is, which refuses it.
+    expect(step({ weights: "mxfp4", misfits: "int8" })).toEqual({ quantize: { weights: { format: "mxfp4" } } });
+    expect(step({ granularity: "group", group: 5, rounding: "gptq", damping: 0.05, draw: 3, images: 64 })).toEqual({
+      quantize: {
+        weights: {
+          format: "int4",
+          granularity: { group: 5 },
+          symmetric: true,
+          range: "minmax",
+          rounding: "gptq",
+          damping: 0.05,
+        },
+        images: 64,
+        seed: 3,
+      },
+    });
+    expect(step({ activations: "int8", mode: "dynamic", inputsSymmetric: false })).toMatchObject({
+      quantize: { activations: { format: "int8", mode: "dynamic", granularity: "tensor", symmetric: false } },
+    });
+  });
+
+  it("forget the settings of what is no longer chosen", () => {
+    const settings: Partial<Choice> = {
+      damping: 0.5,
+      actOrder: true,
+      iterations: 500,
+      codebook: 3,
+      huffman: true,
+      alpha: 0.9,
+      group: 8,
+      misfits: "int8",
+      judged: 50,
+      cacheGranularity: "channel",
+    };
+    expect(normalise({ ...DEFAULT_CHOICE, ...settings }, catalog)).toEqual(DEFAULT_CHOICE);
+    expect(normalise({ ...DEFAULT_CHOICE, mode: "dynamic", percentile: 99, watched: 8 }, catalog)).toEqual({
+      ...DEFAULT_CHOICE,
+      mode: "dynamic",
+    });
   });
 
   it("name the data only when it is a part of the split", () => {

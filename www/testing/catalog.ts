@@ -2,15 +2,24 @@
 
 import { readFileSync } from "node:fs";
 import * as wasm from "../engine/wasm/featherweight.js";
-import type { Catalog } from "../state/schema";
+import { refusalBy } from "../state/port";
+import type { Catalog, CoreError, Recipe } from "../state/schema";
 
 let known: Catalog | undefined;
+let engine: wasm.Engine | undefined;
 
 /** Reads the catalog from the built engine. Throws when it has not been built. */
 export function realCatalog(): Catalog {
   if (!known) {
     wasm.initSync({ module: readFileSync(new URL("../engine/wasm/featherweight_bg.wasm", import.meta.url)) });
-    known = new wasm.Engine().catalog() as unknown as Catalog;
+    engine = new wasm.Engine();
+    known = engine.catalog() as unknown as Catalog;
   }
   return known;
+}
+
+/** Why the same engine refuses a recipe, or nothing. */
+export function realRefusal(recipe: Recipe): CoreError | undefined {
+  realCatalog();
+  return refusalBy(() => engine?.canonical(recipe));
 }

@@ -31,7 +31,7 @@ impl std::fmt::Debug for KvSpec {
 }
 
 /// Whole numbers and floats of at most 8 bits with a scale of free choice.
-fn suits(format: &dyn Format) -> bool {
+pub(crate) fn for_cache(format: &dyn Format) -> bool {
     match format.family() {
         Family::Integer => format.bits() <= 8.0,
         Family::Float => format.bits() == 8.0 && format.scaled() && format.block().is_none(),
@@ -47,7 +47,7 @@ impl KvSpec {
 
     /// Reads `kv_cache`.
     pub fn read(mut fields: Fields, network: &Network) -> Result<Self, CoreError> {
-        let suited: Vec<&'static dyn Format> = FORMATS.iter().copied().filter(|f| suits(*f)).collect();
+        let suited: Vec<&'static dyn Format> = FORMATS.iter().copied().filter(|f| for_cache(*f)).collect();
         let ids: Vec<&str> = suited.iter().map(|format| format.id()).collect();
         let format = fields.id("format", &ids, |id| suited.iter().copied().find(|f| f.id() == id))?;
         let missing = || CoreError::new(ErrorCode::MissingField, fields.at("format"), "nothing", ids.join(", "));

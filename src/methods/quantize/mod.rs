@@ -23,7 +23,9 @@ mod tests;
 mod transform;
 mod windows;
 
-pub(crate) use spec::{for_inputs, ranges_of};
+pub(crate) use kv::for_cache;
+pub(crate) use rounding::roundings_of;
+pub(crate) use spec::{GROUP_SIZES, for_inputs, ranges_of};
 
 pub use bits::{Budget, CACHE_BYTES, WIDTHS, widths};
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};

@@ -105,6 +105,11 @@ fn suits(kind: Rounding, format: &dyn Format) -> bool {
     }
 }
 
+/// The roundings that a format's weights may have.
+pub(crate) fn roundings_of(format: &dyn Format) -> impl Iterator<Item = &'static Choice<Rounding>> {
+    ROUNDINGS.iter().filter(move |choice| suits(choice.value, format))
+}
+
 /// Reads the fields of a rounding; `base` gives the defaults of a layer's override.
 pub(super) fn parse(
     fields: &mut Fields,

@@ -3,6 +3,7 @@ import type { Key } from "../en";
 import { catalog } from "./catalog";
 import { errors } from "./errors";
 import { inside } from "./inside";
+import { methods } from "./methods";
 import { page } from "./page";
 
-export const ko: Record<Key, string> = { ...page, ...catalog, ...errors, ...inside };
+export const ko: Record<Key, string> = { ...page, ...catalog, ...errors, ...inside, ...methods };

@@ -16,6 +16,7 @@ import {
 import type { AxisName } from "../../state/hash";
 import { bitsOf, bytesOf, type Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
+import { granularityWords, inputWords, methodWords } from "../methods";
 import { mistakes, qualityWords, rangeWords, recipeName, trainingWords } from "../words";
 
 export interface ChartInput {
@@ -80,9 +81,11 @@ type Trait = (choice: Choice, speech: Speech) => string;
 /** What families can differ in, in the order it is said. */
 const TRAITS: readonly Trait[] = [
   (choice, speech) => speech.name("model", choice.model),
-  (choice, speech) => speech.t(choice.granularity === "tensor" ? "trait.tensor" : "trait.channel"),
+  granularityWords,
   (choice, speech) => speech.t(choice.symmetric ? "trait.symmetric" : "trait.asymmetric"),
   rangeWords,
+  (choice, speech) => methodWords(choice, speech).join(", "),
+  (choice, speech) => inputWords(choice, speech).join(", "),
   (choice, speech) =>
     choice.activations === NO_ACTIVATIONS
       ? speech.t("trait.inputs.none")

@@ -1,9 +1,9 @@
-/** The recipe's controls, made from the catalog and the choice. Nothing here names a format or a model. */
+/** The recipe's first controls, made from the catalog and the choice. Nothing here names a format or a model. */
 
 import type { Speech } from "../../i18n";
 import {
   type Choice,
-  estimatorsFor,
+  dataOf,
   formatOf,
   isBaseline,
   NO_ACTIVATIONS,
@@ -13,9 +13,7 @@ import {
   widthStops,
 } from "../../state/choice";
 import type { Catalog } from "../../state/schema";
-import type { Control } from "./control";
-
-export type Change = (change: Partial<Choice>) => void;
+import type { Control, Option } from "./control";
 
 /** Epochs of training offered besides none. */
 const EPOCHS = [1, 2, 5];
@@ -24,14 +22,21 @@ const COUNTS = [1000, 2000];
 /** The same for passages of text, which take longer. */
 const TEXT_COUNTS = [100, 300];
 
-export function modelControl(choice: Choice, catalog: Catalog, speech: Speech, change: Change): Control {
+export function named(entries: readonly { readonly id: string }[], kind: string, speech: Speech): Option[] {
+  return entries.map((entry) => ({ value: entry.id, name: speech.name(kind, entry.id) }));
+}
+
+export function sourceOf(entries: readonly { readonly id: string; readonly source: string }[], id: string): string {
+  return entries.find((entry) => entry.id === id)?.source ?? "";
+}
+
+export function modelControl(choice: Choice, catalog: Catalog, speech: Speech): Control {
   const model = catalog.models.find((entry) => entry.id === choice.model);
   return {
     id: "model",
-    options: catalog.models.map((entry) => ({ value: entry.id, name: speech.name("model", entry.id) })),
+    options: named(catalog.models, "model", speech),
     value: choice.model,
     look: "list",
-    unused: undefined,
     detail: model
       ? speech.t("about.model.size", {
           name: model.name,
@@ -41,28 +46,23 @@ export function modelControl(choice: Choice, catalog: Catalog, speech: Speech, c
         })
       : "",
     source: model?.source ?? "",
-    choose: (value) => change({ model: value, count: 0 }),
+    to: (value) => ({ model: value, count: 0 }),
   };
 }
 
-/** Widths side by side, then the full list of formats and what each can be given. */
-export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speech, change: Change): Control[] {
+/** What a format is, in a sentence. */
+export function explained(id: string, levels: number | null | undefined, speech: Speech): string {
+  return speech.has(`explain.${id}`) ? speech.t(`explain.${id}`, { levels: speech.whole(levels ?? 0) }) : "";
+}
+
+/** The quantize step at first sight, and what it is tried on. */
+export function firstControls(choice: Choice, catalog: Catalog, speech: Speech): Control[] {
   const format = formatOf(catalog, choice.weights);
   const inputs = formatOf(catalog, choice.activations);
-  const unused = (applies: boolean | undefined) =>
-    applies ? undefined : speech.t("recipe.notUsed", { format: speech.name("format", choice.weights) });
-  const sourceOf = (entries: readonly { readonly id: string; readonly source: string }[], id: string) =>
-    entries.find((entry) => entry.id === id)?.source ?? "";
-  const named = (entries: readonly { readonly id: string }[], kind: string) =>
-    entries.map((entry) => ({ value: entry.id, name: speech.name(kind, entry.id) }));
-  const explain = (id: string, levels: number | null | undefined) =>
-    speech.has(`explain.${id}`) ? speech.t(`explain.${id}`, { levels: speech.whole(levels ?? 0) }) : "";
-  // What is not used shows all there is.
-  const ranges = catalog.ranges.filter((entry) => !format?.ranged || format.ranges.includes(entry.id));
-  const estimators = catalog.estimators.filter((entry) => estimatorsFor(choice, catalog).includes(entry.id));
   const all = testImages(choice, catalog);
   const text = readsText(choice, catalog);
   const counts = (text ? TEXT_COUNTS : COUNTS).filter((count) => count < all);
+  const epochs = [...new Set([...EPOCHS, choice.epochs])].filter((count) => count > 0).sort((a, b) => a - b);
   return [
     {
       id: "width",
@@ -72,53 +72,17 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
       })),
       value: choice.weights,
       look: "segments",
-      unused: undefined,
-      detail: "",
       source: "",
-      choose: (value) => change({ weights: value }),
+      to: (value) => ({ weights: value }),
     },
     {
       id: "format",
-      options: named(weightFormats(catalog), "format"),
+      options: named(weightFormats(catalog), "format", speech),
       value: choice.weights,
       look: "list",
-      unused: undefined,
-      detail: explain(choice.weights, format?.levels),
+      detail: explained(choice.weights, format?.levels, speech),
       source: format?.source ?? "",
-      choose: (value) => change({ weights: value }),
-    },
-    {
-      id: "granularity",
-      options: named(catalog.granularities, "granularity"),
-      value: choice.granularity,
-      look: "segments",
-      unused: unused(format?.scaled),
-      detail: "",
-      source: sourceOf(catalog.granularities, choice.granularity),
-      choose: (value) => change({ granularity: value }),
-    },
-    {
-      id: "symmetric",
-      options: [
-        { value: "yes", name: speech.t("recipe.symmetric.yes") },
-        { value: "no", name: speech.t("recipe.symmetric.no") },
-      ],
-      value: choice.symmetric ? "yes" : "no",
-      look: "segments",
-      unused: unused(format?.asymmetric),
-      detail: "",
-      source: format?.source ?? "",
-      choose: (value) => change({ symmetric: value === "yes" }),
-    },
-    {
-      id: "range",
-      options: named(ranges, "range"),
-      value: choice.range,
-      look: "segments",
-      unused: unused(format?.ranged),
-      detail: "",
-      source: sourceOf(catalog.ranges, choice.range),
-      choose: (value) => change({ range: value }),
+      to: (value) => ({ weights: value }),
     },
     {
       id: "activations",
@@ -127,51 +91,28 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
         ...named(
           catalog.formats.filter((entry) => entry.activations),
           "format",
+          speech,
         ),
       ],
       value: choice.activations,
       look: "list",
-      unused: undefined,
-      detail: inputs ? explain(choice.activations, inputs.levels) : "",
+      detail: inputs ? explained(choice.activations, inputs.levels, speech) : "",
       source: inputs?.source ?? "",
-      choose: (value) => change({ activations: value }),
-    },
-    {
-      id: "calibration",
-      options: named(catalog.calibrations, "calibration"),
-      value: choice.calibration,
-      look: "list",
-      unused: inputs?.ranged
-        ? undefined
-        : speech.t("recipe.notUsed", { format: inputs ? speech.name("format", inputs.id) : speech.t("recipe.none") }),
-      detail: "",
-      source: sourceOf(catalog.calibrations, choice.calibration),
-      choose: (value) => change({ calibration: value }),
+      to: (value) => ({ activations: value }),
     },
     {
       id: "train",
       options: [
         { value: "0", name: speech.t("recipe.train.none") },
-        ...EPOCHS.map((epochs) => ({ value: String(epochs), name: speech.t("recipe.train.epochs", { epochs }) })),
+        ...epochs.map((count) => ({ value: String(count), name: speech.t("recipe.train.epochs", { epochs: count }) })),
       ],
       value: String(choice.epochs),
       look: "segments",
       unused: isBaseline(choice)
         ? speech.t("recipe.notUsed", { format: speech.name("format", choice.weights) })
         : undefined,
-      detail: "",
       source: "",
-      choose: (value) => change({ epochs: Number(value) }),
-    },
-    {
-      id: "estimator",
-      options: named(estimators, "estimator"),
-      value: choice.estimator,
-      look: "list",
-      unused: choice.epochs > 0 ? undefined : speech.t("recipe.notTrained"),
-      detail: "",
-      source: sourceOf(catalog.estimators, choice.estimator),
-      choose: (value) => change({ estimator: value }),
+      to: (value) => ({ epochs: Number(value) }),
     },
     {
       id: "count",
@@ -182,12 +123,8 @@ export function quantizeControls(choice: Choice, catalog: Catalog, speech: Speec
       ],
       value: String(choice.count),
       look: "segments",
-      unused: undefined,
-      detail: "",
-      source:
-        catalog.data.find((set) => set.id === catalog.models.find((entry) => entry.id === choice.model)?.data)
-          ?.source ?? "",
-      choose: (value) => change({ count: Number(value) }),
+      source: dataOf(choice, catalog)?.source ?? "",
+      to: (value) => ({ count: Number(value) }),
     },
   ];
 }

@@ -1,23 +1,54 @@
 /** The recipe: the model, the quantize step with all it can be given, and what each costs. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { isBaseline, readsText, recipeOf } from "../../state/choice";
+import { type Choice, DEFAULT_CHOICE, isBaseline, normalise, readsText, recipeOf } from "../../state/choice";
 import { coreError } from "../../state/port";
 import { score } from "../../state/quality";
+import type { Catalog } from "../../state/schema";
+import type { Change } from "../../state/settle";
 import { Panel } from "../panel";
 import { save } from "../save";
+import "../spread/spread";
 import { changeOf, recipeCode, shortQuality } from "../words";
-import { control } from "./control";
-import { modelControl, quantizeControls } from "./controls";
+import { type Control, control, nameOf, type Surroundings, valueWords } from "./control";
+import { firstControls, modelControl } from "./controls";
+import { type Section, sections } from "./more";
+import { changesOf, PRESETS, presetOf, prospectOf } from "./presets";
+import { reasonWords } from "./reasons";
+
+/** Said of a choice that is no preset. */
+const OWN = "own";
 
 export class RecipePanel extends Panel {
-  static override properties = { ...Panel.properties, open: { state: true } };
+  static override properties = {
+    ...Panel.properties,
+    open: { state: true },
+    more: { state: true },
+    fault: { state: true },
+    layer: { state: true },
+  };
 
   declare open: string | undefined;
+  /** Whether the fold is open. */
+  declare more: boolean;
+  declare fault: { readonly id: string; readonly reason: string } | undefined;
+  /** The layer whose own settings are shown. */
+  declare layer: string | undefined;
 
   constructor() {
     super();
     this.open = undefined;
+    this.more = false;
+    this.fault = undefined;
+    this.layer = undefined;
+  }
+
+  /** The settings behind the fold. */
+  #sections(choice: Choice, catalog: Catalog): Section[] {
+    const pick = (name: string) => {
+      this.layer = name;
+    };
+    return sections(choice, catalog, this.speech, { name: this.layer, pick });
   }
 
   async #download(): Promise<void> {
@@ -35,6 +66,119 @@ export class RecipePanel extends Panel {
     }
   }
 
+  /** A change by hand. What was typed may be refused: that is said, and nothing changes. */
+  #choose(change: Change, entry: Control): void {
+    const refusal = entry.look === "number" ? this.lab.refusal(change) : undefined;
+    this.fault = refusal && { id: entry.id, reason: reasonWords(refusal, this.speech) };
+    if (refusal) this.requestUpdate();
+    else this.lab.choose(change);
+  }
+
+  #why(change: Change): string | undefined {
+    const refusal = this.lab.prospect(change)?.refusal;
+    return refusal && reasonWords(refusal, this.speech);
+  }
+
+  /** Every control by its id, as it would be for a choice. */
+  #controlsOf(choice: Choice, catalog: Catalog): Map<string, Control> {
+    const { speech } = this;
+    const all = [
+      modelControl(choice, catalog, speech),
+      ...firstControls(choice, catalog, speech),
+      ...this.#sections(choice, catalog).flatMap((section) => section.controls),
+    ];
+    return new Map(all.map((entry) => [entry.id, entry]));
+  }
+
+  /** What controls showed before the last change that set several of them, where they show something else now. */
+  #marks(now: ReadonlyMap<string, Control>, catalog: Catalog): Map<string, string> {
+    const marks = new Map<string, string>();
+    const { before } = this.lab;
+    if (!before) return marks;
+    const old = this.#controlsOf(before, catalog);
+    for (const [id, entry] of now) {
+      const was = old.get(id);
+      if (id === "width" || APART.includes(id) || entry.unused !== undefined || was?.value === entry.value) continue;
+      if (was === undefined && entry.value === plainValue(entry)) continue;
+      marks.set(id, was && was.unused === undefined ? valueWords(was, this.speech) : "");
+    }
+    return marks;
+  }
+
+  #preset(choice: Choice, catalog: Catalog, around: Surroundings): TemplateResult {
+    const { lab, speech } = this;
+    const chosen = presetOf(choice, catalog);
+    const changes = new Map(PRESETS.map((preset) => [preset.id, changesOf(preset, choice, catalog)]));
+    const take = (id: string) =>
+      prospectOf(changes.get(id) ?? [], (change) => {
+        const refusal = lab.refusal(change);
+        return { choice, refusal };
+      }).change;
+    const entry: Control = {
+      id: "preset",
+      options: [
+        { value: OWN, name: speech.t("preset.own") },
+        ...PRESETS.map(({ id }) => ({ value: id, name: speech.t(`preset.${id}`) })),
+      ],
+      value: chosen?.id ?? OWN,
+      look: "list",
+      source: "",
+      to: (id) => (id === OWN ? {} : (changes.get(id)?.[0] ?? {})),
+    };
+    const drawn = control(entry, {
+      ...around,
+      was: () => undefined,
+      // A preset goes together as a whole or not at all.
+      why: (change) => {
+        const all = [...changes.values()].find((each) => each[0] === change);
+        const refusal = all && prospectOf(all, (each) => lab.prospect(each)).refusal;
+        return refusal && reasonWords(refusal, this.speech);
+      },
+      choose: (change) => {
+        const id = [...changes].find(([, each]) => each[0] === change)?.[0];
+        if (id === undefined) this.requestUpdate();
+        else lab.choose(take(id), false, true);
+      },
+    });
+    return html`${drawn}
+      ${chosen ? html`<p class="preset-line soft">${speech.t(`about.preset.${chosen.id}`)} <span class="source">${speech.t("recipe.source", { source: chosen.source })}</span></p>` : nothing}`;
+  }
+
+  #changes(now: ReadonlyMap<string, Control>, marks: ReadonlyMap<string, string>): TemplateResult | typeof nothing {
+    const { speech } = this;
+    if (marks.size === 0) return nothing;
+    const entries = [...marks].flatMap(([id, was]) => {
+      const entry = now.get(id);
+      return entry ? [{ name: nameOf(entry, speech), was, value: valueWords(entry, speech) }] : [];
+    });
+    return html`<div class="changes" role="status">
+      <p class="soft">${this.t("recipe.changes")}</p>
+      <ul>
+        ${entries.map(({ name, was, value }) => html`<li><span>${name}</span> ${was ? html`<s>${was}</s> ` : nothing}<b>${value}</b></li>`)}
+      </ul>
+    </div>`;
+  }
+
+  /** Settings behind the fold that are not as they are by themselves. */
+  #summary(all: readonly Section[], choice: Choice, catalog: Catalog): string {
+    const { speech } = this;
+    const { model, weights, activations, epochs } = choice;
+    const plain = normalise({ ...DEFAULT_CHOICE, model, weights, activations, epochs }, catalog);
+    const usual = new Map(
+      this.#sections(plain, catalog).flatMap(({ controls }) => controls.map((entry) => [entry.id, entry.value])),
+    );
+    return all
+      .flatMap(({ controls }) => controls)
+      .filter(
+        (entry) =>
+          entry.unused === undefined &&
+          !APART.includes(entry.id) &&
+          entry.value !== (usual.get(entry.id) ?? plainValue(entry)),
+      )
+      .map((entry) => valueOrName(entry, speech))
+      .join(" · ");
+  }
+
   protected override render(): TemplateResult {
     const { lab, speech } = this;
     const { catalog, view } = lab;
@@ -42,15 +186,21 @@ export class RecipePanel extends Panel {
     if (!catalog)
       return html`<h2>${this.t("recipe.title")}</h2>
         ${lab.problem?.kind === "engine" ? html`<p class="soft">${this.t("recipe.stopped")}</p>` : nothing}`;
-    const disclosure = {
+    const now = this.#controlsOf(choice, catalog);
+    const marks = this.#marks(now, catalog);
+    const around: Surroundings = {
+      speech,
       open: this.open,
-      toggle: (id: string) => {
+      toggle: (id) => {
         this.open = this.open === id ? undefined : id;
       },
+      choose: (change, entry) => this.#choose(change, entry),
+      why: (change) => this.#why(change),
+      was: (entry) => marks.get(entry.id),
+      fault: this.fault,
     };
     const before = lab.baseline?.outcome;
     const after = lab.current?.outcome;
-    const change = lab.choose.bind(lab);
     const text = readsText(choice, catalog);
     const effect =
       before && after && !isBaseline(choice)
@@ -59,6 +209,7 @@ export class RecipePanel extends Panel {
             size: `−${((1 - after.size.bytes / before.size.bytes) * 100).toFixed(0)}`,
           })
         : "";
+    const all = this.#sections(choice, catalog);
     return html`
       <h2>${this.t("recipe.title")}</h2>
       <ol class="steps">
@@ -67,22 +218,61 @@ export class RecipePanel extends Panel {
             <i aria-hidden="true">○</i>${this.t("recipe.model")}
             <span class="effect">${before ? this.t("recipe.effect.model", { percent: shortQuality(before.accuracy, speech), size: speech.kilobytes(before.size.bytes) }) : nothing}</span>
           </p>
-          ${control(modelControl(choice, catalog, speech, change), disclosure, speech)}
+          ${control(modelControl(choice, catalog, speech), around)}
         </li>
         <li>
           <p class="step quant"><i aria-hidden="true">●</i>${this.t("recipe.quantize")} <span class="effect">${effect}</span></p>
-          ${quantizeControls(choice, catalog, speech, change).map((entry) => control(entry, disclosure, speech))}
+          ${this.#preset(choice, catalog, around)}
+          ${this.#changes(now, marks)}
+          ${firstControls(choice, catalog, speech).map((entry) => control(entry, around))}
+          <details
+            class="more-settings"
+            .open=${this.more}
+            @toggle=${(event: Event) => {
+              this.more = (event.target as HTMLDetailsElement).open;
+            }}
+          >
+            <summary>${this.t("recipe.more")} <span class="soft">${this.#summary(all, choice, catalog)}</span></summary>
+            ${
+              this.more
+                ? all.map(
+                    (section) => html`<section aria-labelledby="more-${section.id}">
+              <h3 id="more-${section.id}">${this.t(`recipe.section.${section.id}`)}</h3>
+              ${section.controls.map((entry) => control(entry, around))}
+            </section>`,
+                  )
+                : nothing
+            }
+          </details>
         </li>
       </ol>
       <p class="actions">
         <button class="button primary" ?disabled=${lab.busy} @click=${() => lab.runCurrent(true)}>${this.t(lab.current?.state === "done" ? "recipe.again" : "recipe.run")}</button>
         <button class="button" ?disabled=${lab.busy} @click=${() => lab.runWidths()}>${this.t("recipe.widths")}</button>
       </p>
+      <fw-spread .lab=${lab} .speech=${speech}></fw-spread>
       <p class="download">
         ${after ? html`<button class="link" @click=${() => this.#download()}>${this.t("recipe.download", { size: speech.kilobytes(after.size.bytes) })}</button>` : nothing}
       </p>
     `;
   }
+}
+
+/** The value of a setting that only shows beside the method it belongs to, where nobody touched it. */
+function plainValue({ id }: Control): string | undefined {
+  const value: unknown = id in DEFAULT_CHOICE ? DEFAULT_CHOICE[id as keyof Choice] : undefined;
+  return typeof value === "boolean" ? (value ? "yes" : "no") : value === undefined ? undefined : String(value);
+}
+
+/** Controls of one layer: what they set is said of all layers together. */
+const APART: readonly string[] = ["layer", "layerWeights", "layerInputs"];
+
+/** Settings whose value says what it is. */
+const TELLING: readonly string[] = ["layers", "transforms", "rounding", "granularity", "range", "calibration"];
+
+function valueOrName(entry: Control, speech: Surroundings["speech"]): string {
+  const value = valueWords(entry, speech);
+  return TELLING.includes(entry.id) ? value : speech.t("recipe.setting", { name: nameOf(entry, speech), value });
 }
 
 customElements.define("fw-recipe", RecipePanel);
