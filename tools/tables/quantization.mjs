@@ -9,7 +9,7 @@ import { main, root, run, Stop } from "../setup/lib.mjs";
 import { checkNode, ensureRust } from "../setup/steps.mjs";
 import { nameOf, PAGE, readTable, recipeKey, resultOf, writeTable } from "./cells.mjs";
 import { page } from "./page.mjs";
-import { cells, MODELS } from "./rows.mjs";
+import { cells, MODELS, ordered } from "./rows.mjs";
 
 /** The native engine, which answers a line for each line. */
 class Engine {
@@ -48,7 +48,7 @@ async function compute() {
     return found?.recipe === recipeKey(cell.recipe) && (found.refused ?? found.numerics === about.numerics) !== false;
   };
   const all = cells().filter((cell) => cell.recipe !== undefined);
-  const left = all.filter((cell) => !isDone(cell));
+  const left = ordered(all.filter((cell) => !isDone(cell)));
   console.log(`${all.length - left.length} of ${all.length} cells are there`);
   const save = () => {
     const kept = all.map((cell) => known.get(nameOf(cell))).filter((cell) => cell !== undefined);

@@ -45,7 +45,7 @@ describe("cells computed again, on the whole test split", () => {
     "%s",
     async (name) => {
       const cell = all.find((each) => nameOf(each) === name);
-        let answer;
+      let answer;
       try {
         const { job } = engine.finish(cell.recipe);
         answer = job.report();

@@ -275,7 +275,7 @@ export const SECTIONS = [
   },
 ];
 
-/** The most telling rows first; the others network by network, small ones first. */
+/** The most telling rows: computed before the others. */
 const FIRST = [
   "nearest-tensor",
   "nearest-channel",
@@ -287,8 +287,6 @@ const FIRST = [
   "ste",
   "lsq",
   "gptq",
-  "adaround",
-  "equalize-adaround-tensor",
 ];
 
 export const ROWS = SECTIONS.flatMap(({ rows }) => rows);
@@ -301,20 +299,17 @@ const cellOf = (row, model, bits) => {
     : { ...place, recipe: { version: 1, model, seed: SEED, steps: made } };
 };
 
-/** Every cell, each with a `recipe` or the reason for `none`, in the order in which they are computed. */
+/** Every cell, each with a `recipe` or the reason for `none`, as they stand in the table. */
 export function cells() {
-  const rank = ({ id }) => (FIRST.includes(id) ? FIRST.indexOf(id) : FIRST.length);
-  const order = [...ROWS].sort((a, b) => rank(a) - rank(b));
-  const of = (rows, model) => rows.flatMap((row) => BITS.map((bits) => cellOf(row, model, bits)));
-  const [first, rest] = [order.slice(0, FIRST.length), order.slice(FIRST.length)];
-  // The decoder takes longest, and training it longer than all else.
-  const [decoder, networks] = [MODELS.at(-1), MODELS.slice(0, -1)];
-  const text = of([...first, ...rest], decoder);
-  const trained = ({ recipe }) => recipe?.steps.length > 1;
-  return [
-    ...networks.flatMap((model) => of(first, model)),
-    ...networks.flatMap((model) => of(rest, model)),
-    ...text.filter((cell) => !trained(cell)),
-    ...text.filter(trained),
-  ];
+  return ROWS.flatMap((row) => MODELS.flatMap((model) => BITS.map((bits) => cellOf(row, model, bits))));
+}
+
+/** Cells in the order in which they are computed: the most telling ones, then what takes little. */
+export function ordered(list) {
+  const first = ({ row, model }) => FIRST.includes(row) && model !== "transformer-shakespeare";
+  // Roughly what takes long: larger networks, training, learned roundings.
+  const cost = ({ row, model, recipe }) =>
+    2 * MODELS.indexOf(model) + (recipe?.steps.length > 1 ? 3 : 0) + (row.includes("adaround") ? 5 : 0);
+  const rank = (cell) => (first(cell) ? FIRST.indexOf(cell.row) - FIRST.length : cost(cell));
+  return [...list].sort((a, b) => rank(a) - rank(b));
 }
