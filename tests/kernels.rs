@@ -5,7 +5,6 @@
 use featherweight::kernels::conv::{self, Conv, ConvShape, conv2d};
 use featherweight::kernels::linear::{self, linear};
 use featherweight::kernels::matmul::{Matrix, matmul};
-use featherweight::kernels::pack::Packed;
 use featherweight::kernels::pool::{PoolShape, average_pool, max_pool};
 use featherweight::kernels::softmax::softmax;
 use featherweight::kernels::{AddBias, Rescale, reference};
@@ -37,7 +36,7 @@ fn linear_equals_the_reference() {
             let (weights, bias) = (random(&mut rng, rows * k), random(&mut rng, rows));
             let images: Vec<Vec<f32>> = (0..LANES).map(|_| random(&mut rng, k)).collect();
             let mut out = vec![f32::NAN; rows * LANES];
-            let packed = Packed::new(&weights, k, rows, linear::TILE_ROWS);
+            let packed = linear::pack(&weights, k, rows);
             linear::<F32x8>(&packed, &interleave(&images), &AddBias(&bias), &mut out);
             for (lane, image) in images.iter().enumerate() {
                 assert_lanes(&out, lane, &reference::linear(&weights, &bias, image), &format!("{rows}×{k}"));
@@ -60,7 +59,7 @@ fn integer_linear_is_exact_up_to_the_ends_of_the_range() {
             let bias: Vec<i32> = draw(rows, 1 << 20);
             let scale: Vec<f32> = (0..rows).map(|row| 0.25 + row as f32).collect();
             let mut out = vec![f32::NAN; rows * LANES];
-            let packed = Packed::new(&weights, k, rows, linear::TILE_ROWS);
+            let packed = linear::pack(&weights, k, rows);
             let rescale = Rescale { bias: &bias, scale: &scale };
             linear::<I32x8>(&packed, &interleave(&images), &rescale, &mut out);
             for (lane, image) in images.iter().enumerate() {

@@ -4,8 +4,7 @@
 
 use featherweight::formats::{self, FORMATS, PackedTensor, group_scale};
 use featherweight::kernels::conv::{Conv, ConvShape, conv2d};
-use featherweight::kernels::linear::{TILE_ROWS as LINEAR_ROWS, linear};
-use featherweight::kernels::pack::Packed;
+use featherweight::kernels::linear::{linear, pack};
 use featherweight::kernels::sparse::{Csr, RowBlocks, SparseConv};
 use featherweight::kernels::two_four::TwoFour;
 use featherweight::kernels::weight_only::{Coding, Scales, TILE_ROWS, WeightOnly};
@@ -150,7 +149,7 @@ fn signs_times_signs_are_the_integer_sums() {
             let scale = random(&mut rng, rows);
             let rescale = Rescale { bias: &bias, scale: &scale };
             let (mut found, mut expected) = (vec![f32::NAN; rows * LANES], vec![0.0; rows * LANES]);
-            linear::<I32x8>(&Packed::new(&weights, inputs, rows, LINEAR_ROWS), &x, &rescale, &mut expected);
+            linear::<I32x8>(&pack(&weights, inputs, rows), &x, &rescale, &mut expected);
             xnor::pack_block(&with_signs(&mut rng, &x), &mut lanes, &mut block);
             xnor::linear(&Signs::new(&weights, inputs).unwrap(), &block, &rescale, &mut found);
             assert_eq!(bits(&found), bits(&expected), "{rows}×{inputs}");
@@ -223,7 +222,7 @@ fn sparse_linear_gives_what_the_dense_kernel_gives_with_zeros_in_place() {
                 let x = random(&mut rng, inputs * 6 * LANES);
                 let one: Vec<f32> = x.chunks(LANES).take(inputs).map(|lanes| lanes[0]).collect();
                 let dense = |weights: &[f32], blocks: usize| {
-                    let packed = Packed::new(weights, inputs, rows, LINEAR_ROWS);
+                    let packed = pack(weights, inputs, rows);
                     let mut out = vec![f32::NAN; blocks * rows * LANES];
                     for (x, out) in x.chunks(inputs * LANES).zip(out.chunks_mut(rows * LANES)) {
                         linear::<F32x8>(&packed, x, &AddBias(&bias), out);

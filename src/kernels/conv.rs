@@ -3,11 +3,16 @@
 use super::pack::{Packed, Tile};
 use super::registers::{Beside1, Beside2, Beside4, Columns, N1, N2, N3, N4, Rows};
 use super::{Epilogue, Plain, RowSink};
-use crate::simd::{LANES, Lane, Offsets, Picks};
+use crate::simd::{LANES, Lane, Offsets, Picks, Scalar};
 use crate::tensor::{Shape, TensorError};
 
 /// Most output channels of one tile.
 pub const TILE_ROWS: usize = 4;
+
+/// The same for these numbers.
+const fn most_rows<S: Scalar>() -> usize {
+    if S::TILED { TILE_ROWS } else { 1 }
+}
 
 /// Everything about a convolution but its weights: `[in, h, w] -> [out, h', w']`, zero padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,13 +169,13 @@ impl<S> Pass<S> {
     }
 }
 
-impl<S: Copy + Default> Conv<S> {
+impl<S: Scalar> Conv<S> {
     /// Packs row-major weights `[out][in / groups][ky][kx]`.
     pub fn new(shape: ConvShape, weights: &[S]) -> Self {
         let ConvShape { input, kernel, stride, padding, groups, .. } = shape;
         let output = shape.output();
         let pass = Pass {
-            packed: Packed::new(weights, shape.taps(), shape.out_channels / groups, TILE_ROWS),
+            packed: Packed::new(weights, shape.taps(), shape.out_channels / groups, most_rows::<S>()),
             offsets: offsets(input[0] / groups, [input[1], input[2]], kernel),
             edges: Vec::new(),
             kernel,
@@ -212,7 +217,7 @@ impl<S: Copy + Default> Conv<S> {
             let first = |remainder: usize| padding.saturating_sub(remainder).div_ceil(stride);
             let last = |size: usize, remainder: usize| (size + padding).saturating_sub(remainder).div_ceil(stride);
             let pass = Pass {
-                packed: Packed::new(&flipped, taps, ins, TILE_ROWS),
+                packed: Packed::new(&flipped, taps, ins, most_rows::<S>()),
                 offsets: offsets(outs, [out_height, out_width], kernel),
                 edges: Vec::new(),
                 kernel,
@@ -250,6 +255,9 @@ pub fn conv2d_rows<V: Lane>(
     for pass in &conv.passes {
         for tile in &pass.packed.tiles {
             match tile.rows {
+                _ if !V::Scalar::TILED => {
+                    run_tile::<V, 1, Beside1<V>, N1<Beside1<V>>>(conv, pass, tile, x, epilogue, sink)
+                }
                 1 => run_tile::<V, 1, Beside1<V>, N1<Beside1<V>>>(conv, pass, tile, x, epilogue, sink),
                 2 => run_tile::<V, 2, Beside2<V>, N2<Beside2<V>>>(conv, pass, tile, x, epilogue, sink),
                 3 => run_tile::<V, 3, Beside4<V>, N3<Beside4<V>>>(conv, pass, tile, x, epilogue, sink),

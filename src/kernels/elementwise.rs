@@ -46,11 +46,28 @@ pub fn relu(row: &mut [Lanes]) {
 
 /// `x · slope + offset`, two roundings.
 pub fn affine(row: &mut [Lanes], slope: f32, offset: f32) {
-    let (slope, offset) = (F32x8::splat(slope), F32x8::splat(offset));
-    update(row, |x| x.mul(slope).add(offset));
+    affine_above(row, slope, offset, f32::NEG_INFINITY);
+}
+
+/// [`affine`], then `max(…, floor)` as [`relu`] has it; a floor of −∞ changes nothing.
+pub fn affine_above(row: &mut [Lanes], slope: f32, offset: f32, floor: f32) {
+    let (slope, offset, floor) = (F32x8::splat(slope), F32x8::splat(offset), F32x8::splat(floor));
+    update(row, |x| x.mul(slope).add(offset).pick_max(floor));
+}
+
+/// [`affine_above`] with `from` added before the floor.
+pub fn affine_add_above(row: &mut [Lanes], from: &[Lanes], slope: f32, offset: f32, floor: f32) {
+    let (slope, offset, floor) = (F32x8::splat(slope), F32x8::splat(offset), F32x8::splat(floor));
+    combine(row, from, |x, from| x.mul(slope).add(offset).add(from).pick_max(floor));
 }
 
 /// `to += from`.
 pub fn add(to: &mut [Lanes], from: &[Lanes]) {
-    combine(to, from, F32x8::add);
+    add_above(to, from, f32::NEG_INFINITY);
+}
+
+/// `to = max(to + from, floor)`, as [`affine_above`] has it.
+pub fn add_above(to: &mut [Lanes], from: &[Lanes], floor: f32) {
+    let floor = F32x8::splat(floor);
+    combine(to, from, |to, from| to.add(from).pick_max(floor));
 }

@@ -1,7 +1,7 @@
 //! A kernel alone, on blocks as the engine keeps them: no rows to turn into lanes, nothing copied.
 
 use super::{Description, Deviation, Workload};
-use crate::kernels::linear::{TILE_ROWS, linear};
+use crate::kernels::linear::{linear, pack};
 use crate::kernels::pack::Packed;
 use crate::kernels::{AddBias, reference};
 use crate::rng::Rng;
@@ -21,7 +21,7 @@ impl Product {
         let mut rng = Rng::stream(seed, "measure", 0);
         let mut draw = || (0..size * size).map(|_| rng.uniform(-1.0, 1.0)).collect::<Vec<f32>>();
         let (weights, input) = (draw(), draw());
-        let packed = Packed::new(&weights, size, size, TILE_ROWS);
+        let packed = pack(&weights, size, size);
         Self { size, weights, packed, output: vec![0.0; input.len()], input }
     }
 }

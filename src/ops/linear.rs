@@ -5,7 +5,7 @@ use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
 use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
 use crate::kernels::conv::ConvShape;
-use crate::kernels::linear::{TILE_ROWS, linear, linear_rows};
+use crate::kernels::linear::{TILE_ROWS, linear, linear_rows, pack};
 use crate::kernels::pack::{Packed, tile_rows};
 use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
@@ -78,12 +78,8 @@ pub(super) fn prepared(inputs: usize, outputs: usize, params: &LayerParams<'_>) 
     let transposed = params.training.then(|| Packed::transposed(params.tensors[0].data(), inputs, TILE_ROWS));
     let pointwise =
         ConvShape { input: [inputs, 1, 1], out_channels: outputs, kernel: [1, 1], stride: 1, padding: 0, groups: 1 };
-    let weighted = Weighted::new(
-        pointwise,
-        params,
-        |w| Matrix::new(w, [outputs, inputs], params),
-        |w| Packed::new(w, inputs, outputs, TILE_ROWS),
-    );
+    let weighted =
+        Weighted::new(pointwise, params, |w| Matrix::new(w, [outputs, inputs], params), |w| pack(w, inputs, outputs));
     Box::new(Prepared { weighted, transposed, inputs, outputs })
 }
 

@@ -1,7 +1,7 @@
 //! The float weights of a linear layer, in the form of the kernel that runs: dense, skipping zeros, or still packed.
 
 use super::{Arithmetic, LayerParams};
-use crate::kernels::linear::{TILE_ROWS, linear_rows};
+use crate::kernels::linear::{linear_rows, pack};
 use crate::kernels::pack::Packed;
 use crate::kernels::single::{Panels, linear_one};
 use crate::kernels::sparse::{Csr, skips};
@@ -35,7 +35,7 @@ impl Matrix {
         let asked = matches!(params.arithmetic, Arithmetic::Sparse);
         let form = || Self::decoded(weights, [rows, inputs], asked);
         match params.arithmetic {
-            _ if params.training => Self::dense(Packed::new(weights, inputs, rows, TILE_ROWS)),
+            _ if params.training => Self::dense(pack(weights, inputs, rows)),
             Arithmetic::Stored(stored) if (stored.rows(), stored.inputs()) == (rows, inputs) => {
                 Self::Stored { stored: Arc::clone(stored), blocks: OnceLock::new(), kernel: form().kernel(false) }
             }
@@ -45,7 +45,7 @@ impl Matrix {
 
     /// Sparse where that is worth it, else dense.
     fn decoded(weights: &[f32], [rows, inputs]: [usize; 2], asked: bool) -> Self {
-        let dense = || Self::dense(Packed::new(weights, inputs, rows, TILE_ROWS));
+        let dense = || Self::dense(pack(weights, inputs, rows));
         Self::sparse(weights, inputs, asked).unwrap_or_else(dense)
     }
 

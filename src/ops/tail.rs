@@ -4,7 +4,7 @@
 
 use super::Activation;
 use crate::kernels::RowSink;
-use crate::kernels::elementwise::{add, affine, each_vector, relu};
+use crate::kernels::elementwise::{add_above, affine, affine_above, affine_add_above, each_vector, relu};
 use crate::kernels::pool::{PoolShape, max_pool_one, max_pool_row};
 use crate::simd::LANES;
 
@@ -90,20 +90,28 @@ impl Tail {
     }
 
     /// Does all steps but a pooling on `span`: whole rows of channels from `first` on, `each` vectors of every channel, which
-    /// stand from vector `at` on in a block. `others` are what the additions read, in order.
+    /// stand from vector `at` on in a block. `others` are what the additions read, in order. Batch norm, addition and ReLU that
+    /// follow each other pass over the row once.
     fn finish(&self, span: &mut [Lanes], first: usize, each: usize, at: usize, others: &[&[f32]]) {
-        let mut others = others.iter();
-        for step in &self.steps {
+        let mut others = others.iter().map(|other| &other.as_chunks::<LANES>().0[at..]);
+        let mut steps = self.steps.as_slice();
+        while let [step, rest @ ..] = steps {
+            steps = rest;
             match step {
                 RowStep::Affine { slope, offset } => {
-                    let factors = slope[first..].iter().zip(&offset[first..]);
-                    for (row, (&slope, &offset)) in span.chunks_mut(each).zip(factors) {
-                        affine(row, slope, offset);
+                    let other = take(&mut steps, &RowStep::Add).then(|| others.next()).flatten();
+                    let floor = floor(&mut steps);
+                    for (i, row) in span.chunks_mut(each).enumerate() {
+                        let (slope, offset) = (slope[first + i], offset[first + i]);
+                        match other {
+                            Some(other) => affine_add_above(row, &other[i * each..], slope, offset, floor),
+                            None => affine_above(row, slope, offset, floor),
+                        }
                     }
                 }
                 RowStep::Add => {
                     if let Some(other) = others.next() {
-                        add(span, &other.as_chunks::<LANES>().0[at..]);
+                        add_above(span, other, floor(&mut steps));
                     }
                 }
                 RowStep::Relu => relu(span),
@@ -112,6 +120,22 @@ impl Tail {
             }
         }
     }
+}
+
+/// Takes the next step if it is of the same kind as `wanted`.
+fn take(steps: &mut &[RowStep], wanted: &RowStep) -> bool {
+    match steps {
+        [next, rest @ ..] if std::mem::discriminant(next) == std::mem::discriminant(wanted) => {
+            *steps = rest;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Takes the next step if it is a ReLU, and says below what nothing may stay.
+fn floor(steps: &mut &[RowStep]) -> f32 {
+    if take(steps, &RowStep::Relu) { 0.0 } else { f32::NEG_INFINITY }
 }
 
 /// A sink that does a tail's steps and leaves the result in a block.

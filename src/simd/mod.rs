@@ -36,10 +36,25 @@ pub const LANES: usize = 8;
 /// eight lanes; SSE2 and WebAssembly need two registers a vector (V8 leaves about fifteen).
 pub const ACCUMULATORS: usize = if cfg!(all(target_arch = "x86_64", target_feature = "avx")) { 8 } else { 4 };
 
+/// A number that fills a lane.
+pub trait Scalar: Copy + Default + PartialEq + Send + Sync + 'static {
+    /// Whether the kernels that are generic in their numbers take several rows at once. Plain integers go one by one: their
+    /// layers (past 16 bits) are too rare to be worth the code.
+    const TILED: bool;
+}
+
+impl Scalar for f32 {
+    const TILED: bool = true;
+}
+
+impl Scalar for i32 {
+    const TILED: bool = false;
+}
+
 /// What a kernel needs of a vector of [`LANES`] lanes.
 pub trait Lane: Copy {
     /// One lane.
-    type Scalar: Copy + Default + PartialEq + Send + Sync + 'static;
+    type Scalar: Scalar;
     /// All lanes equal to `value`.
     fn splat(value: Self::Scalar) -> Self;
     /// Lanes from memory.

@@ -17,14 +17,20 @@ pub struct Steps {
 
 /// The order of a block's codes for dot instruction `V`, and of the weights that meet them.
 ///
+/// A 1×1 kernel passes over the positions between its steps; those are left out, and `shape` is that of stride 1 over the rest.
+///
 /// Codes stand as `[group][y][x][vector]`, padding included; a *vector* is a lane of [`Dot::GROUP`] codes for each of the eight
 /// images. With several channels in a group, the codes in a lane are neighbouring channels of one position, and a position
 /// takes `depth` vectors. With one channel they are neighbouring positions of a row, one vector starting at every position.
 /// Either way an output sums, for each row of the kernel, a run of `run` vectors, each `hop` after the one before.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout<V> {
-    /// The convolution.
+    /// The convolution over what stands there.
     pub shape: ConvShape,
+    /// Every how many positions of the input stand there, both ways.
+    stride: usize,
+    /// Height and width of the input.
+    size: [usize; 2],
     /// Vectors of a position.
     pub depth: usize,
     /// Vectors that one row of the kernel reads.
@@ -36,15 +42,21 @@ pub struct Layout<V> {
 
 impl<V: Dot> Layout<V> {
     /// The layout for a convolution.
-    pub fn new(shape: ConvShape) -> Self {
+    pub fn new(mut shape: ConvShape) -> Self {
+        let size = [shape.input[1], shape.input[2]];
+        let stride = if shape.kernel == [1, 1] && shape.padding == 0 { shape.stride } else { 1 };
+        if stride > 1 {
+            let [_, height, width] = shape.output();
+            (shape.input, shape.stride) = ([shape.input[0], height, width], 1);
+        }
         let channels = shape.input[0] / shape.groups;
         let width = shape.kernel[1];
         if channels == 1 {
             let run = width.div_ceil(V::GROUP);
-            return Self { shape, depth: 1, run, hop: V::GROUP, dot: PhantomData };
+            return Self { shape, stride, size, depth: 1, run, hop: V::GROUP, dot: PhantomData };
         }
         let depth = channels.div_ceil(V::GROUP);
-        Self { shape, depth, run: width * depth, hop: 1, dot: PhantomData }
+        Self { shape, stride, size, depth, run: width * depth, hop: 1, dot: PhantomData }
     }
 
     /// Channels of one group.
@@ -96,7 +108,7 @@ impl<V: Dot> Layout<V> {
     /// Quantizes one block into `out`, whose padding is 0. True when a code is negative.
     fn arrange(&self, steps: &Steps, x: &[f32], out: &mut [i32]) -> bool {
         let (x, out) = (x.as_chunks::<LANES>().0, out.as_chunks_mut::<LANES>().0);
-        let plane = self.channels() * self.shape.input[1] * self.shape.input[2];
+        let plane = self.channels() * self.size[0] * self.size[1];
         let (low, high) = (steps.low as f32, steps.high as f32);
         let code = |x: &[f32; LANES]| F32x8::load(x).codes(steps.scale, low, high);
         let mut signs = I32x8::splat(0);
@@ -115,11 +127,11 @@ impl<V: Dot> Layout<V> {
         let zero = I32x8::splat(0);
         let mut signs = zero;
         let out = out[padding * width..].chunks_exact_mut(width);
-        for (x, out) in x.chunks_exact(self.shape.input[2]).zip(out) {
+        for (x, out) in x.chunks_exact(self.size[1]).step_by(self.stride).zip(out) {
             let mut seen = [zero; 4];
             let ahead = V::GROUP - 1;
             for at in 0..width + ahead {
-                let next = match at.checked_sub(padding).and_then(|at| x.get(at)) {
+                let next = match at.checked_sub(padding).and_then(|at| x.get(at * self.stride)) {
                     Some(x) => code(x),
                     None => zero,
                 };
@@ -138,9 +150,10 @@ impl<V: Dot> Layout<V> {
     fn positions(&self, code: &impl Fn(&[f32; LANES]) -> I32x8, x: &[[f32; LANES]], out: &mut [[i32; LANES]]) -> I32x8 {
         let ConvShape { input: [_, height, width], padding, .. } = self.shape;
         let padded_width = self.padded()[1];
+        let [full_height, full_width] = self.size;
         let mut signs = I32x8::splat(0);
-        for (depth, channels) in x.chunks(V::GROUP * height * width).enumerate() {
-            let count = channels.len() / (height * width);
+        for (depth, channels) in x.chunks(V::GROUP * full_height * full_width).enumerate() {
+            let count = channels.len() / (full_height * full_width);
             for y in 0..height {
                 let out = &mut out[((y + padding) * padded_width + padding) * self.depth..];
                 for (at, out) in out.chunks_mut(self.depth).take(width).enumerate() {
@@ -148,7 +161,7 @@ impl<V: Dot> Layout<V> {
                         if i >= count {
                             return I32x8::splat(0);
                         }
-                        let code = code(&channels[(i * height + y) * width + at]);
+                        let code = code(&channels[(i * full_height + y * self.stride) * full_width + at * self.stride]);
                         signs = signs.or(code);
                         code
                     });
