@@ -37,7 +37,13 @@ describe("cells computed again, on the whole test split", () => {
     "nearest-tensor lenet5-fashion 3",
     "mse-channel lenet5-fashion 2",
     "equalize-bias-tensor lenet5-fashion 3",
+    "bits lenet5-fashion 3",
+    "hadamard-channel lenet5-fashion 3",
     "gptq lenet5-fashion 3",
+    "awq-gptq lenet5-fashion 3",
+    "hqq lenet5-fashion 2",
+    "kmeans lenet5-fashion 4",
+    "smoothquant-gptq-a8 lenet5-fashion 4",
     "fold-tensor mobilenet-fashion 4",
     "equalize-tensor transformer-shakespeare 4",
   ];
