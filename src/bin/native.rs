@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 const USAGE: &str = "usage: featherweight-native run RECIPE.json
+       featherweight-native lines   (recipes from stdin, one a line; to stdout the report or refusal of each, one a line)
        featherweight-native train RECIPE.json OUT.safetensors REPORT.json   (a checkpoint is kept beside OUT)";
 
 fn main() -> ExitCode {
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["run", recipe] => execute(recipe, None).and_then(|outcome| print_report(&outcome)),
+        ["lines"] => lines(),
         ["train", recipe, out, report] => train(recipe, Path::new(out), Path::new(report)),
         _ => Err(USAGE.into()),
     };
@@ -36,14 +38,43 @@ fn main() -> ExitCode {
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Runs a recipe with files from the working directory. With `checkpoint`, goes on from that file and keeps it up to
-/// date.
-fn execute(recipe: &str, checkpoint: Option<&Path>) -> Result<Outcome, Failure> {
+/// What the manifests name, nothing provided yet.
+fn open_library() -> Result<Library, Failure> {
     let mut library = models::library()?;
     let local = "data/local/manifest.json";
     if let Ok(text) = std::fs::read_to_string(local) {
         library.add_manifest(local, &text)?;
     }
+    Ok(library)
+}
+
+/// Runs recipes as they come, on one thread, with files from the working directory. Files and baselines are kept for the next
+/// ones. A recipe that is refused, before it runs or while, gives `{"error": …}`; anything else ends the program.
+fn lines() -> Result<(), Failure> {
+    let library = Rc::new(RefCell::new(open_library()?));
+    let baselines = Rc::default();
+    for line in std::io::stdin().lines() {
+        let line = line?;
+        let parsed = fields::parse(&line).and_then(|value| Recipe::parse(value, &library.borrow()));
+        let done = parsed.map_err(Failure::from).and_then(|recipe| {
+            provide(&recipe, &mut library.borrow_mut())?;
+            let (library, baselines) = (Rc::clone(&library), Rc::clone(&baselines));
+            let task = Task::new(Rc::new(Context::new(1)), |ctx| run(ctx, recipe, library, baselines, None));
+            Ok(task.finish()?)
+        });
+        match done.map_err(|error| error.downcast::<CoreError>()) {
+            Ok(outcome) => print_report(&outcome)?,
+            Err(Ok(refused)) => writeln!(std::io::stdout(), "{}", serde_json::json!({ "error": *refused }))?,
+            Err(Err(failure)) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// Runs a recipe with files from the working directory. With `checkpoint`, goes on from that file and keeps it up to
+/// date.
+fn execute(recipe: &str, checkpoint: Option<&Path>) -> Result<Outcome, Failure> {
+    let mut library = open_library()?;
     let text = std::fs::read_to_string(recipe).map_err(|error| format!("{recipe}: {error}"))?;
     let recipe = Recipe::parse(fields::parse(&text)?, &library)?;
     provide(&recipe, &mut library)?;

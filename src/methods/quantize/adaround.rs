@@ -4,7 +4,8 @@
 //! A weight is s · clip(⌊w/s⌋ + h(V)), h(V) = clip(σ(V)(ζ − γ) + γ, 0, 1). The loss is the mean over windows of the squared
 //! difference of the outputs, behind the activation that alone reads them (eq. 25: targets from the network in f32, inputs
 //! as the layers rounded before make them), plus λ Σ 1 − |2h − 1|^β. β falls from 20 to 2 by half a cosine after the first
-//! fifth of the steps, in which λ is 0. Adam, rate 0.01.
+//! fifth of the steps, in which λ is 0. Adam, rate 0.01. Where in the end the error over all windows is greater than
+//! that of the nearest codes, those stand: learning that is short may not have come that far.
 
 use super::grid::Grid;
 use super::windows::{positions, window};
@@ -191,6 +192,46 @@ impl Problem<'_> {
         sample
     }
 
+    /// Squared error over all windows, behind the activation; f64, blocks, positions, rows and lanes ascending.
+    async fn error(&self, ctx: &Context, weight: &[f32], activation: Option<&dyn Layer>) -> Result<f64, TensorError> {
+        let (rows, taps, positions) = (self.rows(), self.shape.taps(), positions(&self.shape));
+        let layer = self.layer(weight.to_vec())?;
+        let (mut x, mut out, mut scratch) = (vec![0.0; taps * LANES], vec![0.0; rows * LANES], Scratch::default());
+        let (mut target, mut sum) = (out.clone(), 0.0);
+        for (block, (inputs, targets)) in self.inputs.iter().zip(self.targets).enumerate() {
+            let used = LANES.min(self.images - block * LANES);
+            for position in 0..positions {
+                window(&self.shape, self.group, position, inputs, &mut x);
+                layer.forward(&[&x], &mut out, &mut scratch);
+                for (row, lanes) in target.chunks_mut(LANES).enumerate() {
+                    let feature = (self.group * rows + row) * positions + position;
+                    lanes.copy_from_slice(&targets[feature * LANES..(feature + 1) * LANES]);
+                }
+                for values in [&mut out, &mut target] {
+                    if let Some(activation) = activation {
+                        let plain = values.clone();
+                        activation.forward(&[&plain], values, &mut scratch);
+                    }
+                }
+                for (out, target) in out.chunks(LANES).zip(target.chunks(LANES)) {
+                    let differences = out.iter().zip(target).take(used).map(|(a, b)| f64::from(*a) - f64::from(*b));
+                    sum = differences.fold(sum, |sum, difference| sum + difference * difference);
+                }
+            }
+            ctx.tick((weight.len() * positions * LANES) as u64).await;
+        }
+        Ok(sum)
+    }
+
+    /// The group's rows as a layer over windows.
+    fn layer(&self, weight: Vec<f32>) -> Result<Box<dyn Layer>, TensorError> {
+        let (rows, taps) = (self.rows(), self.shape.taps());
+        let weight = Tensor::new(Shape::new(&[rows, taps])?, weight)?;
+        let bias = Tensor::new(Shape::new(&[rows])?, self.bias.to_vec())?;
+        let params = LayerParams { tensors: &[&weight, &bias], ..LayerParams::default() };
+        Linear { outputs: rows }.prepare(&[&Shape::new(&[taps])?], &params)
+    }
+
     /// The gradient by the weights of the mean squared error over a sample.
     fn gradient(
         &self,
@@ -200,10 +241,7 @@ impl Problem<'_> {
         scratch: &mut Scratch,
     ) -> Result<Vec<f32>, TensorError> {
         let (rows, taps) = (self.rows(), self.shape.taps());
-        let weight = Tensor::new(Shape::new(&[rows, taps])?, weight)?;
-        let bias = Tensor::new(Shape::new(&[rows])?, self.bias.to_vec())?;
-        let params = LayerParams { tensors: &[&weight, &bias], ..LayerParams::default() };
-        let layer = Linear { outputs: rows }.prepare(&[&Shape::new(&[taps])?], &params)?;
+        let layer = self.layer(weight)?;
         let mut gradients = Vec::with_capacity(sample.inputs.len());
         for (block, (input, target)) in sample.inputs.iter().zip(&sample.targets).enumerate() {
             let mut out = vec![0.0; rows * LANES];
@@ -272,10 +310,15 @@ pub(super) async fn learn(
         ctx.tick(problem.weight.len() as u64 * (2 * sample.count as u64 + MACS_PER_WEIGHT)).await;
     }
     let up: Vec<f32> = state.v.iter().map(|&v| rectified(v).0).collect();
-    Ok(Learned {
-        weight: up.iter().enumerate().map(|(i, &h)| state.value(i, f32::from(u8::from(h >= 0.5))).0).collect(),
-        unsettled: up.iter().filter(|&&h| h > 0.01 && h < 0.99).count(),
-    })
+    let mut weight: Vec<f32> =
+        up.iter().enumerate().map(|(i, &h)| state.value(i, f32::from(u8::from(h >= 0.5))).0).collect();
+    let nearest: Vec<f32> =
+        problem.weight.iter().enumerate().map(|(i, &value)| grid.nearest(problem.first + i, value)).collect();
+    let error = async |weight: &[f32]| problem.error(ctx, weight, activation.as_deref()).await.map_err(fault);
+    if error(&weight).await? > error(&nearest).await? {
+        weight = nearest;
+    }
+    Ok(Learned { weight, unsettled: up.iter().filter(|&&h| h > 0.01 && h < 0.99).count() })
 }
 
 #[cfg(test)]

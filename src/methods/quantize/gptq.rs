@@ -29,6 +29,9 @@ pub(super) struct Rows<'a> {
 
 /// The rounded rows, all on the grid; `None` when the damped Gram matrix is not positive definite in f64.
 ///
+/// Columns are rounded one after the other and none is looked at again, and what is pushed past the ends of the grid is lost. With few
+/// values a layer can so end up worse than by the nearest codes; then those stand.
+///
 /// H is 2 Σ x xᵀ; the factor of 2 cancels, so it is left out. Inputs that are always 0 have no part in H: the damping alone
 /// makes their columns independent, and they are rounded to the nearest.
 pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Option<Vec<f32>> {
@@ -47,6 +50,8 @@ pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Op
     }
     let u = inverse_factor(ctx, &h, taps).await?;
     let mut out = weight.to_vec();
+    let nearest: Vec<f32> = weight.iter().enumerate().map(|(i, &value)| grid.nearest(first + i, value)).collect();
+    let mut errors = [0.0; 2];
     for (tile, values) in out.chunks_mut(ROWS * taps).enumerate() {
         let mut free: Vec<f64> =
             values.chunks(taps).flat_map(|row| order.iter().map(|&from| f64::from(row[from]))).collect();
@@ -60,14 +65,17 @@ pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Op
                 free[i + 1..].iter_mut().zip(&factors[i + 1..]).for_each(|(w, u)| *w -= error * u);
             }
         }
-        ctx.tick((values.len() * taps / 2) as u64).await;
+        let own = tile * ROWS * taps..tile * ROWS * taps + values.len();
+        for (error, values) in errors.iter_mut().zip([&*values, &nearest[own.clone()]]) {
+            *error += output_error(gram, taps, &weight[own.clone()], values);
+        }
+        ctx.tick((values.len() * taps * 5 / 2) as u64).await;
     }
-    Some(out)
+    Some(if errors[0] > errors[1] { nearest } else { out })
 }
 
-/// Squared error of a layer's outputs when `weight` stands for `wanted`: Σ over rows of δ G δᵀ.
-#[cfg(test)]
-pub(super) fn output_error(gram: &[f64], taps: usize, wanted: &[f32], weight: &[f32]) -> f64 {
+/// Squared error of a layer's outputs when `weight` stands for `wanted`: Σ over rows of δ G δᵀ, sums ascending.
+fn output_error(gram: &[f64], taps: usize, wanted: &[f32], weight: &[f32]) -> f64 {
     let mut sum = 0.0;
     for (wanted, row) in wanted.chunks(taps).zip(weight.chunks(taps)) {
         let delta: Vec<f64> = wanted.iter().zip(row).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();

@@ -239,14 +239,17 @@ pub(super) fn macs(step: &QuantizeStep, network: &Network) -> u64 {
         match spec.rounding.kind {
             Rounding::Gptq => {
                 let windows = positions(&shape) * (step.images as usize).div_ceil(LANES);
-                groups * (factor::gram_macs(taps, windows) + factor::factor_macs(taps)) + (weights * taps / 2) as u64
+                groups * (factor::gram_macs(taps, windows) + factor::factor_macs(taps))
+                    + (weights * taps * 5 / 2) as u64
             }
-            Rounding::Adaround => adaround::macs(weights, spec.rounding.iterations),
+            Rounding::Adaround => adaround::macs(weights, spec.rounding.iterations) + 2 * entry.macs * images,
             Rounding::Nearest | Rounding::Hqq => 0,
         }
     });
     layers.sum::<u64>() + streams * graph.macs() * images
 }
 
+#[cfg(test)]
+mod layer_errors;
 #[cfg(test)]
 pub(super) mod tests;

@@ -3,8 +3,6 @@
 use super::*;
 use crate::fields::Fields;
 use crate::formats;
-use crate::methods::quantize::factor::gram;
-use crate::methods::quantize::gptq::output_error;
 use crate::methods::quantize::rounding::RoundingSpec;
 use crate::methods::quantize::{Granularity, Range, Scale, parse};
 use crate::methods::{Memory, Mode, Transform, WeightSpec};
@@ -62,59 +60,6 @@ pub(in crate::methods::quantize) fn network(model: &str, step: Option<Value>, im
         });
     }
     (network, found)
-}
-
-/// Rounds every layer both ways on the same inputs; gives the squared errors of its outputs as `(name, gptq, nearest)`.
-async fn gptq_and_nearest(
-    ctx: Rc<Context>,
-    mut network: Network,
-    images: Images,
-    bits: String,
-) -> Vec<(String, f64, f64)> {
-    let graph = Rc::clone(&network.graph);
-    let mut stream = Stream::new(&graph, &images);
-    let (gptq, nearest) = (spec(&bits, Rounding::Gptq), spec(&bits, Rounding::Nearest));
-    let mut errors = Vec::new();
-    for (node, entry) in graph.nodes().iter().enumerate() {
-        if let Some(index) = network.weight_of(node) {
-            let round = async |spec| {
-                let layer = Layer { graph: &graph, node, spec, clips: None, images: &images, seed: 1 };
-                layer.round(&ctx, &network, index, &stream, None).await.unwrap()
-            };
-            let (gptq, nearest) = (round(&gptq).await, round(&nearest).await);
-            let shape = entry.op.windows(&graph.input_shapes(entry)).unwrap();
-            let latent = network.parameters[index].latent.data();
-            let size = latent.len() / shape.groups;
-            let (mut sums, taps) = ([0.0; 2], shape.taps());
-            let decoded = [gptq.decode().unwrap(), nearest.decode().unwrap()];
-            for group in 0..shape.groups {
-                let own = group * size..(group + 1) * size;
-                let inputs = stream.input(&graph, node);
-                let gram = gram(&ctx, &shape, group, inputs, &|block| stream.lanes(block)).await;
-                for (sum, decoded) in sums.iter_mut().zip(&decoded) {
-                    *sum += output_error(&gram, taps, &latent[own.clone()], &decoded.data()[own.clone()]);
-                }
-            }
-            errors.push((entry.name.clone(), sums[0], sums[1]));
-            network.parameters[index].packed = Some(gptq);
-        }
-        run(&ctx, &mut stream, &network, node, Arithmetic::Float).await.unwrap();
-        stream.forget(&graph, node);
-    }
-    errors
-}
-
-#[test]
-fn gptq_is_never_worse_than_the_nearest_on_any_layer() {
-    for model in ["lenet300-fashion", "lenet5-fashion", "resnet8-fashion", "mobilenet-fashion"] {
-        for bits in ["int4", "int3", "int2"] {
-            let (network, images) = network(model, None, 60);
-            let errors = finish(|ctx| gptq_and_nearest(ctx, network, images, bits.to_string()));
-            for (layer, gptq, nearest) in errors {
-                assert!(gptq <= nearest, "{model} {bits} {layer}: {gptq} is above {nearest}");
-            }
-        }
-    }
 }
 
 #[test]
@@ -225,60 +170,6 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
         assert_eq!(effect.loss, given.accuracy.loss, "{}", effect.layer);
     }
     assert!(images.len() == 60 && all.windows(2).step_by(2).all(|pair| pair[0].sqnr_db > pair[1].sqnr_db));
-}
-
-/// Squared error of a layer's outputs, behind the activation that alone reads them, for a rounding and for the nearest: every layer
-/// on the inputs it has in f32.
-async fn layer_errors(
-    ctx: Rc<Context>,
-    network: Network,
-    images: Images,
-    spec: [WeightSpec; 2],
-) -> Vec<(String, [f64; 2])> {
-    let graph = Rc::clone(&network.graph);
-    let mut stream = Stream::new(&graph, &images);
-    let mut errors = Vec::new();
-    for (node, entry) in graph.nodes().iter().enumerate() {
-        let own: Vec<Tensor> = network.parameters[entry.first_param..entry.first_param + entry.params.len()]
-            .iter()
-            .map(|parameter| parameter.latent.clone())
-            .collect();
-        let own: Vec<&Tensor> = own.iter().collect();
-        stream.run(&ctx, &graph, node, &own, Arithmetic::Float).await.unwrap();
-        if let Some(index) = network.weight_of(node) {
-            let clipped = graph.only_reader(node).is_some_and(|reader| graph.nodes()[reader].op.kind() == "relu");
-            let clip = |v: f32| if clipped { v.max(0.0) } else { v };
-            let mut found = [0.0; 2];
-            for (spec, found) in spec.iter().zip(&mut found) {
-                let layer = Layer { graph: &graph, node, spec, clips: None, images: &images, seed: 1 };
-                let packed = layer.round(&ctx, &network, index, &stream, Some(&stream)).await.unwrap();
-                let mut other = stream.clone();
-                let weight = packed.decode().unwrap();
-                other.run(&ctx, &graph, node, &[&weight, own[1]], Arithmetic::Float).await.unwrap();
-                for (block, (a, b)) in other.output(node).iter().zip(stream.output(node)).enumerate() {
-                    for (_, (a, b)) in a.iter().zip(b).enumerate().filter(|(i, _)| i % LANES < stream.lanes(block)) {
-                        let difference = f64::from(clip(*a)) - f64::from(clip(*b));
-                        *found += difference * difference;
-                    }
-                }
-            }
-            errors.push((entry.name.clone(), found));
-        }
-        stream.forget(&graph, node);
-    }
-    errors
-}
-
-#[test]
-fn adaround_is_never_worse_than_the_nearest_on_any_layer() {
-    for model in ["lenet5-fashion", "resnet8-fashion", "mobilenet-fashion"] {
-        let mut specs = [spec("int3", Rounding::Adaround), spec("int3", Rounding::Nearest)];
-        specs[0].rounding.iterations = 150;
-        let (network, images) = network(model, None, 16);
-        for (layer, [found, nearest]) in finish(|ctx| layer_errors(ctx, network, images, specs)) {
-            assert!(found <= nearest, "{model} {layer}: {found} is above {nearest}");
-        }
-    }
 }
 
 #[test]
