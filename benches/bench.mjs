@@ -43,7 +43,8 @@ async function measure({ quick, only }) {
     for (const each of CONTESTS.filter(wanted)) {
       const { title, workloads, peers, tolerance } = each;
       const result = await ask("contest", { workloads, peers, tolerance, seed: SEED, ...effort });
-      rows.push(...judge(each, result));
+      const goals = each.goals.map((goal) => (typeof goal === "function" ? goal(loaded.kernel) : goal));
+      rows.push(...judge({ ...each, goals }, result));
       console.error(`  ${title}: ${seconds()}`);
     }
     rows.push(...(await narrowed(ask, only, effort)));

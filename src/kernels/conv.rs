@@ -307,18 +307,16 @@ fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
             let count = if whole { C::LEN.min(whole_high.min(pass.last[1]) - window_x) } else { 1 };
             let reach = (count - 1) * stride + 1;
             let mut sums = R::zero();
-            // A position past the last one repeats it; its sum is not written.
-            let load = |here: &[[V::Scalar; LANES]]| C::load(&|j: usize| V::load(&here[j.min(count - 1) * stride]), 0);
             if whole && whole_rows {
                 pass.offsets.visit(weights, &x[corner.cast_unsigned()..], reach, |weights, here| {
-                    sums = sums.add_scaled(weights, 0, load(here));
+                    sums = sums.add_scaled(weights, 0, C::load_apart(here, stride, 0, count - 1));
                 });
             } else {
                 let columns = inside(window_x, stride, pass.before[1], kernel_width, width);
                 let edge = pass.edges.iter().find(|edge| edge.rows == rows && edge.columns == columns);
                 if let Some(edge) = edge {
                     edge.taps.visit(corner, weights, x, reach, |weights, here| {
-                        sums = sums.add_scaled(weights, 0, load(here));
+                        sums = sums.add_scaled(weights, 0, C::load_apart(here, stride, 0, count - 1));
                     });
                 }
             }

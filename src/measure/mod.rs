@@ -8,6 +8,7 @@ mod networks;
 mod reference;
 mod run;
 mod steps;
+mod words;
 
 pub use steps::{Support, TimedStep, timed_steps};
 
@@ -25,6 +26,15 @@ pub trait Workload {
     fn input(&self) -> &[f32];
     /// Computes outputs from inputs.
     fn run(&mut self, input: &[f32]) -> &[f32];
+    /// The same inputs as whole numbers on the grid of the only layer, four of 8 bits in a word; empty where it has no such form.
+    fn words(&self) -> &[i32] {
+        &[]
+    }
+    /// [`Workload::run`] of [`Workload::words`].
+    fn run_words(&mut self, words: &[i32]) -> &[f32] {
+        let _ = words;
+        &[]
+    }
     /// The greatest difference between the newest output and a naive computation of some of its rows, as a share of the
     /// greatest magnitude there, and what share is allowed.
     fn check(&self) -> Deviation;
@@ -111,6 +121,10 @@ pub static WORKLOADS: &[Entry] = &[
     Entry { id: "gemm-int8-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Unsigned, seed) },
     Entry { id: "gemm-int8-full-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Signed, seed) },
     Entry { id: "gemm-int8-full-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Signed, seed) },
+    Entry { id: "codes-int8-512", prepare: |seed| words::Words::boxed(512, Numbers::Unsigned, seed) },
+    Entry { id: "codes-int8-1024", prepare: |seed| words::Words::boxed(1024, Numbers::Unsigned, seed) },
+    Entry { id: "codes-int8-full-512", prepare: |seed| words::Words::boxed(512, Numbers::Signed, seed) },
+    Entry { id: "codes-int8-full-1024", prepare: |seed| words::Words::boxed(1024, Numbers::Signed, seed) },
     Entry { id: "gemm-int4-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Int4, seed) },
     Entry { id: "gemm-int4-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Int4, seed) },
     Entry { id: "gemm-binary-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Signs, seed) },

@@ -48,10 +48,10 @@ pub(super) struct Run {
     bits: u64,
     batch: usize,
     input: Vec<f32>,
-    output: Vec<f32>,
+    pub(super) output: Vec<f32>,
 }
 
-fn fault(error: impl std::fmt::Display) -> CoreError {
+pub(super) fn fault(error: impl std::fmt::Display) -> CoreError {
     CoreError::internal("measure", error)
 }
 
@@ -82,7 +82,7 @@ impl Run {
         Ok(Box::new(Self::new(graph, batch, numbers, seed)?))
     }
 
-    fn new(graph: Built, batch: usize, numbers: Numbers, seed: u64) -> Result<Self, CoreError> {
+    pub(super) fn new(graph: Built, batch: usize, numbers: Numbers, seed: u64) -> Result<Self, CoreError> {
         let graph = Rc::new(graph.map_err(fault)?);
         let mut parameters = parameters(&graph, seed);
         let low = if matches!(numbers, Numbers::Signed | Numbers::Signs) { -1.0 } else { 0.0 };

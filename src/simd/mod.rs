@@ -6,7 +6,9 @@
 
 #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
 mod leaf {
-    pub use super::portable::{F32x8, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, add_centers, field, transpose_four};
+    pub use super::portable::{
+        F32x8, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, add_centers, field, quads_to_pairs, transpose_four,
+    };
 }
 #[cfg(target_arch = "x86_64")]
 #[path = "native.rs"]
@@ -21,7 +23,7 @@ mod walk;
 pub mod words;
 
 use leaf::transpose_four;
-pub use leaf::{F32x8, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, add_centers, field};
+pub use leaf::{F32x8, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, add_centers, field, quads_to_pairs};
 
 /// Whether [`I8Quads`] is one instruction: WebAssembly's relaxed dot, which is exact for the operands it is given here.
 pub const RELAXED_DOT: bool = cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd"));

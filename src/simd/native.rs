@@ -1,7 +1,7 @@
 //! x86-64: one AVX register where the build enables it, otherwise two SSE2 registers (always there).
 //! Integers are left to the compiler, which turns the array form into the same instructions.
 
-pub use super::portable::{I8Burst, I8Quads, I8Split, I32x8, add_centers, field, transpose_four};
+pub use super::portable::{I8Burst, I8Quads, I8Split, I32x8, add_centers, field, quads_to_pairs, transpose_four};
 use super::{Dot, LANES, Lane};
 use crate::math::round_ties_even;
 use std::arch::x86_64::{

@@ -1,6 +1,6 @@
 //! The plain leaf: arrays. What the other leaves are tested against.
 
-use super::{Dot, LANES, Lane};
+use super::{Dot, LANES, Lane, Scalar};
 use crate::math::round_ties_even;
 
 /// Eight f32 lanes.
@@ -270,9 +270,18 @@ impl Lane for I32x8 {
     }
 }
 
+/// The first two of the four bytes of every lane as 16-bit codes, and the last two.
+pub fn quads_to_pairs(words: &[i32; LANES], first: &mut [i32; LANES], last: &mut [i32; LANES]) {
+    for (lane, word) in words.iter().enumerate() {
+        let [a, b, c, d] = word.to_le_bytes().map(|byte| i32::from(byte as i8));
+        first[lane] = (a & 0xffff) | b << 16;
+        last[lane] = (c & 0xffff) | d << 16;
+    }
+}
+
 /// Writes the columns of four rows of four.
 #[inline(always)]
-pub fn transpose_four(rows: [&[f32; 4]; 4], columns: [&mut [f32; 4]; 4]) {
+pub fn transpose_four<T: Scalar>(rows: [&[T; 4]; 4], columns: [&mut [T; 4]; 4]) {
     for (i, column) in columns.into_iter().enumerate() {
         *column = rows.map(|row| row[i]);
     }

@@ -1,12 +1,12 @@
 //! Rows of numbers into the lanes of a block, and back.
 
-use super::{LANES, transpose_four};
+use super::{LANES, Scalar, transpose_four};
 
 /// Writes up to eight rows of equal length into the lanes of a block `[number][lane]`; unused lanes become 0.
-pub fn to_lanes(rows: &[&[f32]], block: &mut [f32]) {
+pub fn to_lanes<T: Scalar>(rows: &[&[T]], block: &mut [T]) {
     let lanes = block.as_chunks_mut::<LANES>().0;
-    let Ok(rows) = <&[&[f32]; LANES]>::try_from(rows) else {
-        lanes.fill([0.0; LANES]);
+    let Ok(rows) = <&[&[T]; LANES]>::try_from(rows) else {
+        lanes.fill([T::default(); LANES]);
         for (lane, row) in rows.iter().enumerate() {
             lanes.iter_mut().zip(*row).for_each(|(lanes, &value)| lanes[lane] = value);
         }

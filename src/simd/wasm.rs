@@ -1,6 +1,6 @@
 //! WebAssembly SIMD (simd128): a vector is two v128.
 
-use super::{Dot, LANES, Lane};
+use super::{Dot, LANES, Lane, Scalar};
 use std::arch::wasm32::{
     f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_extract_lane, f32x4_lt, f32x4_mul, f32x4_pmax,
     f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i8x16_narrow_i16x8, i16x8_add, i16x8_extend_high_i8x16,
@@ -300,9 +300,20 @@ pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES])
     I32x8(i16x8_add(low, centers), i16x8_add(high, centers)).store(out);
 }
 
+/// The first two of the four bytes of every lane as 16-bit codes, and the last two.
+#[inline(always)]
+pub fn quads_to_pairs(words: &[i32; LANES], first: &mut [i32; LANES], last: &mut [i32; LANES]) {
+    let I32x8(a, b) = I32x8::load(words);
+    let (p, q) = (i16x8_extend_low_i8x16(a), i16x8_extend_high_i8x16(a));
+    let (r, s) = (i16x8_extend_low_i8x16(b), i16x8_extend_high_i8x16(b));
+    I32x8(i32x4_shuffle::<0, 2, 4, 6>(p, q), i32x4_shuffle::<0, 2, 4, 6>(r, s)).store(first);
+    I32x8(i32x4_shuffle::<1, 3, 5, 7>(p, q), i32x4_shuffle::<1, 3, 5, 7>(r, s)).store(last);
+}
+
 /// Writes the columns of four rows of four.
 #[inline(always)]
-pub fn transpose_four([a, b, c, d]: [&[f32; 4]; 4], [p, q, r, s]: [&mut [f32; 4]; 4]) {
+pub fn transpose_four<T: Scalar>([a, b, c, d]: [&[T; 4]; 4], [p, q, r, s]: [&mut [T; 4]; 4]) {
+    const { assert!(size_of::<T>() == 4) };
     // SAFETY: each row and column is sixteen bytes; v128_load and v128_store have no alignment requirement.
     unsafe {
         let (a, b) = (v128_load(a.as_ptr().cast()), v128_load(b.as_ptr().cast()));

@@ -97,6 +97,17 @@ impl Workload {
         js_sys::Float32Array::from(self.work.run(input))
     }
 
+    /// The inputs as four codes in a word, where there are such.
+    pub fn words(&self) -> Vec<i32> {
+        self.work.words().to_vec()
+    }
+
+    /// [`Workload::run`] of those.
+    #[wasm_bindgen(js_name = runWords)]
+    pub fn run_words(&mut self, words: &[i32]) -> js_sys::Float32Array {
+        js_sys::Float32Array::from(self.work.run_words(words))
+    }
+
     /// How far the newest output is from a naive computation.
     pub fn check(&self) -> JsDeviation {
         to_js(&self.work.check()).unchecked_into()

@@ -17,7 +17,7 @@ pub use packed::{Packed, TILE_ROWS};
 
 use super::conv::ConvShape;
 use super::{Epilogue, Plain, Rescale, RowSink};
-use crate::simd::{Dot, I8Burst, I8Quads, I8Split, I16Pairs, LANES, RELAXED_DOT};
+use crate::simd::{Dot, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, LANES, Lane, RELAXED_DOT, quads_to_pairs};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use winograd::Winograd;
@@ -180,6 +180,21 @@ impl Way {
         if fit.min(layout.run) >= Self::LEAST && layout.hop == 1 { Self::Burst(fit) } else { Self::Split }
     }
 
+    fn sweep(
+        self,
+        packed: &Packed<I8Quads>,
+        codes: &[i32],
+        panel: &mut Vec<i32>,
+        rescale: &Rescale<'_>,
+        sinks: &mut [&mut dyn RowSink],
+    ) {
+        match self {
+            Self::Quads => sweep::sweep::<_, I8Quads>(packed, codes, panel, 0, rescale, sinks),
+            Self::Split => sweep::sweep::<_, I8Split>(packed, codes, panel, 0, rescale, sinks),
+            Self::Burst(most) => sweep::sweep::<_, I8Burst>(packed, codes, panel, most, rescale, sinks),
+        }
+    }
+
     /// Its place in the list of ids.
     fn index(self) -> usize {
         match self {
@@ -282,18 +297,49 @@ impl Integer {
         if let (Some((quads, way)), None) = (&self.quads, self.pairs.get())
             && !quads.layout().arrange_blocks(&self.steps, blocks, codes)
         {
-            return match *way {
-                Way::Quads => sweep::sweep::<_, I8Quads>(quads, codes, panel, 0, rescale, sinks),
-                Way::Split => sweep::sweep::<_, I8Split>(quads, codes, panel, 0, rescale, sinks),
-                Way::Burst(most) => sweep::sweep::<_, I8Burst>(quads, codes, panel, most, rescale, sinks),
-            };
+            return way.sweep(quads, codes, panel, rescale, sinks);
         }
-        let pairs = self.pairs.get_or_init(|| match &self.quads {
-            Some((quads, _)) => Packed::new(self.shape, &quads.unpack()),
-            None => Packed::new(self.shape, &[]),
-        });
+        let pairs = self.pairs();
         pairs.layout().arrange_blocks(&self.steps, blocks, codes);
         sweep::sweep::<_, I16Pairs>(pairs, codes, panel, 0, rescale, sinks);
+    }
+}
+
+impl Integer {
+    /// Takes blocks of codes `[inputs / 4][lane]`, four in a word, first in the low bits, for a linear layer of a multiple of four inputs,
+    /// and gives `rescale` of every sum to the sinks.
+    ///
+    /// # Panics
+    /// For any other layer.
+    pub fn run_words(
+        &self,
+        words: &[i32],
+        buffers: &mut Buffers,
+        rescale: &Rescale<'_>,
+        sinks: &mut [&mut dyn RowSink],
+    ) {
+        assert!(self.shape.taps().is_multiple_of(4) && self.shape.is_linear());
+        let Buffers { codes, panel, .. } = buffers;
+        let all = words.as_chunks::<LANES>().0;
+        let any = all.iter().fold(I32x8::splat(0), |any, word| any.or(I32x8::load(word)));
+        let negative = any.to_array().iter().any(|word| word & 0x8080_8080_u32.cast_signed() != 0);
+        if let Some((quads, way)) = self.quads.as_ref().filter(|_| !negative) {
+            return way.sweep(quads, words, panel, rescale, sinks);
+        }
+        codes.resize(2 * words.len(), 0);
+        for (word, pairs) in all.iter().zip(codes.as_chunks_mut::<LANES>().0.as_chunks_mut::<2>().0) {
+            let [first, last] = pairs;
+            quads_to_pairs(word, first, last);
+        }
+        sweep::sweep::<_, I16Pairs>(self.pairs(), codes, panel, 0, rescale, sinks);
+    }
+
+    /// The weights for pairs.
+    fn pairs(&self) -> &Packed<I16Pairs> {
+        self.pairs.get_or_init(|| match &self.quads {
+            Some((quads, _)) => Packed::new(self.shape, &quads.unpack()),
+            None => Packed::new(self.shape, &[]),
+        })
     }
 }
 

@@ -105,8 +105,7 @@ fn products<V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     }
     for (step, weights) in weights.iter().enumerate() {
         // A position past the last one repeats it; its sum is not written.
-        let value = |j: usize| V::load(&codes[j.min(count - 1) * apart + step * hop]);
-        sums = sums.add_scaled(weights, 0, C::load(&value, 0));
+        sums = sums.add_scaled(weights, 0, C::load_apart(&codes[step * hop..], apart, 0, count - 1));
     }
     sums
 }
