@@ -215,16 +215,25 @@ export async function ortProduct(workload) {
   const codes = Uint8Array.from(workload.input(), (v) => Math.min(high, Math.max(low, Math.round(v / scale))) + zero);
   const made = await session(
     model({
-      nodes: [{ op: "MatMulInteger", inputs: ["v0", "w", "zero"], outputs: ["sums"] }],
-      initializers: [tensor("w", "i8", [k, outputs], turned), tensor("zero", "u8", [], Uint8Array.of(zero))],
+      nodes: [
+        { op: "MatMulInteger", inputs: ["v0", "w", "zero"], outputs: ["sums"] },
+        { op: "Cast", inputs: ["sums"], outputs: ["whole"], attributes: { to: 1 } },
+        { op: "Mul", inputs: ["whole", "scale"], outputs: ["product"] },
+        { op: "Add", inputs: ["product", "bias"], outputs: ["v1"] },
+      ],
+      initializers: [
+        tensor("w", "i8", [k, outputs], turned),
+        tensor("zero", "u8", [], Uint8Array.of(zero)),
+        tensor("scale", "f32", [outputs], Float32Array.from(scales, (each) => each * scale)),
+        tensor("bias", "f32", [outputs], bias),
+      ],
       inputs: [{ name: "v0", type: "u8", dims: [batch, k] }],
-      outputs: [{ name: "sums", type: "i32", dims: [batch, outputs] }],
+      outputs: [{ name: "v1", type: "f32", dims: [batch, outputs] }],
     }),
   );
   return {
-    name: "onnxruntime-web (MatMulInteger, u8 in, s32 out)",
-    call: async () => (await made.run({ v0: new ort.Tensor("uint8", codes, [batch, k]) })).sums.data,
-    finish: (sums) => Float32Array.from(sums, (sum, i) => sum * scale * scales[i % outputs] + bias[i % outputs]),
+    name: "onnxruntime-web (MatMulInteger, Cast, Mul, Add; u8 in)",
+    call: async () => (await made.run({ v0: new ort.Tensor("uint8", codes, [batch, k]) })).v1.data,
     free: () => made.release(),
   };
 }

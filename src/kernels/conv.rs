@@ -2,7 +2,7 @@
 
 use super::pack::{Packed, Tile};
 use super::registers::{Beside1, Beside2, Beside4, Columns, N1, N2, N3, N4, Rows};
-use super::{Epilogue, Plain, RowSink};
+use super::{Epilogue, Finish, Plain, RowSink};
 use crate::simd::{LANES, Lane, Offsets, Picks, Scalar};
 use crate::tensor::{Shape, TensorError};
 
@@ -320,12 +320,9 @@ fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
                     });
                 }
             }
-            sums.each(0, &mut |row, column, sum| {
-                if column < count {
-                    let x = (window_x + column) * pass.step + pass.remainder[1] - pass.padding;
-                    epilogue.write(tile.first + row, sum, &mut out[row * distance + x]);
-                }
-            });
+            let (first, step) = (tile.first, pass.step);
+            let column = window_x * step + pass.remainder[1] - pass.padding;
+            sums.each(0, &mut Finish { epilogue, first, out, distance, column, step, count });
             window_x += count;
         }
         sink.done(tile.first, ROWS, y);

@@ -65,7 +65,7 @@ fn linear_tile<const ROWS: usize, C: Columns<F32x8>>(x: &[&[f32]], packed: &[Lan
             let x = F32x8::load(&lanes(x)[column]);
             sums = sums.add_products(&|row| F32x8::load(&gradient[row]), 0, x);
         }
-        sums.each(0, &mut |row, sum| out[row * k + column] = sum.sum());
+        sums.each(0, 0, &mut |_, row, sum: F32x8| out[row * k + column] = sum.sum());
     }
 }
 
@@ -148,7 +148,7 @@ fn conv_tile<const ROWS: usize, C: Columns<F32x8>>(
                                 sums = sums.add_products(&source, 0, input);
                             }
                         }
-                        sums.each(0, &mut |row, sum| sum.store(&mut waiting[row]));
+                        sums.each(0, 0, &mut |_, row, sum: F32x8| sum.store(&mut waiting[row]));
                     }
                 }
             }

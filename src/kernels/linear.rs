@@ -2,7 +2,7 @@
 
 use super::pack::{Packed, Tile};
 use super::registers::{Columns, N1, N2, N3, N4, N5, N6, N7, N8, Rows};
-use super::{Epilogue, Plain, RowSink};
+use super::{Epilogue, Finish, Plain, RowSink};
 use crate::simd::{ACCUMULATORS, LANES, Lane, Scalar, side_by_side};
 
 /// Most rows of one tile: one more than elsewhere where V8 allots the registers, since nothing else is held here. That lifts the
@@ -63,5 +63,5 @@ fn rows<V: Lane, const ROWS: usize, R: Rows<V, N1<V>>>(
     side_by_side(weights.as_chunks::<ROWS>().0, x.as_chunks::<LANES>().0, |weights, x| {
         sums = sums.add_scaled(weights, 0, N1::load(&|_| V::load(x), 0));
     });
-    sums.each(0, &mut |row, _, sum| epilogue.write(tile.first + row, sum, &mut out[row]));
+    sums.each(0, &mut Finish { epilogue, first: tile.first, out, distance: 1, column: 0, step: 1, count: 1 });
 }

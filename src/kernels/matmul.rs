@@ -39,10 +39,10 @@ pub fn matmul([m, k, n]: [usize; 3], left: Matrix<'_>, right: Matrix<'_>, each: 
     for i in 0..m {
         let whole = n / 4 * 4;
         for j in (0..whole).step_by(4) {
-            dots::<N4<F32x8>>(i, j, k, left, right).each(0, &mut |column, sum| each(i * n + j + column, sum));
+            dots::<N4<F32x8>>(i, j, k, left, right).each(0, 0, &mut |_, column, sum| each(i * n + j + column, sum));
         }
         for j in whole..n {
-            dots::<N1<F32x8>>(i, j, k, left, right).each(0, &mut |_, sum| each(i * n + j, sum));
+            dots::<N1<F32x8>>(i, j, k, left, right).each(0, 0, &mut |_, _, sum| each(i * n + j, sum));
         }
     }
 }

@@ -95,3 +95,28 @@ impl Epilogue<I32x8> for Rescale<'_> {
         sum.to_f32().mul(F32x8::splat(self.scale[row])).store(out);
     }
 }
+
+/// Writes the sums of a tile of rows and neighbouring positions.
+struct Finish<'a, E> {
+    epilogue: &'a E,
+    /// The tile's first row.
+    first: usize,
+    /// Where its first row goes, and the distance between rows there.
+    out: &'a mut [[f32; LANES]],
+    distance: usize,
+    /// Where the first position goes in a row, and the step to the next.
+    column: usize,
+    step: usize,
+    /// Positions that there are; sums of others are dropped.
+    count: usize,
+}
+
+impl<V: Lane, E: Epilogue<V>> registers::Take<V> for Finish<'_, E> {
+    #[inline(always)]
+    fn take(&mut self, row: usize, column: usize, sum: V) {
+        if column < self.count {
+            let at = row * self.distance + self.column + column * self.step;
+            self.epilogue.write(self.first + row, sum, &mut self.out[at]);
+        }
+    }
+}

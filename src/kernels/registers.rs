@@ -31,6 +31,20 @@ pub type N7<H> = Pair<H, N6<H>>;
 /// See [`N1`].
 pub type N8<H> = Pair<H, N7<H>>;
 
+/// Takes finished sums. A closure does, but is a call for each of them in the page's build; where that counts, it is a type whose
+/// method is inlined.
+pub trait Take<V> {
+    /// The sum of a row and column.
+    fn take(&mut self, row: usize, column: usize, sum: V);
+}
+
+impl<V, F: FnMut(usize, usize, V)> Take<V> for F {
+    #[inline(always)]
+    fn take(&mut self, row: usize, column: usize, sum: V) {
+        self(row, column, sum);
+    }
+}
+
 /// A row of vectors.
 pub trait Columns<V: Lane>: Copy {
     /// How many.
@@ -47,8 +61,8 @@ pub trait Columns<V: Lane>: Copy {
     fn add_products(self, source: &impl Fn(usize) -> V, index: usize, x: V) -> Self;
     /// [`Lane::absorb`], vector by vector.
     fn absorb(self, part: Self) -> Self;
-    /// Calls `visit(index, vector)` for each.
-    fn each(self, index: usize, visit: &mut impl FnMut(usize, V));
+    /// Gives each away as one of row `row`, from column `index` on.
+    fn each(self, row: usize, index: usize, to: &mut impl Take<V>);
 }
 
 impl<V: Lane> Columns<V> for End {
@@ -78,7 +92,7 @@ impl<V: Lane> Columns<V> for End {
         End
     }
     #[inline(always)]
-    fn each(self, _: usize, _: &mut impl FnMut(usize, V)) {}
+    fn each(self, _: usize, _: usize, _: &mut impl Take<V>) {}
 }
 
 impl<V: Lane, T: Columns<V>> Columns<V> for Pair<V, T> {
@@ -108,9 +122,9 @@ impl<V: Lane, T: Columns<V>> Columns<V> for Pair<V, T> {
         Pair(self.0.absorb(part.0), self.1.absorb(part.1))
     }
     #[inline(always)]
-    fn each(self, index: usize, visit: &mut impl FnMut(usize, V)) {
-        visit(index, self.0);
-        self.1.each(index + 1, visit);
+    fn each(self, row: usize, index: usize, to: &mut impl Take<V>) {
+        to.take(row, index, self.0);
+        self.1.each(row, index + 1, to);
     }
 }
 
@@ -124,8 +138,8 @@ pub trait Rows<V: Lane, C: Columns<V>>: Copy {
     fn add_scaled(self, weights: &[V::Scalar], index: usize, x: C) -> Self;
     /// [`Lane::absorb`], vector by vector.
     fn absorb(self, part: Self) -> Self;
-    /// Calls `visit(row, column, vector)` for each.
-    fn each(self, row: usize, visit: &mut impl FnMut(usize, usize, V));
+    /// Gives each away, from row `row` on.
+    fn each(self, row: usize, to: &mut impl Take<V>);
 }
 
 impl<V: Lane, C: Columns<V>> Rows<V, C> for End {
@@ -143,7 +157,7 @@ impl<V: Lane, C: Columns<V>> Rows<V, C> for End {
         End
     }
     #[inline(always)]
-    fn each(self, _: usize, _: &mut impl FnMut(usize, usize, V)) {}
+    fn each(self, _: usize, _: &mut impl Take<V>) {}
 }
 
 impl<V: Lane, C: Columns<V>, T: Rows<V, C>> Rows<V, C> for Pair<C, T> {
@@ -161,9 +175,9 @@ impl<V: Lane, C: Columns<V>, T: Rows<V, C>> Rows<V, C> for Pair<C, T> {
         Pair(self.0.absorb(part.0), self.1.absorb(part.1))
     }
     #[inline(always)]
-    fn each(self, row: usize, visit: &mut impl FnMut(usize, usize, V)) {
-        self.0.each(0, &mut |column, vector| visit(row, column, vector));
-        self.1.each(row + 1, visit);
+    fn each(self, row: usize, to: &mut impl Take<V>) {
+        self.0.each(row, 0, to);
+        self.1.each(row + 1, to);
     }
 }
 

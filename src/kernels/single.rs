@@ -72,7 +72,7 @@ fn panel<const N: usize, C: Columns<F32x8>>(weights: &[Lanes], x: &[f32], bias: 
     side_by_side(weights.as_chunks::<N>().0, x, |weights, &x| {
         sums = sums.add_scaled(F32x8::splat(x), C::load(&|j| F32x8::load(&weights[j]), 0));
     });
-    sums.each(0, &mut |j, sum| put(sum, |i| bias.get(j * LANES + i).copied(), &mut out[j * LANES..]));
+    sums.each(0, 0, &mut |_, j, sum| put(sum, |i| bias.get(j * LANES + i).copied(), &mut out[j * LANES..]));
 }
 
 /// Writes as many lanes as there is room for, plus their bias.

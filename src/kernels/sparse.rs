@@ -205,7 +205,7 @@ impl Csr {
                 let load = |block: usize| F32x8::load(&x[block * self.inputs + usize::from(column)]);
                 sums = sums.add_scaled(F32x8::splat(value), N4::load(&load, 0));
             }
-            sums.each(0, &mut |block, sum| epilogue.write(row, sum, &mut out[block * self.rows() + row]));
+            sums.each(0, 0, &mut |_, block, sum| epilogue.write(row, sum, &mut out[block * self.rows() + row]));
         }
     }
 
@@ -323,7 +323,7 @@ impl SparseConv {
                             sums = sums.add_scaled(value, Columns::load(&load, 0));
                         }
                     }
-                    sums.each(0, &mut |column, sum| {
+                    sums.each(0, 0, &mut |_, column, sum| {
                         if column < count {
                             epilogue.write(o, sum, &mut out[ox + column]);
                         }

@@ -1,7 +1,7 @@
 //! Where the codes of a block stand for the dot instructions, and how they get there.
 
 use crate::kernels::conv::ConvShape;
-use crate::simd::{Dot, F32x8, I32x8, LANES, Lane};
+use crate::simd::{Dot, F32x8, I32x8, LANES, Lane, Offsets};
 use std::marker::PhantomData;
 
 /// The grid inputs are rounded to: code = round(clamp(x / scale, low, high)), halves to even.
@@ -78,6 +78,13 @@ impl<V: Dot> Layout<V> {
     /// Vectors that an output reads: its sum has [`Dot::GROUP`] times as many terms.
     pub fn steps(&self) -> usize {
         self.shape.kernel[0] * self.run
+    }
+
+    /// Where each of those vectors stands from the first.
+    pub fn offsets(&self) -> Offsets {
+        let pitch = self.padded()[1] * self.depth;
+        let place = |step: usize| (step / self.run * pitch + step % self.run * self.hop) as u32;
+        Offsets::new((0..self.steps()).map(place).collect())
     }
 
     /// The weight, as an index into one row of `[channel][ky][kx]`, that meets code `i` of the vector read at `step`; none where

@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use crate::kernels::conv::ConvShape;
-use crate::simd::{Dot, add_centers, field};
+use crate::simd::{Dot, Offsets, add_centers, field};
 
 /// Most rows of one tile.
 pub const TILE_ROWS: usize = 4;
@@ -37,6 +37,7 @@ enum Store {
 #[derive(Clone, Debug)]
 pub struct Packed<V> {
     layout: Layout<V>,
+    offsets: Offsets,
     width: u32,
     tiles: Vec<Tile>,
     store: Store,
@@ -112,12 +113,17 @@ impl<V: Dot> Packed<V> {
             }
         }
         let store = if words { Store::Words(words_store) } else { Store::Fields(fields_store) };
-        Self { layout, width, tiles: all, store }
+        Self { offsets: layout.offsets(), layout, width, tiles: all, store }
     }
 
     /// Where codes must stand.
     pub fn layout(&self) -> &Layout<V> {
         &self.layout
+    }
+
+    /// See [`Layout::offsets`].
+    pub(super) fn offsets(&self) -> &Offsets {
+        &self.offsets
     }
 
     /// The tiles, in row order.

@@ -13,7 +13,7 @@ use super::Buffers;
 use super::layout::{Input, Layout, Steps};
 use super::packed::TILE_ROWS;
 use crate::kernels::conv::ConvShape;
-use crate::kernels::registers::{N1, N4, Rows};
+use crate::kernels::registers::{N1, N4, Rows, Take};
 use crate::kernels::{Rescale, RowSink};
 use crate::simd::{I16Pairs, I32x8, LANES, Lane, side_by_side};
 
@@ -215,8 +215,21 @@ impl Work<'_> {
             side_by_side(weights, codes, |weights, codes| {
                 sums = sums.add_scaled(weights, 0, single(codes));
             });
-            sums.each(0, &mut |row, _, sum| sum.store(&mut products[row][position]));
+            sums.each(0, &mut At { products, position });
         }
+    }
+}
+
+/// Where the sums of a position go.
+struct At<'a> {
+    products: &'a mut [Products; TILE_ROWS],
+    position: usize,
+}
+
+impl Take<I16Pairs> for At<'_> {
+    #[inline(always)]
+    fn take(&mut self, row: usize, _: usize, sum: I16Pairs) {
+        sum.store(&mut self.products[row][self.position]);
     }
 }
 
