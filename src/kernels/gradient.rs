@@ -4,7 +4,7 @@
 //! [`F32x8::sum`]. Positions whose input is padding are left out.
 
 use super::conv::ConvShape;
-use super::registers::{Columns, N1, N2, N3, N4};
+use super::registers::{Columns, N1, N2, N3, N4, Take};
 use crate::simd::{ACCUMULATORS, F32x8, LANES, Lane};
 
 /// Most rows whose gradients are computed side by side.
@@ -66,6 +66,16 @@ fn linear_tile<const ROWS: usize, C: Columns<F32x8>>(x: &[&[f32]], packed: &[Lan
             sums = sums.add_products(&|row| F32x8::load(&gradient[row]), 0, x);
         }
         sums.each(0, 0, &mut |_, row, sum: F32x8| out[row * k + column] = sum.sum());
+    }
+}
+
+/// Sums that go on in the next row.
+struct Waiting<'a>(&'a mut [Lanes]);
+
+impl Take<F32x8> for Waiting<'_> {
+    #[inline(always)]
+    fn take(&mut self, _: usize, row: usize, sum: F32x8) {
+        sum.store(&mut self.0[row]);
     }
 }
 
@@ -148,7 +158,7 @@ fn conv_tile<const ROWS: usize, C: Columns<F32x8>>(
                                 sums = sums.add_products(&source, 0, input);
                             }
                         }
-                        sums.each(0, 0, &mut |_, row, sum: F32x8| sum.store(&mut waiting[row]));
+                        sums.each(0, 0, &mut Waiting(waiting));
                     }
                 }
             }

@@ -108,17 +108,18 @@ impl Winograd {
         let pitch = width * depth;
         for i in 0..4 {
             // What lies past the last row or column only reaches outputs that are dropped, so any code serves there.
-            let row = |dy: usize| &codes[(y + dy).min(height - 1) * pitch..][..pitch];
-            match i {
-                0 => combine(row(0), row(2), line, I16Pairs::code_differences),
-                1 => combine(row(1), row(2), line, I16Pairs::code_sums),
-                2 => combine(row(2), row(1), line, I16Pairs::code_differences),
-                _ => combine(row(1), row(3), line, I16Pairs::code_differences),
+            let (left, right) = [(0, 2), (1, 2), (2, 1), (1, 3)][i];
+            let (left, right) = (part(codes, y + left, height, pitch), part(codes, y + right, height, pitch));
+            if i == 1 {
+                combine(left, right, line, I16Pairs::code_sums);
+            } else {
+                combine(left, right, line, I16Pairs::code_differences);
             }
             for (tile, out) in tiles.chunks_exact_mut(POSITIONS * depth).enumerate() {
-                // No array is mapped in here: the closures would be calls.
-                let column = |dx: usize| &line[(SIDE * tile + dx).min(width - 1) * depth..][..depth];
-                let (a, b, c, d) = (column(0), column(1), column(2), column(3));
+                // Neither closures nor mapped arrays in here: they would be calls.
+                let x = SIDE * tile;
+                let (a, b) = (part(line, x, width, depth), part(line, x + 1, width, depth));
+                let (c, d) = (part(line, x + 2, width, depth), part(line, x + 3, width, depth));
                 let (p, rest) = out[4 * i * depth..][..4 * depth].split_at_mut(depth);
                 let (q, rest) = rest.split_at_mut(depth);
                 let (r, s) = rest.split_at_mut(depth);
@@ -146,6 +147,12 @@ fn transformed(kernel: &[i32; 9]) -> [i32; POSITIONS] {
     let columns: [[i32; 4]; 3] = std::array::from_fn(|x| four([kernel[x], kernel[3 + x], kernel[6 + x]]));
     let rows: [[i32; 4]; 4] = std::array::from_fn(|y| four(columns.map(|column| column[y])));
     std::array::from_fn(|at| rows[at / 4][at % 4])
+}
+
+/// Part `at` of `count` equal ones, or the last one.
+#[inline(always)]
+fn part(all: &[[i32; LANES]], at: usize, count: usize, len: usize) -> &[[i32; LANES]] {
+    &all[at.min(count - 1) * len..][..len]
 }
 
 /// `of(a, b)` of two rows.
