@@ -2,9 +2,12 @@
 
 import type { Bindings } from "./types";
 
-/** Each kernel is timed for so long at most, in turns, and its best time counts: the first turns run before the compiler is done. */
-const TRIAL_MS = 4;
-const TURNS = 24;
+/**
+ * Each kernel is timed for so long at most, in turns, and its best time counts: the first turns run before the browser's compiler is
+ * done, which for some kernels takes ten milliseconds.
+ */
+const TRIAL_MS = 14;
+const TURNS = 90;
 const MOST_REPEATS = 64;
 /** One that is not clearly faster than an earlier one is not worth its limits: the earlier ones leave convolutions more ways. */
 const CLEARLY = 0.92;
