@@ -224,7 +224,12 @@ export async function ortProduct(workload) {
       initializers: [
         tensor("w", "i8", [k, outputs], turned),
         tensor("zero", "u8", [], Uint8Array.of(zero)),
-        tensor("scale", "f32", [outputs], Float32Array.from(scales, (each) => each * scale)),
+        tensor(
+          "scale",
+          "f32",
+          [outputs],
+          Float32Array.from(scales, (each) => each * scale),
+        ),
         tensor("bias", "f32", [outputs], bias),
       ],
       inputs: [{ name: "v0", type: "u8", dims: [batch, k] }],
