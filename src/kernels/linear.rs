@@ -5,8 +5,8 @@ use super::registers::{Columns, N1, N2, N3, N4, N5, N6, N7, N8, Rows};
 use super::{Epilogue, Finish, Plain, RowSink};
 use crate::simd::{ACCUMULATORS, LANES, Lane, Scalar, side_by_side};
 
-/// Most rows of one tile: one more than elsewhere where V8 allots the registers, since nothing else is held here. That lifts the
-/// kernel from 0.79 to 0.82 of what the registers could do.
+/// Most rows of one tile: one more than elsewhere where V8 allots the registers, since nothing else is held here. That is worth a
+/// twentieth.
 pub const TILE_ROWS: usize = if ACCUMULATORS > 4 { ACCUMULATORS } else { ACCUMULATORS + 1 };
 
 /// Packs a row-major `[rows][inputs]` matrix for [`linear`].

@@ -18,15 +18,16 @@ pub(super) struct MultiplyAdd {
     output: Vec<f32>,
 }
 
-fn start(chain: usize) -> f32 {
-    1.0 + chain as f32
+/// Every lane another number: of equal ones the compiler would compute half.
+fn start(chain: usize, lane: usize) -> f32 {
+    1.0 + chain as f32 + lane as f32 / 16.0
 }
 
 #[inline(never)]
 fn rounds(one: f32, count: usize) -> [F32x8; CHAINS] {
     // Constants would be loaded again in every round.
     let (factor, term) = (F32x8::splat(FACTOR * one), F32x8::splat(TERM * one));
-    let chain = |i: usize| F32x8::splat(start(i) * one);
+    let chain = |i: usize| F32x8::load(&std::array::from_fn(|lane| start(i, lane) * one));
     let (mut a, mut b, mut c) = (chain(0), chain(1), chain(2));
     let (mut d, mut e, mut f, mut g) = (chain(3), chain(4), chain(5), chain(6));
     for _ in 0..count {
@@ -59,7 +60,7 @@ impl Workload for MultiplyAdd {
     }
 
     fn check(&self) -> Deviation {
-        let expected = (0..CHAINS).map(|chain| (0..ROUNDS).fold(start(chain), |v, _| v * FACTOR + TERM));
+        let expected = (0..CHAINS).map(|chain| (0..ROUNDS).fold(start(chain, LANES - 1), |v, _| v * FACTOR + TERM));
         let wrong = expected.zip(&self.output).any(|(a, b)| a.to_bits() != b.to_bits());
         let found = f64::from(u8::from(wrong || self.output.len() != CHAINS));
         Deviation { found, allowed: 0.0 }
