@@ -100,14 +100,9 @@ impl Images {
     /// unused lanes become 0.
     pub fn fill(&self, indices: impl Iterator<Item = usize>, block: &mut [f32]) {
         let items: Vec<&[u8]> = indices.take(LANES).map(|index| self.pixels(index)).collect();
-        if let Ok(items) = <[&[u8]; LANES]>::try_from(items.as_slice()) {
-            // A vector at a time, so that nothing is written twice.
-            for (i, lanes) in block.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-                *lanes = items.map(|item| self.unit[usize::from(item[i])]);
-            }
-            return;
+        if items.len() < LANES {
+            block.fill(0.0);
         }
-        block.fill(0.0);
         for (lane, item) in items.into_iter().enumerate() {
             fill_lane(item, &self.unit, lane, block);
         }
@@ -121,6 +116,7 @@ pub fn unit_table(max: u8) -> Rc<[f32]> {
 
 /// Writes one image into lane `lane` of a block.
 pub fn fill_lane(pixels: &[u8], unit: &[f32], lane: usize, block: &mut [f32]) {
+    let unit = &unit[..256];
     for (feature, &pixel) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(pixels) {
         feature[lane] = unit[usize::from(pixel)];
     }
