@@ -6,6 +6,7 @@ import "./style/layout.css";
 import "./style/drawing.css";
 import "./style/top.css";
 import "./style/panels.css";
+import "./style/browser.css";
 import "./style/inside.css";
 import "./style/recipe.css";
 import "./style/small.css";

@@ -212,9 +212,7 @@ impl Plan {
         let value = |id: usize, block: usize| self.buffers[id].map_or(&[][..], |at| earlier[at].get(block));
         let others: Vec<Vec<&[f32]>> =
             blocks.clone().map(|block| step.others.iter().map(|&id| value(id, block)).collect()).collect();
-        let range = rest[0].range(blocks.start);
-        let outs = rest[0].rests().into_iter().skip(range.start / range.len().max(1));
-        let parts = outs.zip(&others).zip(&mut self.rows);
+        let parts = rest[0].rests(blocks.start).into_iter().zip(&others).zip(&mut self.rows);
         let mut finish: Vec<Finish<'_>> =
             parts.map(|((out, others), rows)| Finish { tail, others, out, rows }).collect();
         let mut sinks: Vec<&mut dyn RowSink> = finish.iter_mut().map(|each| each as &mut dyn RowSink).collect();

@@ -123,12 +123,14 @@ impl Blocks {
         self.codes.as_ref().map(|(codes, _)| &codes[self.range(block)])
     }
 
-    /// The first blocks, to be written.
-    pub(super) fn rests(&mut self) -> Vec<Rest<'_>> {
-        let len = self.len;
+    /// Blocks from `block` on, to be written.
+    pub(super) fn rests(&mut self, block: usize) -> Vec<Rest<'_>> {
+        let (len, start) = (self.len, self.range(block).start);
         match &mut self.codes {
-            Some((codes, steps)) => codes.chunks_exact_mut(len).map(|part| Rest::Codes(part, *steps)).collect(),
-            None => self.data.chunks_exact_mut(len).map(Rest::Values).collect(),
+            Some((codes, steps)) => {
+                codes[start..].chunks_exact_mut(len).map(|part| Rest::Codes(part, *steps)).collect()
+            }
+            None => self.data[start..].chunks_exact_mut(len).map(Rest::Values).collect(),
         }
     }
 }
