@@ -38,10 +38,10 @@ export const CONTESTS = [
       `int8 GEMM ${size} of codes, 0…127`,
       "GOP/s",
       gops,
-      [`codes-int8-${size}`, gemm(size, "f32").id],
+      [`codes-int8-${size}`, gemm(size, "f32").id, "ceiling-int8"],
       ["ort-product"],
       0.03,
-      [share(`gemm-f32-${size}`, 2.5, 4, "2.5 × our f32"), againstBytes(3, 1.5)],
+      [share(`gemm-f32-${size}`, 2.5, 4, "2.5 × our f32"), againstBytes(3, 1.5), share("ceiling-int8")],
     ),
   ),
   ...[512, 1024].map((size) =>

@@ -111,6 +111,7 @@ pub struct Entry {
 /// Every workload. To add one: a line here.
 pub static WORKLOADS: &[Entry] = &[
     Entry { id: "ceiling-f32", prepare: |_| Ok(Box::new(ceiling::MultiplyAdd::default())) },
+    Entry { id: "ceiling-int8", prepare: |_| Ok(Box::new(ceiling::MultiplyAddBytes::default())) },
     Entry { id: "kernel-f32-256", prepare: |seed| Ok(Box::new(kernel::Product::new(256, seed))) },
     Entry { id: "kernel-f32-512", prepare: |seed| Ok(Box::new(kernel::Product::new(512, seed))) },
     Entry { id: "kernel-f32-1024", prepare: |seed| Ok(Box::new(kernel::Product::new(1024, seed))) },

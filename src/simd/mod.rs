@@ -27,7 +27,25 @@ pub use leaf::{F32x8, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, add_centers, f
 
 /// Whether [`I8Quads`] is one instruction: WebAssembly's relaxed dot, which is exact for the operands it is given here.
 pub const RELAXED_DOT: bool = cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd"));
+
+/// Whether [`I8Quads`] is exact here for every byte as the second factor, read as unsigned. WebAssembly leaves open what its
+/// relaxed dot makes of bytes past 127; x86-64 machines with VNNI give the exact sum (Intel's `VPDPBUSD`), those without saturate
+/// on the way, and others read the byte as signed. So all pairs of bytes are tried once.
+pub fn whole_bytes() -> bool {
+    static EXACT: OnceLock<bool> = OnceLock::new();
+    *EXACT.get_or_init(|| {
+        let word = |byte: u32| (byte * 0x0101_0101).cast_signed();
+        (0..=255).all(|second: u32| {
+            (0..=255).step_by(LANES).all(|first: u32| {
+                let bytes: [u32; LANES] = std::array::from_fn(|lane| first + lane as u32);
+                let found = I8Quads::splat(0).add_product(I8Quads::load(&bytes.map(word)), I8Quads::splat(word(second)));
+                found.sums().to_array() == bytes.map(|byte| 4 * i32::from(byte as u8 as i8) * second.cast_signed())
+            })
+        })
+    })
+}
 pub use offsets::{Offsets, Picks};
+use std::sync::OnceLock;
 pub use transpose::{from_lanes, to_lanes};
 pub use walk::side_by_side;
 

@@ -15,7 +15,7 @@ pub struct I32x8([i32; LANES]);
 #[derive(Clone, Copy, Debug)]
 pub struct I16Pairs([i32; LANES]);
 
-/// Eight lanes of four i8, the second factor in 0…127; sums and products as [`Dot`] says.
+/// Eight lanes of four bytes, the first factor signed, the second unsigned; sums and products as [`Dot`] says.
 #[derive(Clone, Copy, Debug)]
 pub struct I8Quads([i32; LANES]);
 
@@ -81,7 +81,7 @@ pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES])
 }
 
 macro_rules! dot {
-    ($vector:ident, $narrow:ty, $group:expr) => {
+    ($vector:ident, $narrow:ty, $second:ty, $group:expr) => {
         impl Lane for $vector {
             type Scalar = i32;
             #[inline(always)]
@@ -103,8 +103,10 @@ macro_rules! dot {
             #[inline(always)]
             fn mul(self, rhs: Self) -> Self {
                 const BITS: u32 = 32 / $group;
-                let code = |word: i32, i: u32| i32::from((word >> (i * BITS)) as $narrow);
-                let product = |a, b| (0..$group).map(|i| code(a, i) * code(b, i)).fold(0, i32::wrapping_add);
+                let product = |a: i32, b: i32, i: u32| {
+                    i32::from((a >> (i * BITS)) as $narrow) * i32::from((b >> (i * BITS)) as $second)
+                };
+                let product = |a, b| (0..$group).map(|i| product(a, b, i)).fold(0, i32::wrapping_add);
                 Self(std::array::from_fn(|lane| product(self.0[lane], rhs.0[lane])))
             }
         }
@@ -219,8 +221,8 @@ impl I16Pairs {
     }
 }
 
-dot!(I16Pairs, i16, 2u32);
-dot!(I8Quads, i8, 4u32);
+dot!(I16Pairs, i16, i16, 2u32);
+dot!(I8Quads, i8, u8, 4u32);
 
 impl Lane for F32x8 {
     type Scalar = f32;

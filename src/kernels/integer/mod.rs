@@ -2,7 +2,8 @@
 //!
 //! A block's codes are laid out for one of three instructions while they are quantized ([`Layout`]), and each gives the exact
 //! sum: products of 16-bit pairs (everywhere), and, where the second factor lies in 0…127, WebAssembly's relaxed products of
-//! 8-bit quads, either summed in 32 bits at once or by way of 16. Weights stay in as few bits as they need ([`Packed`]) and are
+//! 8-bit quads, either summed in 32 bits at once or by way of 16. Where the machine multiplies whole unsigned bytes ([`whole_bytes`]),
+//! the former serve codes below 0 too: they are raised by 128, and 128 times the sum of a row's weights is taken off again. Weights stay in as few bits as they need ([`Packed`]) and are
 //! unpacked a tile at a time; those of at most six bits leave room for several products in 16 bits ([`Way::Burst`]).
 //! One kernel then serves linear layers, convolutions and depthwise convolutions: sums of runs of neighbouring vectors. Another
 //! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`).
@@ -17,7 +18,7 @@ pub use packed::{Packed, TILE_ROWS};
 
 use super::conv::ConvShape;
 use super::{Epilogue, Plain, Rescale, RowSink};
-use crate::simd::{Dot, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, LANES, Lane, RELAXED_DOT, quads_to_pairs};
+use crate::simd::{Dot, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, LANES, Lane, RELAXED_DOT, quads_to_pairs, whole_bytes};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use winograd::Winograd;
@@ -47,10 +48,10 @@ pub fn choice(name: &str) -> Option<Choice> {
     CHOICES.iter().find(|&&(each, _)| known && each == name).map(|&(_, choice)| choice)
 }
 
-/// A small piece of integer work, to time one of the kernels by: see [`choices`]. A layer of 8-bit weights and one of 4, both
-/// linear, since those of narrow weights have to unpack them.
+/// A small piece of integer work, to time one of the kernels by: see [`choices`]. Three linear layers: of 8-bit weights, of 4-bit
+/// ones, which have to be unpacked, and of codes below zero.
 pub struct Trial {
-    layers: [Integer; 2],
+    layers: [Integer; 3],
     x: Vec<f32>,
     out: Vec<f32>,
     buffers: Buffers,
@@ -58,7 +59,7 @@ pub struct Trial {
 
 impl Trial {
     /// Multiply-adds of [`Trial::run`].
-    pub const MACS: usize = 2 * Self::INPUTS * Self::ROWS * Self::BLOCKS * LANES;
+    pub const MACS: usize = 3 * Self::INPUTS * Self::ROWS * Self::BLOCKS * LANES;
     const INPUTS: usize = 256;
     const ROWS: usize = 96;
     const BLOCKS: usize = 4;
@@ -74,13 +75,13 @@ impl Trial {
             padding: 0,
             groups: 1,
         };
-        let layer = |most: i32| {
+        let layer = |most: i32, low: i32| {
             let weights: Vec<i32> =
                 (0..(Self::INPUTS * Self::ROWS) as i32).map(|i| i * 37 % (2 * most + 1) - most).collect();
-            Integer::new(shape, Steps { scale: 1.0, low: 0, high: 127 }, &weights, choice)
+            Integer::new(shape, Steps { scale: 1.0, low, high: 127 }, &weights, choice)
         };
-        let layers = [layer(127)?, layer(7)?];
-        let x = (0..Self::INPUTS * Self::BLOCKS * LANES).map(|i| (i * 29 % 128) as f32).collect();
+        let layers = [layer(127, 0)?, layer(7, 0)?, layer(127, -127)?];
+        let x = (0..Self::INPUTS * Self::BLOCKS * LANES).map(|i| (i * 29 % 255) as f32 - 127.0).collect();
         let out = vec![0.0; Self::ROWS * Self::BLOCKS * LANES];
         Some(Self { layers, x, out, buffers: Buffers::default() })
     }
@@ -207,11 +208,14 @@ impl Way {
 
 /// A linear layer or convolution over integers, ready to run.
 ///
-/// With quads it holds its weights for them, and makes those for pairs when it first meets a block with a negative code.
+/// With quads it holds its weights for them, and makes those for pairs when it first meets a block with a negative code, unless
+/// quads can have those.
 pub struct Integer {
     shape: ConvShape,
     steps: Steps,
     quads: Option<(Packed<I8Quads>, Way)>,
+    /// What quads sum too much of each row when codes are raised by 128; empty where they are not.
+    raised: Vec<i32>,
     pairs: OnceLock<Packed<I16Pairs>>,
     /// In place of the others.
     winograd: Option<Winograd>,
@@ -226,7 +230,12 @@ pub struct Buffers {
     pub panel: Vec<i32>,
     /// The transformed codes of one row of tiles.
     pub tiles: Vec<i32>,
+    /// The biases less what raised codes sum too much.
+    pub bias: Vec<i32>,
 }
+
+/// All four codes of a word raised by 128, from i8 to unsigned bytes.
+const RAISE: i32 = 0x8080_8080_u32.cast_signed();
 
 impl Integer {
     /// Packs row-major weights `[out][in / groups][ky][kx]` for inputs on the grid of `steps`, or gives nothing when weights
@@ -242,7 +251,7 @@ impl Integer {
         // It runs on pairs: where quads are faster than those, they are about as fast as it.
         let winograd = if choice == Choice::Quads { None } else { Winograd::new(shape, &steps, weights) };
         if winograd.is_some() {
-            return Some(Self { shape, steps, quads: None, pairs, winograd });
+            return Some(Self { shape, steps, quads: None, raised: Vec::new(), pairs, winograd });
         }
         let narrow = steps.high <= 127 && weights.iter().all(|w| i8::try_from(*w).is_ok());
         let quads = (choice != Choice::Pairs && narrow)
@@ -258,7 +267,14 @@ impl Integer {
         if quads.is_none() {
             pairs.get_or_init(|| Packed::new(shape, weights));
         }
-        Some(Self { shape, steps, quads, pairs, winograd })
+        let below = (i32::from(i8::MIN)..0).contains(&steps.low);
+        let raised = match &quads {
+            Some((_, Way::Quads)) if below && whole_bytes() => {
+                weights.chunks_exact(shape.taps()).map(|row| row.iter().sum::<i32>().wrapping_mul(128)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Some(Self { shape, steps, quads, raised, pairs, winograd })
     }
 
     /// The kernel that runs: weights and inputs by their bits, sums, and the instruction.
@@ -293,11 +309,15 @@ impl Integer {
         if let Some(winograd) = &self.winograd {
             return winograd.run_blocks(&self.steps, blocks, buffers, rescale, sinks);
         }
-        let Buffers { codes, panel, .. } = buffers;
-        if let (Some((quads, way)), None) = (&self.quads, self.pairs.get())
-            && !quads.layout().arrange_blocks(&self.steps, blocks, codes)
-        {
-            return way.sweep(quads, codes, panel, rescale, sinks);
+        let Buffers { codes, panel, bias, .. } = buffers;
+        if let (Some((quads, way)), None) = (&self.quads, self.pairs.get()) {
+            if !quads.layout().arrange_blocks(&self.steps, blocks, codes) {
+                return way.sweep(quads, codes, panel, rescale, sinks);
+            }
+            if !self.raised.is_empty() {
+                codes.iter_mut().for_each(|word| *word ^= RAISE);
+                return way.sweep(quads, codes, panel, &self.less_raised(rescale, bias), sinks);
+            }
         }
         let pairs = self.pairs();
         pairs.layout().arrange_blocks(&self.steps, blocks, codes);
@@ -319,12 +339,19 @@ impl Integer {
         sinks: &mut [&mut dyn RowSink],
     ) {
         assert!(self.shape.taps().is_multiple_of(4) && self.shape.is_linear());
-        let Buffers { codes, panel, .. } = buffers;
+        let Buffers { codes, panel, bias, .. } = buffers;
         let all = words.as_chunks::<LANES>().0;
         let any = all.iter().fold(I32x8::splat(0), |any, word| any.or(I32x8::load(word)));
-        let negative = any.to_array().iter().any(|word| word & 0x8080_8080_u32.cast_signed() != 0);
-        if let Some((quads, way)) = self.quads.as_ref().filter(|_| !negative) {
-            return way.sweep(quads, words, panel, rescale, sinks);
+        let negative = any.to_array().iter().any(|word| word & RAISE != 0);
+        if let Some((quads, way)) = &self.quads {
+            if !negative {
+                return way.sweep(quads, words, panel, rescale, sinks);
+            }
+            if !self.raised.is_empty() {
+                codes.clear();
+                codes.extend(words.iter().map(|word| word ^ RAISE));
+                return way.sweep(quads, codes, panel, &self.less_raised(rescale, bias), sinks);
+            }
         }
         codes.resize(2 * words.len(), 0);
         for (word, pairs) in all.iter().zip(codes.as_chunks_mut::<LANES>().0.as_chunks_mut::<2>().0) {
@@ -332,6 +359,14 @@ impl Integer {
             quads_to_pairs(word, first, last);
         }
         sweep::sweep::<_, I16Pairs>(self.pairs(), codes, panel, 0, rescale, sinks);
+    }
+
+    /// What becomes of the sums of raised codes.
+    fn less_raised<'a>(&self, rescale: &Rescale<'a>, bias: &'a mut Vec<i32>) -> Rescale<'a> {
+        bias.clear();
+        let own = |row: usize| rescale.bias.get(row).copied().unwrap_or(0);
+        bias.extend(self.raised.iter().enumerate().map(|(row, much)| own(row).wrapping_sub(*much)));
+        Rescale { bias, scale: rescale.scale }
     }
 
     /// The weights for pairs.

@@ -80,7 +80,7 @@ impl Winograd {
     ) {
         let [rows, height, width] = self.layout.shape.output();
         let depth = self.layout.depth;
-        let Buffers { codes, panel, tiles } = buffers;
+        let Buffers { codes, panel, tiles, .. } = buffers;
         let vectors = width.div_ceil(SIDE) * POSITIONS * depth;
         tiles.resize((vectors + self.layout.padded()[1] * depth) * LANES, 0);
         panel.resize(TILE_ROWS * width.next_multiple_of(SIDE) * LANES, 0);
