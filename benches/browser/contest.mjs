@@ -20,12 +20,22 @@ function apart(expected, found) {
   return difference / most;
 }
 
-function ours(glue, id, seed) {
+/** A workload of ours; `id@kernel` with an integer kernel that this machine would not choose. */
+function ours({ glue, kernel: chosen }, name, seed) {
+  const [id, kernel = chosen] = name.split("@");
+  glue.useKernel(kernel);
   const workload = new glue.Workload(id, seed);
+  glue.useKernel(chosen);
   const input = workload.input();
   const words = workload.words();
-  const call = words.length > 0 ? () => workload.runWords(words) : () => workload.run(input);
-  return { name: id, id, workload, call, free: () => workload.free() };
+  const { batch, outputs } = workload.describe();
+  const output = new Float32Array(batch * outputs);
+  const call = () => {
+    if (words.length > 0) workload.runWords(words, output);
+    else workload.run(input, output);
+    return output;
+  };
+  return { name, workload, call, free: () => workload.free() };
 }
 
 /** Runs for about `ms`, at least once; answers milliseconds of one call. */
@@ -42,7 +52,7 @@ async function time(contender, ms, calls) {
  * kernels, peers against ours, within `tolerance`.
  */
 export async function contest(parts, { workloads, peers, seed, rounds, sample_ms, warmup_ms, tolerance }) {
-  const own = workloads.map((id) => ours(parts.glue, id, seed));
+  const own = workloads.map((name) => ours(parts, name, seed));
   const checks = {};
   for (const each of own) {
     await each.call();
@@ -50,7 +60,7 @@ export async function contest(parts, { workloads, peers, seed, rounds, sample_ms
     checks[each.name] = found;
     if (!(found <= allowed)) throw new Error(`${each.name} is off by ${found}, allowed ${allowed}`);
   }
-  const expected = await own[0].call();
+  const expected = (await own[0].call()).slice();
   const others = [];
   for (const peer of peers) {
     const contender = await PEERS[peer](parts, own[0].workload);
@@ -58,7 +68,7 @@ export async function contest(parts, { workloads, peers, seed, rounds, sample_ms
     const found = apart(expected, contender.finish ? contender.finish(answer) : answer);
     checks[contender.name] = found;
     if (!(found <= tolerance))
-      throw new Error(`${contender.name} on ${own[0].id} is off by ${found}, allowed ${tolerance}`);
+      throw new Error(`${contender.name} on ${own[0].name} is off by ${found}, allowed ${tolerance}`);
     others.push(contender);
   }
   const all = [...own, ...others];
@@ -75,7 +85,7 @@ export async function contest(parts, { workloads, peers, seed, rounds, sample_ms
       samples_ms[contender.name].push(await time(contender, sample_ms, contender.calls));
     }
   }
-  const about = Object.fromEntries(own.map(({ id, workload }) => [id, workload.describe()]));
+  const about = Object.fromEntries(own.map(({ name, workload }) => [name, workload.describe()]));
   for (const contender of all) await contender.free();
   return { about, samples_ms, checks };
 }

@@ -169,13 +169,13 @@ function integerModel(layers, about, range) {
   });
 }
 
-/** A session as a contender: takes row-major f32, answers row-major f32. */
-async function contender(name, bytes, dims, input) {
+/** A session of one input and one output as a contender. It makes a new array for each answer: it does not write to one that it is given. */
+async function contender(name, bytes, type, input, dims) {
   const made = await session(bytes);
   const [output] = made.outputNames;
   return {
     name,
-    call: async () => (await made.run({ v0: new ort.Tensor("float32", input, dims) }))[output].data,
+    call: async () => (await made.run({ v0: new ort.Tensor(type, input, dims) }))[output].data,
     free: () => made.release(),
   };
 }
@@ -183,7 +183,7 @@ async function contender(name, bytes, dims, input) {
 export async function ortFloat(workload) {
   const about = workload.describe();
   const bytes = floatModel(folded(readGraph(workload)), about, false);
-  return contender("onnxruntime-web", bytes, [about.batch, ...about.input], workload.input());
+  return contender("onnxruntime-web", bytes, "float32", workload.input(), [about.batch, ...about.input]);
 }
 
 export async function ortInteger(workload) {
@@ -191,7 +191,7 @@ export async function ortInteger(workload) {
   const layers = folded(readGraph(workload));
   const input = workload.input();
   const bytes = integerModel(layers, about, await ranges(layers, about, input));
-  return contender("onnxruntime-web (QDQ)", bytes, [about.batch, ...about.input], input);
+  return contender("onnxruntime-web (QDQ)", bytes, "float32", input, [about.batch, ...about.input]);
 }
 
 /**
@@ -213,32 +213,27 @@ export async function ortProduct(workload) {
   const turned = new Int8Array(k * outputs);
   for (let row = 0; row < outputs; row++) for (let i = 0; i < k; i++) turned[i * outputs + row] = levels[row * k + i];
   const codes = Uint8Array.from(workload.input(), (v) => Math.min(high, Math.max(low, Math.round(v / scale))) + zero);
-  const made = await session(
-    model({
-      nodes: [
-        { op: "MatMulInteger", inputs: ["v0", "w", "zero"], outputs: ["sums"] },
-        { op: "Cast", inputs: ["sums"], outputs: ["whole"], attributes: { to: 1 } },
-        { op: "Mul", inputs: ["whole", "scale"], outputs: ["product"] },
-        { op: "Add", inputs: ["product", "bias"], outputs: ["v1"] },
-      ],
-      initializers: [
-        tensor("w", "i8", [k, outputs], turned),
-        tensor("zero", "u8", [], Uint8Array.of(zero)),
-        tensor(
-          "scale",
-          "f32",
-          [outputs],
-          Float32Array.from(scales, (each) => each * scale),
-        ),
-        tensor("bias", "f32", [outputs], bias),
-      ],
-      inputs: [{ name: "v0", type: "u8", dims: [batch, k] }],
-      outputs: [{ name: "v1", type: "f32", dims: [batch, outputs] }],
-    }),
-  );
-  return {
-    name: "onnxruntime-web (MatMulInteger, Cast, Mul, Add; u8 in)",
-    call: async () => (await made.run({ v0: new ort.Tensor("uint8", codes, [batch, k]) })).v1.data,
-    free: () => made.release(),
-  };
+  const bytes = model({
+    nodes: [
+      { op: "MatMulInteger", inputs: ["v0", "w", "zero"], outputs: ["sums"] },
+      { op: "Cast", inputs: ["sums"], outputs: ["whole"], attributes: { to: 1 } },
+      { op: "Mul", inputs: ["whole", "scale"], outputs: ["product"] },
+      { op: "Add", inputs: ["product", "bias"], outputs: ["v1"] },
+    ],
+    initializers: [
+      tensor("w", "i8", [k, outputs], turned),
+      tensor("zero", "u8", [], Uint8Array.of(zero)),
+      tensor(
+        "scale",
+        "f32",
+        [outputs],
+        Float32Array.from(scales, (each) => each * scale),
+      ),
+      tensor("bias", "f32", [outputs], bias),
+    ],
+    inputs: [{ name: "v0", type: "u8", dims: [batch, k] }],
+    outputs: [{ name: "v1", type: "f32", dims: [batch, outputs] }],
+  });
+  const name = "onnxruntime-web (MatMulInteger, Cast, Mul, Add; u8 in)";
+  return contender(name, bytes, "uint8", codes, [batch, k]);
 }

@@ -5,7 +5,7 @@ import { evaluation, training } from "./jobs.mjs";
 import * as ort from "./ort.mjs";
 import * as tfjs from "./tfjs.mjs";
 
-const parts = { glue, ort, tfjs };
+const parts = { glue, ort, tfjs, kernel: "" };
 
 async function load() {
   // As the page does: the build for this browser, and the kernel that is faster in it.
@@ -13,6 +13,7 @@ async function load() {
   const build = hasRelaxedSimd((bytes) => WebAssembly.validate(bytes)) ? "featherweight_relaxed_bg" : "featherweight_bg";
   await glue.default({ module_or_path: fetch(`/www/engine/wasm/${build}.wasm`) });
   const kernel = chooseKernel(glue, () => performance.now());
+  parts.kernel = kernel;
   await ort.loadOrt();
   await tfjs.loadTfjs();
   return { isolated: crossOriginIsolated, engine: glue.identity().engine, build, kernel };

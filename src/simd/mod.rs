@@ -38,7 +38,8 @@ pub fn whole_bytes() -> bool {
         (0..=255).all(|second: u32| {
             (0..=255).step_by(LANES).all(|first: u32| {
                 let bytes: [u32; LANES] = std::array::from_fn(|lane| first + lane as u32);
-                let found = I8Quads::splat(0).add_product(I8Quads::load(&bytes.map(word)), I8Quads::splat(word(second)));
+                let found =
+                    I8Quads::splat(0).add_product(I8Quads::load(&bytes.map(word)), I8Quads::splat(word(second)));
                 found.sums().to_array() == bytes.map(|byte| 4 * i32::from(byte as u8 as i8) * second.cast_signed())
             })
         })
@@ -210,8 +211,9 @@ mod tests {
             let bytes: [i8; 16] = std::array::from_fn(|i| (i * 37 + round) as i8);
             let centers: [i16; 8] = std::array::from_fn(|i| (i * 91) as i16 - 300);
             let (mut here, mut there) = ([0; 8], [0; 8]);
-            add_centers(&bytes, &centers, &mut here);
-            portable::add_centers(&bytes, &centers, &mut there);
+            let words = field(&bytes, 0, 255, &[0; 16]);
+            add_centers(&words, &centers, &mut here);
+            portable::add_centers(&words, &centers, &mut there);
             assert_eq!(here, there);
             for (shift, mask) in [(0, 15), (4, 15), (0, 3), (2, 3), (6, 3), (0, 255)] {
                 let centers: [i8; 16] = std::array::from_fn(|i| -(i as i8));

@@ -65,17 +65,19 @@ impl I32x8 {
     }
 }
 
-/// `((byte >> shift) & mask) + center` of sixteen bytes, wrapping.
+/// `((byte >> shift) & mask) + center` of sixteen bytes, wrapping, four in a word, first in the low bits.
 #[inline(always)]
-pub fn field(bytes: &[i8; 16], shift: u32, mask: u8, centers: &[i8; 16]) -> [i8; 16] {
-    std::array::from_fn(|i| ((bytes[i] as u8 >> shift) & mask).wrapping_add(centers[i] as u8) as i8)
+pub fn field(bytes: &[i8; 16], shift: u32, mask: u8, centers: &[i8; 16]) -> [i32; 4] {
+    let code = |i: usize| ((bytes[i] as u8 >> shift) & mask).wrapping_add(centers[i] as u8);
+    std::array::from_fn(|word| i32::from_le_bytes(std::array::from_fn(|i| code(4 * word + i))))
 }
 
-/// Widens sixteen i8 to i16 and adds `centers`, which repeat after eight. Two i16 share a word, first in the low bits.
+/// Widens sixteen i8, four in a word, to i16 and adds `centers`, which repeat after eight. Two i16 share a word, first in the low bits.
 #[inline(always)]
-pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES]) {
+pub fn add_centers(bytes: &[i32; 4], centers: &[i16; 8], out: &mut [i32; LANES]) {
     for (i, out) in out.iter_mut().enumerate() {
-        let code = |j: usize| (i16::from(bytes[2 * i + j])).wrapping_add(centers[(2 * i + j) % 8]);
+        let code =
+            |j: usize| i16::from((bytes[i / 2] >> (16 * (i % 2) + 8 * j)) as i8).wrapping_add(centers[(2 * i + j) % 8]);
         *out = i32::from(code(0) as u16) | (i32::from(code(1)) << 16);
     }
 }

@@ -6,7 +6,7 @@ use std::arch::wasm32::{
     f32x4_pmin, f32x4_splat, f32x4_sqrt, f32x4_sub, i8x16_add, i8x16_narrow_i16x8, i16x8_add, i16x8_extend_high_i8x16,
     i16x8_extend_low_i8x16, i16x8_narrow_i32x4, i16x8_sub, i32x4_add, i32x4_bitmask, i32x4_dot_i16x8,
     i32x4_extend_high_i16x8, i32x4_extend_low_i16x8, i32x4_mul, i32x4_shl, i32x4_shr, i32x4_shuffle, i32x4_splat,
-    i32x4_sub, i64x2_shuffle, u8x16_shr, u8x16_splat, v128, v128_and, v128_andnot, v128_load, v128_load64_zero,
+    i32x4_sub, i64x2_shuffle, u8x16_splat, u16x8_shr, v128, v128_and, v128_andnot, v128_load, v128_load64_zero,
     v128_or, v128_store, v128_store64_lane,
 };
 #[cfg(target_feature = "relaxed-simd")]
@@ -278,22 +278,23 @@ impl I32x8 {
     }
 }
 
-/// `((byte >> shift) & mask) + center` of sixteen bytes, wrapping.
+/// `((byte >> shift) & mask) + center` of sixteen bytes, wrapping, four in a word, first in the low bits.
 #[inline(always)]
-pub fn field(bytes: &[i8; 16], shift: u32, mask: u8, centers: &[i8; 16]) -> [i8; 16] {
-    let mut out = [0; 16];
+pub fn field(bytes: &[i8; 16], shift: u32, mask: u8, centers: &[i8; 16]) -> [i32; 4] {
+    let mut out = [0_i32; 4];
     // SAFETY: all arrays are sixteen bytes; v128_load and v128_store have no alignment requirement.
     unsafe {
         let (bytes, centers) = (v128_load(bytes.as_ptr().cast()), v128_load(centers.as_ptr().cast()));
-        let field = v128_and(u8x16_shr(bytes, shift), u8x16_splat(mask));
+        // What comes in from the neighbouring byte lies past the mask.
+        let field = v128_and(u16x8_shr(bytes, shift), u8x16_splat(mask));
         v128_store(out.as_mut_ptr().cast(), i8x16_add(field, centers));
     }
     out
 }
 
-/// Widens sixteen i8 to i16 and adds `centers`, which repeat after eight. Two i16 share a word, first in the low bits.
+/// Widens sixteen i8, four in a word, to i16 and adds `centers`, which repeat after eight. Two i16 share a word, first in the low bits.
 #[inline(always)]
-pub fn add_centers(bytes: &[i8; 16], centers: &[i16; 8], out: &mut [i32; LANES]) {
+pub fn add_centers(bytes: &[i32; 4], centers: &[i16; 8], out: &mut [i32; LANES]) {
     // SAFETY: both arrays are sixteen bytes; v128_load has no alignment requirement.
     let (bytes, centers) = unsafe { (v128_load(bytes.as_ptr().cast()), v128_load(centers.as_ptr().cast())) };
     let (low, high) = (i16x8_extend_low_i8x16(bytes), i16x8_extend_high_i8x16(bytes));

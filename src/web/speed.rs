@@ -92,9 +92,12 @@ impl Workload {
         self.work.input().to_vec()
     }
 
-    /// Outputs from inputs, both row-major f32 and copied, as any library does at its border.
-    pub fn run(&mut self, input: &[f32]) -> js_sys::Float32Array {
-        js_sys::Float32Array::from(self.work.run(input))
+    /// Outputs from inputs, both row-major f32 and copied, as any library does at its border; `output` has room for a batch of them.
+    ///
+    /// # Errors
+    /// A `CoreError` where it has another length.
+    pub fn run(&mut self, input: &[f32], output: &js_sys::Float32Array) -> Result<(), JsValue> {
+        give(self.work.run(input), output)
     }
 
     /// The inputs as four codes in a word, where there are such.
@@ -103,13 +106,25 @@ impl Workload {
     }
 
     /// [`Workload::run`] of those.
+    ///
+    /// # Errors
+    /// As there.
     #[wasm_bindgen(js_name = runWords)]
-    pub fn run_words(&mut self, words: &[i32]) -> js_sys::Float32Array {
-        js_sys::Float32Array::from(self.work.run_words(words))
+    pub fn run_words(&mut self, words: &[i32], output: &js_sys::Float32Array) -> Result<(), JsValue> {
+        give(self.work.run_words(words), output)
     }
 
     /// How far the newest output is from a naive computation.
     pub fn check(&self) -> JsDeviation {
         to_js(&self.work.check()).unchecked_into()
     }
+}
+
+fn give(values: &[f32], output: &js_sys::Float32Array) -> Result<(), JsValue> {
+    let room = output.length() as usize;
+    if room != values.len() {
+        return Err(thrown(CoreError::new(ErrorCode::Range, "output", room.to_string(), values.len().to_string())));
+    }
+    output.copy_from(values);
+    Ok(())
 }

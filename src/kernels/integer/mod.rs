@@ -18,7 +18,9 @@ pub use packed::{Packed, TILE_ROWS};
 
 use super::conv::ConvShape;
 use super::{Epilogue, Plain, Rescale, RowSink};
-use crate::simd::{Dot, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, LANES, Lane, RELAXED_DOT, quads_to_pairs, whole_bytes};
+use crate::simd::{
+    Dot, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, LANES, Lane, RELAXED_DOT, quads_to_pairs, whole_bytes,
+};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use winograd::Winograd;

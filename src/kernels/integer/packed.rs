@@ -19,8 +19,10 @@ pub struct Tile {
     pub rows: usize,
     /// Where its weights begin: in words, or in chunks of sixteen bytes.
     offset: usize,
-    /// What is added to the stored weights of each row. Rows repeat to fill four.
-    centers: [i32; TILE_ROWS],
+    /// What is added to the stored weights of sixteen fields of quads, four for each row. Rows repeat to fill four.
+    narrow: [i8; 16],
+    /// The same for eight of pairs, two for each row.
+    wide: [i16; 8],
 }
 
 /// How weights are stored.
@@ -96,7 +98,9 @@ impl<V: Dot> Packed<V> {
                 let offset = if words { words_store.len() } else { fields_store.len() };
                 let centers: [i32; TILE_ROWS] =
                     std::array::from_fn(|i| center(width, ranges.get(first + i % rows).copied().unwrap_or((0, 0))));
-                let tile = Tile { first, rows, offset, centers };
+                let narrow = std::array::from_fn(|i| centers[i / 4] as i8);
+                let wide = std::array::from_fn(|i| centers[i / 2] as i16);
+                let tile = Tile { first, rows, offset, narrow, wide };
                 let stored: Vec<i32> = (0..layout.steps() * rows * V::GROUP)
                     .map(|at| {
                         let (step, row, i) = (at / V::GROUP / rows, at / V::GROUP % rows, at % V::GROUP);
@@ -149,37 +153,55 @@ impl<V: Dot> Packed<V> {
         }
     }
 
-    /// The weights of a tile, `[step][row]`, words of [`Dot::GROUP`] codes; unpacked into `panel` unless stored so.
-    pub fn panel<'a>(&'a self, tile: &Tile, panel: &'a mut Vec<i32>) -> &'a [i32] {
-        let words = self.layout.steps() * tile.rows;
+    /// The weights of tiles that follow each other, `[step][row]`, words of [`Dot::GROUP`] codes; unpacked into `panel` unless stored so.
+    pub fn panels<'a>(&'a self, tiles: &[Tile], panel: &'a mut Vec<i32>) -> &'a [i32] {
+        let [first, ..] = tiles else { return &[] };
+        let words = tiles.iter().map(|tile| self.layout.steps() * tile.rows);
+        let total = words.clone().sum();
         let chunks = match &self.store {
-            Store::Words(data) => return &data[tile.offset..tile.offset + words],
-            Store::Fields(chunks) => &chunks[tile.offset..],
+            Store::Words(data) => return &data[first.offset..first.offset + total],
+            Store::Fields(chunks) => chunks,
         };
+        // The last field of a tile may reach past its words, into those of the next tile, which are written after it.
+        panel.resize(total + 64, 0);
+        let mut from = 0;
+        for (tile, words) in tiles.iter().zip(words) {
+            self.unpack_tile(tile, &chunks[tile.offset..], &mut panel[from..], words);
+            from += words;
+        }
+        &panel[..total]
+    }
+
+    /// Unpacks the words of one tile, and as many more as fill its last chunk.
+    fn unpack_tile(&self, tile: &Tile, chunks: &[[i8; 16]], panel: &mut [i32], words: usize) {
         // A chunk's field is sixteen codes: four words of quads, or eight of pairs.
         let field_words = 16 / V::GROUP;
-        panel.resize(words.next_multiple_of(64 * 4 / V::GROUP), 0);
         let per_byte = (8 / self.width) as usize;
         let mask = (u32::MAX >> (32 - self.width)) as u8;
-        let narrow: [i8; 16] = std::array::from_fn(|i| tile.centers[i / 4] as i8);
-        let wide: [i16; 8] = std::array::from_fn(|i| tile.centers[i / 2] as i16);
         let zero = [0; 16];
-        for (chunk, out) in chunks
-            .iter()
-            .zip(panel[..words.next_multiple_of(field_words * per_byte)].chunks_exact_mut(field_words * per_byte))
-        {
-            for (at, out) in out.chunks_exact_mut(field_words).enumerate() {
-                let shift = self.width * at as u32;
-                if let Ok(out) = <&mut [i32; 8]>::try_from(&mut *out) {
-                    add_centers(&field(chunk, shift, mask, &zero), &wide, out);
-                } else {
-                    for (out, codes) in out.iter_mut().zip(field(chunk, shift, mask, &narrow).as_chunks::<4>().0) {
-                        *out = i32::from_le_bytes(codes.map(|c| c as u8));
-                    }
+        let out = &mut panel[..words.next_multiple_of(field_words * per_byte)];
+        if V::GROUP == 4 {
+            let fields = out.as_chunks_mut::<4>().0;
+            if self.width == 4 {
+                // The most usual width without an inner loop.
+                for (chunk, [low, high]) in chunks.iter().zip(fields.as_chunks_mut::<2>().0) {
+                    *low = field(chunk, 0, mask, &tile.narrow);
+                    *high = field(chunk, 4, mask, &tile.narrow);
+                }
+                return;
+            }
+            for (chunk, fields) in chunks.iter().zip(fields.chunks_exact_mut(per_byte)) {
+                for (at, out) in fields.iter_mut().enumerate() {
+                    *out = field(chunk, self.width * at as u32, mask, &tile.narrow);
                 }
             }
+            return;
         }
-        &panel[..words]
+        for (chunk, fields) in chunks.iter().zip(out.as_chunks_mut::<8>().0.chunks_exact_mut(per_byte)) {
+            for (at, out) in fields.iter_mut().enumerate() {
+                add_centers(&field(chunk, self.width * at as u32, mask, &zero), &tile.wide, out);
+            }
+        }
     }
 
     /// The weights, row-major, as they were given.
@@ -188,7 +210,7 @@ impl<V: Dot> Packed<V> {
         let mut weights = vec![0; self.layout.shape.out_channels * taps];
         let mut panel = Vec::new();
         for tile in &self.tiles {
-            for (at, &word) in self.panel(tile, &mut panel).iter().enumerate() {
+            for (at, &word) in self.panels(std::slice::from_ref(tile), &mut panel).iter().enumerate() {
                 let (step, row) = (at / tile.rows, at % tile.rows);
                 for i in 0..V::GROUP {
                     if let Some(tap) = self.layout.tap(step, i) {

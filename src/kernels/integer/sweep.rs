@@ -6,6 +6,10 @@ use crate::kernels::registers::{Columns, N1, N2, N4, Rows};
 use crate::kernels::{Epilogue, Finish, Rescale, RowSink};
 use crate::simd::{Dot, LANES, Offsets, side_by_side};
 
+/// Words of weights that are kept near: tiles of so many meet a block's codes, one after the other, before the next block's do, so that
+/// codes are fetched from afar less often.
+const NEAR_WORDS: usize = 4096;
+
 /// Gives `rescale(Σ weights · codes)` to the sinks, one for each block of codes, a tile of rows after the other; sums are exact
 /// while they fit 32 bits. Codes are packed for `P` and multiplied by `V`, which takes as many in a lane; `burst` is for those
 /// that sum in bursts.
@@ -22,16 +26,24 @@ pub(super) fn sweep<P: Dot, V: Dot>(
     let group_rows = layout.shape.out_channels / layout.shape.groups;
     let group_len = layout.group_len();
     let codes = codes.as_chunks::<LANES>().0;
-    for tile in packed.tiles() {
-        let group = tile.first / group_rows;
-        let panel = packed.panel(tile, panel);
+    let mut tiles = packed.tiles();
+    while let Some(first) = tiles.first() {
+        let words = layout.steps() * first.rows;
+        let (near, rest) = tiles.split_at((NEAR_WORDS / words.max(1)).clamp(1, tiles.len()));
+        tiles = rest;
+        let panel = packed.panels(near, panel);
         for (codes, sink) in codes.chunks_exact(layout.block_len()).zip(&mut *sinks) {
-            let codes = &codes[group * group_len..(group + 1) * group_len];
-            let work = Work { layout, offsets: packed.offsets(), tile, panel, codes, burst, rescale };
-            match tile.rows {
-                1 => rows::<P, V, 1, N4<V>, N1<N4<V>>>(&work, *sink),
-                2 => rows::<P, V, 2, N2<V>, N2<N2<V>>>(&work, *sink),
-                _ => rows::<P, V, 4, N1<V>, N4<N1<V>>>(&work, *sink),
+            let mut panel = panel;
+            for tile in near {
+                let group = tile.first / group_rows;
+                let codes = &codes[group * group_len..(group + 1) * group_len];
+                let work = Work { layout, offsets: packed.offsets(), tile, panel, codes, burst, rescale };
+                match tile.rows {
+                    1 => rows::<P, V, 1, N4<V>, N1<N4<V>>>(&work, *sink),
+                    2 => rows::<P, V, 2, N2<V>, N2<N2<V>>>(&work, *sink),
+                    _ => rows::<P, V, 4, N1<V>, N4<N1<V>>>(&work, *sink),
+                }
+                panel = &panel[layout.steps() * tile.rows..];
             }
         }
     }
