@@ -1,6 +1,6 @@
 //! Names, ranges and sources of everything a recipe may say: what the page builds its controls from.
 
-use crate::data::{AssetRef, Kind, Library, Split};
+use crate::data::{AssetRef, DataSet, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{
@@ -8,11 +8,11 @@ use crate::methods::{
     for_cache, for_inputs, ranges_of, roundings_of,
 };
 use crate::models::{self, MODELS};
+use crate::named::Named;
 use crate::ops::ParamSpec;
 use crate::recipe::MOST_SEED;
 use crate::report::{ENGINE, NUMERICS};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// A layer of a model that has parameters.
 #[derive(Clone, Debug, Serialize)]
@@ -86,7 +86,7 @@ pub struct DataInfo {
     pub classes: Vec<String>,
     /// Images of each split.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, number>"))]
-    pub splits: BTreeMap<String, u32>,
+    pub splits: Named<u32>,
     /// The package it comes from.
     pub source: String,
     /// Its licence.
@@ -177,7 +177,7 @@ pub struct Catalog {
     pub estimators: Vec<ChoiceInfo>,
     /// Least and greatest values of numbers, by name.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, [number, number]>"))]
-    pub limits: BTreeMap<String, [f64; 2]>,
+    pub limits: Named<[f64; 2]>,
 }
 
 fn choices<T>(list: &[Choice<T>]) -> Vec<ChoiceInfo> {
@@ -253,20 +253,28 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
             source: model.source.into(),
         });
     }
+    let counts = |set: &DataSet| {
+        let mut counts = Named::default();
+        for (name, split) in set.splits.iter() {
+            counts.insert(name.clone(), split.count);
+        }
+        counts
+    };
     let data = library.sets().iter().map(|(id, set)| DataInfo {
         id: id.clone(),
         name: set.name.clone(),
         kind: set.kind,
         shape: set.shape,
         classes: set.classes.clone(),
-        splits: set.splits.iter().map(|(name, split)| (name.clone(), split.count)).collect(),
+        splits: counts(set),
         source: set.source.clone(),
         licence: set.licence.clone(),
     });
     let most = |most: f64, split: &Split| most.max(f64::from(split.count));
-    let limits = [
+    let mut limits = Named::default();
+    for (name, range) in [
         ("seed", [0.0, MOST_SEED as f64]),
-        ("data.count", [1.0, library.sets().values().flat_map(|set| set.splits.values()).fold(1.0, most)]),
+        ("data.count", [1.0, library.sets().values().iter().flat_map(|set| set.splits.values()).fold(1.0, most)]),
         ("bits.budget", [2.0, 8.0]),
         ("bits.images", [8.0, 2000.0]),
         ("activations.images", [1.0, 2000.0]),
@@ -279,7 +287,9 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("weights.damping", [0.0001, 1.0]),
         ("weights.group", [*GROUP_SIZES.start() as f64, *GROUP_SIZES.end() as f64]),
         ("weights.iterations", [100.0, 20_000.0]),
-    ];
+    ] {
+        limits.insert(name.to_string(), range);
+    }
     Ok(Catalog {
         engine: ENGINE.into(),
         numerics: NUMERICS,
@@ -294,6 +304,6 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         transforms: choices(TRANSFORMS),
         corrections: choices(CORRECTIONS),
         estimators: choices(ESTIMATORS),
-        limits: limits.into_iter().map(|(name, range)| (name.to_string(), range)).collect(),
+        limits,
     })
 }

@@ -4,6 +4,7 @@
 
 pub mod error;
 pub mod fields;
+pub mod named;
 pub mod tensor;
 pub mod math;
 pub mod rng;

@@ -3,6 +3,8 @@
 //! Everything goes through the `libm` crate (Rust translations of musl's functions, errors below one
 //! unit in the last place); the standard library calls the platform's own, which differ.
 
+use std::cmp::Ordering;
+
 /// `e^x`.
 pub fn exp(x: f32) -> f32 {
     libm::expf(x)
@@ -53,6 +55,18 @@ pub fn round_ties_even(x: f32) -> f32 {
 pub fn canonical_nan(x: f32) -> f32 {
     // By bits: the compiler may take one NaN for another.
     f32::from_bits(if x.to_bits() << 1 > 0xff00_0000 { 0x7fc0_0000 } else { x.to_bits() })
+}
+
+/// Sorts numbers in ascending order, NaN last. One copy of the code for all who sort.
+#[inline(never)]
+pub fn sort(values: &mut [f32]) {
+    values.sort_by(f32::total_cmp);
+}
+
+/// Sorts indices; equals keep their order. One copy of the code for all who sort.
+#[inline(never)]
+pub fn sort_indices(indices: &mut [usize], compare: &mut dyn FnMut(usize, usize) -> Ordering) {
+    indices.sort_by(|&a, &b| compare(a, b));
 }
 
 #[cfg(test)]

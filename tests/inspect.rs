@@ -42,8 +42,8 @@ fn total(counts: &[u32]) -> usize {
 
 /// A trained model with layers whose rows are whole blocks of 256, and such weights for those layers.
 fn with_rows_of_256(weights: &Value) -> Option<(&'static str, Value)> {
-    for (model, _) in models::zoo().unwrap() {
-        let model = models::find(&model).unwrap();
+    for model in models::zoo().unwrap().names() {
+        let model = models::find(model).unwrap();
         let network = Network::random(model, 0).unwrap();
         let mut layers = json!({});
         for node in 0..network.graph.nodes().len() {

@@ -335,13 +335,13 @@ fn the_canonical_form_holds_what_is_used() {
 #[test]
 fn folding_changes_no_answer_of_any_network_with_norms() {
     let mut seen = 0;
-    for (model, entry) in models::zoo().unwrap() {
+    for (model, entry) in models::zoo().unwrap().iter() {
         let step = json!({"transforms": ["fold-batchnorm"]});
-        if parse(&model, &step).is_err() {
+        if parse(model, &step).is_err() {
             continue;
         }
         seen += 1;
-        let report = outcome(recipe(&model, &step)).report.unwrap();
+        let report = outcome(recipe(model, &step)).report.unwrap();
         assert_eq!((report.accuracy.correct, report.accuracy.total), (entry.correct, entry.total), "{model}");
         assert_eq!(report.baseline.accuracy.correct, entry.correct, "{model}");
         assert!(report.size.bytes < report.baseline.size.bytes && report.size.ledger.other == 0);

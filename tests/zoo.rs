@@ -28,9 +28,9 @@ fn provide(recipe: &Recipe, library: &mut Library) {
 #[test]
 fn every_model_gives_its_recorded_count() {
     let mut judged = 0;
-    for (id, entry) in models::zoo().unwrap() {
+    for (id, entry) in models::zoo().unwrap().iter() {
         let mut library = models::library().unwrap();
-        if library.set(models::find(&id).unwrap().data).is_err() {
+        if library.set(models::find(id).unwrap().data).is_err() {
             assert_eq!(id, "resnet8-cifar10", "its set is not committed: tests/scripts/cifar.test.mjs judges it");
             continue;
         }

@@ -10,11 +10,11 @@ pub use images::{Images, fill_lane, unit_table};
 
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::{Fields, parse};
+use crate::named::Named;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shard::Shard;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// A file the engine may ask for.
@@ -88,7 +88,7 @@ pub struct DataSet {
     /// Ids of the classes, in label order.
     pub classes: Vec<String>,
     /// Splits by name.
-    pub splits: BTreeMap<String, Split>,
+    pub splits: Named<Split>,
     /// The package it comes from.
     pub source: String,
     /// Its licence.
@@ -139,26 +139,21 @@ impl DataSet {
         let max = fields.integer("max", 1..=255)?;
         let texts = |values: Vec<Value>| values.iter().filter_map(|v| v.as_str().map(str::to_string)).collect();
         let classes = fields.list("classes", 256)?.map(texts);
-        let sources = fields.list("sources", MOST_ENTRIES)?.unwrap_or_default();
-        let source = sources.first().and_then(|source| source["package"].as_str());
-        let splits = fields.object("splits")?;
-        let read = |(name, split): (String, Value)| {
-            let path = format!("splits.{name}");
-            Ok((name, Split::read(Fields::new(split, path)?)?))
-        };
+        let source = fields.text("source")?;
+        let found = fields.object("splits")?;
+        let mut splits = Named::default();
+        for (name, split) in fields.needed("splits", found)?.into_entries() {
+            let split = Split::read(Fields::new(split, format!("splits.{name}"))?)?;
+            splits.insert(name, split);
+        }
         Ok(Self {
             name: fields.needed("name", name)?,
             kind,
             shape: fields.needed("shape", shape)?,
             max: fields.needed("max", max)? as u8,
             classes: fields.needed("classes", classes)?,
-            splits: fields
-                .needed("splits", splits)?
-                .into_entries()
-                .into_iter()
-                .map(read)
-                .collect::<Result<_, CoreError>>()?,
-            source: source.unwrap_or_default().to_string(),
+            splits,
+            source: fields.needed("source", source)?,
             licence: fields.needed("licence", licence)?,
         })
     }
@@ -170,10 +165,10 @@ pub const SPLITS: &[&str] = &["train", "validation", "test"];
 /// Data sets, and the files provided so far.
 #[derive(Debug)]
 pub struct Library {
-    sets: BTreeMap<String, Rc<DataSet>>,
-    refs: BTreeMap<String, AssetRef>,
-    shards: BTreeMap<String, Rc<Shard>>,
-    files: BTreeMap<String, Rc<[u8]>>,
+    sets: Named<Rc<DataSet>>,
+    refs: Named<AssetRef>,
+    shards: Named<Rc<Shard>>,
+    files: Named<Rc<[u8]>>,
 }
 
 /// SHA-256 in lower-case hexadecimal.
@@ -193,7 +188,7 @@ impl Library {
     /// `internal` when the built-in manifest is not readable, which a test rules out.
     pub fn new() -> Result<Self, CoreError> {
         let mut library =
-            Self { sets: BTreeMap::new(), refs: BTreeMap::new(), shards: BTreeMap::new(), files: BTreeMap::new() };
+            Self { sets: Named::default(), refs: Named::default(), shards: Named::default(), files: Named::default() };
         library.add_manifest("data/manifest.json", include_str!("../../data/manifest.json"))?;
         Ok(library)
     }
@@ -215,27 +210,31 @@ impl Library {
         let sets = manifest.object("sets").map_err(below)?.map(Fields::into_entries).unwrap_or_default();
         for (id, set) in sets {
             let set = Fields::new(set, id.clone()).and_then(DataSet::read).map_err(below)?;
-            for shard in set.splits.values().flat_map(|split| &split.shards) {
+            for shard in set.splits.values().iter().flat_map(|split| &split.shards) {
                 self.register(shard.asset.clone());
             }
-            self.sets.entry(id).or_insert_with(|| Rc::new(set));
+            if !self.sets.contains(&id) {
+                self.sets.insert(id, Rc::new(set));
+            }
         }
         Ok(())
     }
 
     /// Makes a file known, so that it can be provided.
     pub fn register(&mut self, asset: AssetRef) {
-        self.refs.entry(asset.path.clone()).or_insert(asset);
+        if !self.refs.contains(&asset.path) {
+            self.refs.insert(asset.path.clone(), asset);
+        }
     }
 
     /// All sets by id.
-    pub fn sets(&self) -> &BTreeMap<String, Rc<DataSet>> {
+    pub fn sets(&self) -> &Named<Rc<DataSet>> {
         &self.sets
     }
 
     /// Whether a file was provided.
     pub fn has(&self, path: &str) -> bool {
-        self.shards.contains_key(path) || self.files.contains_key(path)
+        self.shards.contains(path) || self.files.contains(path)
     }
 
     /// Takes a file: checks it against its record and decodes data shards.
@@ -277,8 +276,7 @@ impl Library {
     /// `unknown-id`, listing the sets there are.
     pub fn set(&self, id: &str) -> Result<Rc<DataSet>, CoreError> {
         self.sets.get(id).cloned().ok_or_else(|| {
-            let ids: Vec<&str> = self.sets.keys().map(String::as_str).collect();
-            CoreError::new(ErrorCode::UnknownId, "data.set", format!("\"{id}\""), ids.join(", "))
+            CoreError::new(ErrorCode::UnknownId, "data.set", format!("\"{id}\""), self.sets.names().join(", "))
         })
     }
 
@@ -355,8 +353,8 @@ fn missing(path: &str) -> CoreError {
 /// `unknown-id`, listing the splits there are.
 pub fn find_split<'a>(set: &'a DataSet, split: &str) -> Result<&'a Split, CoreError> {
     set.splits.get(split).ok_or_else(|| {
-        let ids: Vec<&str> = set.splits.keys().map(String::as_str).collect();
-        CoreError::new(ErrorCode::UnknownId, "data.split", format!("\"{split}\""), ids.join(", "))
+        let found = format!("\"{split}\"");
+        CoreError::new(ErrorCode::UnknownId, "data.split", found, set.splits.names().join(", "))
     })
 }
 
@@ -368,8 +366,8 @@ mod tests {
     #[test]
     fn the_built_in_manifest_is_consistent() {
         let library = Library::new().unwrap();
-        for (id, set) in library.sets() {
-            for (name, split) in &set.splits {
+        for (id, set) in library.sets().iter() {
+            for (name, split) in set.splits.iter() {
                 let sum: u32 = split.shards.iter().map(|s| s.count).sum();
                 assert_eq!(sum, split.count, "{id} {name}");
                 assert!(SPLITS.contains(&name.as_str()));

@@ -1,6 +1,7 @@
 //! Places in a table: NF4, whose table is fixed, and k-means, whose table is the tensor's own.
 
 use super::{Clusters, Family, Format, Granule, ROUNDS, ScaleType, largest_magnitude, pack_bits, unpack_bits, usable};
+use crate::math::sort;
 
 /// The place of the value nearest to `value` in an ascending table; of two equally near, the lower.
 pub(super) fn nearest(table: &[f32], value: f32) -> u32 {
@@ -146,7 +147,7 @@ impl Format for Clustered {
     }
     fn fit(&self, values: &[f32], _: bool) -> Granule {
         let mut sorted: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
-        sorted.sort_by(f32::total_cmp);
+        sort(&mut sorted);
         let mut clusters = Clusters::new(sorted, self.values());
         for _ in 0..ROUNDS {
             if !clusters.round() {

@@ -104,11 +104,12 @@ impl Clusters {
 mod tests {
     use super::*;
     use crate::formats::codebook::nearest;
+    use crate::math::sort;
     use serde_json::Value;
 
     fn settled(values: &[f32], count: usize) -> (Rc<[f32]>, usize) {
         let mut sorted = values.to_vec();
-        sorted.sort_by(f32::total_cmp);
+        sort(&mut sorted);
         let mut clusters = Clusters::new(sorted, count);
         let rounds = (0..ROUNDS).take_while(|_| clusters.round()).count();
         (clusters.codebook(), rounds)
@@ -147,7 +148,7 @@ mod tests {
     fn every_round_lowers_the_error() {
         let mut rng = crate::rng::Rng::stream(3, "kmeans", 0);
         let mut sorted: Vec<f32> = (0..900).map(|_| rng.uniform(-1.0, 1.0) * rng.uniform(0.0, 1.0)).collect();
-        sorted.sort_by(f32::total_cmp);
+        sort(&mut sorted);
         let mut clusters = Clusters::new(sorted.clone(), 32);
         let mut before = objective(&sorted, &clusters.codebook());
         for _ in 0..50 {

@@ -1,6 +1,7 @@
 //! A look into a packed tensor: some values of one granule, from the stored bytes up.
 
 use super::{Family, Granule, PackedTensor};
+use crate::math::sort;
 
 /// Some bytes of what is stored.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -54,7 +55,7 @@ impl PackedTensor {
         // A symmetric grid of integers leaves its least code unused.
         let used = |value: &f32| value.is_finite() && decode(self.format.encode(*value, granule)) == *value;
         let mut values: Vec<f32> = (0..count).map(decode).filter(used).collect();
-        values.sort_by(f32::total_cmp);
+        sort(&mut values);
         values.dedup();
         values
     }

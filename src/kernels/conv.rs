@@ -144,10 +144,14 @@ impl<S> Pass<S> {
         let [kernel_height, kernel_width] = self.kernel;
         let parts = |i: usize| {
             let windows = self.first[i]..self.last[i];
-            let mut parts: Vec<_> =
-                windows.map(|window| inside(window, self.stride, self.before[i], self.kernel[i], size[i])).collect();
-            parts.sort_unstable();
-            parts.dedup();
+            let mut parts = Vec::new();
+            for window in windows {
+                let part = inside(window, self.stride, self.before[i], self.kernel[i], size[i]);
+                let at = parts.partition_point(|known| *known < part);
+                if parts.get(at) != Some(&part) {
+                    parts.insert(at, part);
+                }
+            }
             parts
         };
         for rows in parts(0) {

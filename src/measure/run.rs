@@ -5,6 +5,7 @@ use super::{Description, Deviation, LayerDescription, Workload, grid_parts, refe
 use crate::error::CoreError;
 use crate::formats::{self, Granule, PackedTensor, group_scale};
 use crate::graph::{Graph, LayerArithmetic, Plan};
+use crate::math::sort_indices;
 use crate::ops::Init;
 use crate::rng::Rng;
 use crate::simd::{LANES, from_lanes, to_lanes};
@@ -168,7 +169,7 @@ fn integers(numbers: Numbers, weight: &Tensor, reach: f32) -> Result<(LayerArith
 /// Makes the smallest `percent` of a hundred values zero.
 fn clear(values: &mut [f32], percent: usize) {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].abs().total_cmp(&values[b].abs()));
+    sort_indices(&mut order, &mut |a, b| values[a].abs().total_cmp(&values[b].abs()));
     order[..values.len() * percent / 100].iter().for_each(|&i| values[i] = 0.0);
 }
 

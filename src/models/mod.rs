@@ -22,7 +22,7 @@ use crate::data::{AssetRef, Library};
 use crate::error::CoreError;
 use crate::fields::{Fields, parse};
 use crate::graph::{Graph, GraphError};
-use std::collections::BTreeMap;
+use crate::named::Named;
 
 /// A model of the zoo.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ pub struct ZooEntry {
 ///
 /// # Errors
 /// What is wrong with the built-in manifest; a test rules it out.
-pub fn zoo() -> Result<BTreeMap<String, ZooEntry>, CoreError> {
+pub fn zoo() -> Result<Named<ZooEntry>, CoreError> {
     let mut manifest = Fields::new(parse(include_str!("../../models/manifest.json"))?, "models/manifest.json")?;
     let models = manifest.object("models")?.map(Fields::into_entries).unwrap_or_default();
     let read = |(id, entry): (String, serde_json::Value)| -> Result<_, CoreError> {
@@ -94,7 +94,7 @@ pub fn zoo() -> Result<BTreeMap<String, ZooEntry>, CoreError> {
         let (correct, total) = (fields.needed("correct", correct)? as u32, fields.needed("total", total)? as u32);
         Ok((id, ZooEntry { asset, correct, total }))
     };
-    let mut zoo = BTreeMap::new();
+    let mut zoo = Named::default();
     for model in models {
         let (id, entry) = read(model)?;
         zoo.insert(id, entry);
@@ -108,8 +108,8 @@ pub fn zoo() -> Result<BTreeMap<String, ZooEntry>, CoreError> {
 /// `internal` when a built-in manifest is not readable, which a test rules out.
 pub fn library() -> Result<Library, CoreError> {
     let mut library = Library::new()?;
-    for entry in zoo()?.into_values() {
-        library.register(entry.asset);
+    for entry in zoo()?.values() {
+        library.register(entry.asset.clone());
     }
     Ok(library)
 }

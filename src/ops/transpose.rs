@@ -18,9 +18,8 @@ impl Op for Transpose {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         let input = only(self.kind(), inputs)?;
-        let mut sorted = self.order.clone();
-        sorted.sort_unstable();
-        if !sorted.into_iter().eq(0..input.dims().len()) {
+        let rank = input.dims().len();
+        if self.order.len() != rank || !(0..rank).all(|axis| self.order.contains(&axis)) {
             let wanted = "as many dimensions as the order has";
             return Err(TensorError::Unsupported { op: self.kind(), shape: input.clone(), wanted });
         }

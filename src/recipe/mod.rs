@@ -101,7 +101,7 @@ impl Recipe {
             CoreError::new(ErrorCode::MissingField, "steps", "nothing", "a list of steps, which may be empty")
         })?;
         fields.finish()?;
-        if init == Start::Zoo && !models::zoo()?.contains_key(model.id) {
+        if init == Start::Zoo && !models::zoo()?.contains(model.id) {
             let found = format!("zoo, but {} has no trained weights", model.id);
             return Err(CoreError::new(ErrorCode::Combination, "init", found, "random"));
         }
@@ -155,9 +155,13 @@ impl Recipe {
             assets.extend(step.assets(self.model, library)?);
         }
         assets.extend(library.assets(&self.data.set, &self.data.split, self.data.count)?);
-        let mut seen = std::collections::BTreeSet::new();
-        assets.retain(|asset| seen.insert(asset.path.clone()));
-        Ok(assets)
+        let mut needed: Vec<AssetRef> = Vec::new();
+        for asset in assets {
+            if !needed.iter().any(|known| known.path == asset.path) {
+                needed.push(asset);
+            }
+        }
+        Ok(needed)
     }
 }
 
@@ -173,7 +177,7 @@ fn parse_targets(values: Option<Vec<Value>>) -> Result<Vec<&'static str>, CoreEr
 }
 
 fn parse_data(fields: Option<Fields>, model: &Model, library: &Library) -> Result<DataSpec, CoreError> {
-    let sets: Vec<&str> = library.sets().keys().map(String::as_str).collect();
+    let sets: Vec<&str> = library.sets().names().iter().map(String::as_str).collect();
     let Some(mut fields) = fields else {
         let set = library.set(model.data)?;
         let count = set.splits.get("test").map_or(0, |split| split.count);
@@ -190,18 +194,19 @@ fn parse_data(fields: Option<Fields>, model: &Model, library: &Library) -> Resul
         let found = format!("\"{id}\" ({:?}, {} classes)", set.shape, set.classes.len());
         return Err(CoreError::new(ErrorCode::Combination, "data.set", found, allowed));
     }
-    let splits: Vec<&str> = set.splits.keys().map(String::as_str).collect();
+    let splits: Vec<&str> = set.splits.names().iter().map(String::as_str).collect();
     let split = fields.id("split", &splits, |id| set.splits.get(id).map(|split| (id.to_string(), split.count)))?;
     let mut named = Vec::new();
-    for name in crate::data::SPLITS.iter().copied().filter(|name| set.splits.contains_key(*name)) {
-        let found = fields.integer(name, 1..=u64::from(set.splits[name].count))?;
+    for &name in crate::data::SPLITS {
+        let Some(split) = set.splits.get(name) else { continue };
+        let found = fields.integer(name, 1..=u64::from(split.count))?;
         named.extend(found.map(|count| (name, count as u32)));
     }
     let most = match &split {
         Some((_, most)) => *most,
         None => crate::data::find_split(&set, "test").map_or(0, |split| split.count),
     };
-    let most = named.first().map_or(most, |(name, _)| set.splits[*name].count);
+    let most = named.first().and_then(|(name, _)| set.splits.get(name)).map_or(most, |split| split.count);
     let count = fields.integer("count", 1..=u64::from(most.max(1)))?.map(|count| count as u32);
     let (split, count) = match (split, named.as_slice(), count) {
         (split, [], count) => (split.map_or_else(|| "test".to_string(), |(name, _)| name), count.unwrap_or(most)),

@@ -9,13 +9,13 @@ use crate::evaluate::{
 use crate::graph::Plan;
 use crate::methods::{Memory, StepContext};
 use crate::models::{self, Execution, Network};
+use crate::named::Named;
 use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
 use crate::task::{Context, Phase};
 use crate::tensor::Tensor;
 use crate::train::Checkpoint;
 use serde_json::Value;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What a run leaves.
@@ -256,14 +256,14 @@ async fn baseline(
 }
 
 /// The values of a network's parameters, by name.
-pub type Originals = BTreeMap<String, Tensor>;
+pub type Originals = Named<Tensor>;
 
 /// The parameters as inference uses them.
 ///
 /// # Errors
 /// See [`crate::models::Parameter::effective`].
 pub fn originals(network: &Network) -> Result<Originals, CoreError> {
-    let mut originals = BTreeMap::new();
+    let mut originals = Named::default();
     for parameter in &network.parameters {
         originals.insert(parameter.name.clone(), parameter.effective()?);
     }

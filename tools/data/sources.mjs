@@ -171,8 +171,7 @@ export function fetchSource(set) {
   );
 }
 
-/** The `sources` of a manifest entry. */
-export function provenance(set) {
-  const { package: name, files } = SOURCES[set];
-  return Object.entries(files).map(([file, hash]) => ({ package: name, file, sha256: hash }));
+/** The `source` of a manifest entry: the package; which of its files, with their SHA-256, stands above. */
+export function packageOf(set) {
+  return SOURCES[set].package;
 }

@@ -44,6 +44,6 @@ it("ends in the one line that is read", () => {
 
 it("finds the files a manifest names, at any depth", () => {
   const shard = { path: "data/a.fws", count: 10, bytes: 3, sha256: "x" };
-  const manifest = { version: 1, sets: { a: { splits: { test: { shards: [shard] } }, sources: [{ file: "b" }] } } };
+  const manifest = { version: 1, sets: { a: { splits: { test: { shards: [shard] } }, source: "b" } } };
   expect(filesNamed(manifest)).toEqual([shard]);
 });

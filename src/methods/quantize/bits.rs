@@ -4,7 +4,7 @@
 //! equals or beats. Widths like those of HAQ (Wang et al. 2019, arXiv 1811.08886), there 1 to 8 bits.
 
 use super::sensitivity::{Effect, Mode};
-use super::{QuantizeStep, WeightSpec};
+use super::{Override, QuantizeStep, WeightSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::formats::{self, Format};
 use crate::methods::StepContext;
@@ -120,8 +120,8 @@ pub(super) async fn allocated(
     })?;
     let mut step = step.clone();
     for (layer, choice) in names.into_iter().zip(chosen) {
-        let own = step.layers.entry(layer.clone()).or_default();
-        own.weights = Some(specs[choice]);
+        let own = step.layers.get(layer).cloned().unwrap_or_default();
+        step.layers.insert(layer.clone(), Override { weights: Some(specs[choice]), ..own });
     }
     Ok(step)
 }

@@ -6,6 +6,7 @@
 
 use super::factor::inverse_factor;
 use super::grid::Grid;
+use crate::math::sort_indices;
 use crate::task::Context;
 
 /// Rows that go through the columns together.
@@ -38,7 +39,7 @@ pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Op
     let Rows { weight, first, taps, gram, .. } = *rows;
     let mut order: Vec<usize> = (0..taps).collect();
     if rows.act_order {
-        order.sort_by(|&a, &b| gram[b * taps + b].total_cmp(&gram[a * taps + a]).then(a.cmp(&b)));
+        sort_indices(&mut order, &mut |a, b| gram[b * taps + b].total_cmp(&gram[a * taps + a]));
     }
     let trace = (0..taps).fold(0.0, |sum, i| sum + gram[i * taps + i]);
     let damp = if trace > 0.0 { rows.damping * trace / taps as f64 } else { 1.0 };

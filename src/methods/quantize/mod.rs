@@ -42,6 +42,7 @@ use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::formats::{Family, WeightQuantizer, WeightRule};
 use crate::models::{InputQuantizer, Model, Network};
+use crate::named::Named;
 use crate::ops::{DynamicGrid, Rounder};
 use crate::rng::Rng;
 use crate::task::Phase;
@@ -49,7 +50,6 @@ use kv::KvSpec;
 use range::Clips;
 use serde_json::{Map, Value, json};
 use spec::{parse_activations, parse_weights};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub(super) static METHOD: Method = Method { name: "quantize", parse: parse::parse };
@@ -69,7 +69,7 @@ pub struct QuantizeStep {
     alpha: f64,
     weights: Option<WeightSpec>,
     activations: Option<ActivationSpec>,
-    layers: BTreeMap<String, Override>,
+    layers: Named<Override>,
     correction: Correction,
     /// Training images that roundings, corrections and scalings look at.
     images: u32,
@@ -101,11 +101,11 @@ impl QuantizeStep {
     }
 
     fn all_activations(&self) -> impl Iterator<Item = &ActivationSpec> {
-        self.activations.iter().chain(self.layers.values().filter_map(|own| own.activations.as_ref()))
+        self.activations.iter().chain(self.layers.values().iter().filter_map(|own| own.activations.as_ref()))
     }
 
     fn all_weights(&self) -> impl Iterator<Item = &WeightSpec> {
-        self.weights.iter().chain(self.layers.values().filter_map(|own| own.weights.as_ref()))
+        self.weights.iter().chain(self.layers.values().iter().filter_map(|own| own.weights.as_ref()))
     }
 
     /// Names a network behind this step's transforms: all that its values depend on. Parameters go in as they are, so
@@ -324,7 +324,7 @@ impl Step for QuantizeStep {
         }
         if !self.layers.is_empty() {
             let mut layers = Map::new();
-            for (name, own) in &self.layers {
+            for (name, own) in self.layers.iter() {
                 let mut layer = both(&own.weights, &own.activations);
                 if let (Some(weights), Some(base)) = (&own.weights, &self.weights) {
                     weights.write_departure(base, &mut layer["weights"]);

@@ -22,7 +22,7 @@ pub(super) fn read(mut fields: Fields, network: &Network) -> Result<QuantizeStep
     let alpha_path = fields.at("alpha");
     let weights = fields.object("weights")?.map(|f| parse_weights(f, None)).transpose()?;
     let activations = fields.object("activations")?.map(|f| parse_activations(f, None)).transpose()?;
-    let mut layers = BTreeMap::new();
+    let mut layers = Named::default();
     if let Some(entries) = fields.object("layers")? {
         let names: Vec<&str> = (0..network.graph.nodes().len())
             .filter(|&node| network.weight_of(node).is_some())

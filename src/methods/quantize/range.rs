@@ -4,6 +4,7 @@ use super::hqq;
 use super::rounding::Rounding;
 use super::spec::{Granularity, Range, Scale, WeightSpec};
 use crate::formats::{Clustered, Clusters, Format, Granule, PackedTensor, ROUNDS, ScaleType, Shares, WeightRule};
+use crate::math::sort;
 use crate::task::Context;
 use crate::tensor::{Tensor, TensorError};
 
@@ -125,11 +126,11 @@ impl WeightRule for WeightSpec {
 async fn cluster(ctx: &Context, clustered: &Clustered, values: &[f32]) -> Granule {
     let mut sorted: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
     for run in sorted.chunks_mut(RUN) {
-        run.sort_by(f32::total_cmp);
+        sort(run);
         ctx.tick(run.len() as u64 * MACS_PER_SORTED).await;
     }
     // Of sorted runs, which it finds, the sort makes one.
-    sorted.sort_by(f32::total_cmp);
+    sort(&mut sorted);
     ctx.tick(sorted.len() as u64 * MACS_PER_SORTED).await;
     let mut clusters = Clusters::new(sorted, clustered.values());
     for _ in 0..ROUNDS {

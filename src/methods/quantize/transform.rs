@@ -8,7 +8,6 @@ use crate::methods::{Choice, choose, id_of, ids};
 use crate::models::Network;
 use crate::ops::{BATCH_NORM_EPSILON, Relu};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What is done to the network before it is rounded.
@@ -133,7 +132,7 @@ impl Transform {
 
 /// Folds every batch norm that alone reads a layer with weights: w·γ/√(σ²+ε) and (b − μ)·γ/√(σ²+ε) + β, in f64.
 fn fold_batchnorm(network: &mut Network) -> Result<usize, CoreError> {
-    let mut folded = BTreeSet::new();
+    let mut folded = Vec::new();
     for node in 0..network.graph.nodes().len() {
         let Some(norm) = network.graph.only_reader(node).filter(|_| has_rows(network, node)) else { continue };
         if network.graph.nodes()[norm].op.kind() != "batch_norm" {
@@ -159,7 +158,7 @@ fn fold_batchnorm(network: &mut Network) -> Result<usize, CoreError> {
         }
         network.parameters[own].transformed = true;
         network.parameters[own + 1].transformed = true;
-        folded.insert(norm);
+        folded.push(norm);
     }
     if !folded.is_empty() {
         network.edit(|node| if folded.contains(&node) { Edit::Remove } else { Edit::Keep })?;
@@ -210,7 +209,7 @@ fn equalize(network: &mut Network) -> Result<usize, CoreError> {
             break;
         }
     }
-    let mut clipped = BTreeSet::new();
+    let mut clipped = Vec::new();
     for pair in &pairs {
         clipped.extend(pair.clipped.iter().copied());
         for node in [pair.from, pair.to] {

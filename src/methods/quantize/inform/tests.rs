@@ -35,7 +35,7 @@ pub(in crate::methods::quantize) fn network(model: &str, step: Option<Value>, im
     let entry = models::zoo().unwrap().remove(model).unwrap();
     let bytes = std::fs::read(&entry.asset.path).unwrap();
     let mut network = Network::from_safetensors(models::find(model).unwrap(), &entry.asset.path, &bytes).unwrap();
-    let most = library.set(network.model.data).unwrap().splits["train"].count;
+    let most = library.set(network.model.data).unwrap().splits.get("train").unwrap().count;
     for asset in library.assets(network.model.data, "train", most.min(1100)).unwrap() {
         library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
     }
