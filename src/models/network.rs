@@ -190,13 +190,11 @@ impl Network {
             .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
     }
 
-    /// `graph` ready for inference with this network's parameters: its nodes take those of the nodes of the same names here, and
-    /// what edits have put between these stands there too.
+    /// `graph` ready for inference with this network's parameters: its nodes take those of the nodes of the same names here.
     ///
     /// # Errors
     /// `internal` for a node that is not here; see [`Network::plan`].
     pub fn plan_of(&self, graph: &Rc<Graph>, execution: Execution) -> Result<Plan, CoreError> {
-        let graph = &Rc::new(self.with_new_nodes(graph)?);
         let tensors = self.effective()?;
         let (mut own, mut arithmetic) = (Vec::new(), Vec::new());
         for (i, node) in graph.nodes().iter().enumerate() {
@@ -274,7 +272,7 @@ impl Network {
     }
 
     /// The network as a safetensors file. Its one metadata entry, `featherweight`, is JSON: the recipe, format and shape of
-    /// every packed tensor, and the format of every rounded input.
+    /// every packed tensor, the format of every rounded input, and the size of a network that has fewer channels than its model.
     ///
     /// # Errors
     /// `internal` when the parts do not serialize, which their construction rules out.
@@ -299,8 +297,11 @@ impl Network {
                 inputs[&node.name] = input_entry(input);
             }
         }
-        let metadata = json!({"recipe": recipe, "packed": packed, "inputs": inputs}).to_string();
-        let metadata = std::iter::once((METADATA.to_string(), metadata)).collect();
+        let mut metadata = json!({"recipe": recipe, "packed": packed, "inputs": inputs});
+        if let Some(size) = self.size_entry()? {
+            metadata["size"] = size;
+        }
+        let metadata = std::iter::once((METADATA.to_string(), metadata.to_string())).collect();
         safetensors::serialize(views, Some(metadata)).map_err(|error| CoreError::internal("export", error))
     }
 }
