@@ -4,6 +4,7 @@ mod cache;
 mod convnet_large;
 mod lenet300;
 mod lenet5;
+mod mask;
 mod mlp_digits;
 mod mobilenet;
 mod network;
@@ -14,6 +15,7 @@ mod surgery;
 mod transformer;
 
 pub use cache::KvCache;
+pub use mask::{kept_values, zero_pruned};
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 pub use step::Step;
 pub use stored::metadata;
