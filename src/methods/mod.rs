@@ -1,8 +1,10 @@
 //! The steps of a recipe: one file or folder per kind, one line per kind in [`METHODS`].
 
+mod prune;
 mod quantize;
 mod train;
 
+pub use prune::{PRUNINGS, PruneStep, Pruning, SCOPES};
 pub use quantize::{
     ActivationSpec, Budget, CACHE_BYTES, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES,
     Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,
@@ -136,4 +138,4 @@ pub struct Method {
 }
 
 /// Every kind of step. To add one: write its file, add a line here.
-pub static METHODS: &[&Method] = &[&train::METHOD, &quantize::METHOD];
+pub static METHODS: &[&Method] = &[&train::METHOD, &quantize::METHOD, &prune::METHOD];

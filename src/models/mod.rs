@@ -5,6 +5,7 @@ mod channels;
 mod convnet_large;
 mod lenet300;
 mod lenet5;
+mod mask;
 mod mlp_digits;
 mod mobilenet;
 mod network;
@@ -15,6 +16,7 @@ mod surgery;
 mod transformer;
 
 pub use cache::KvCache;
+pub use mask::{kept_values, zero_pruned};
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 pub use step::Step;
 pub use stored::metadata;

@@ -4,6 +4,7 @@ mod backprop;
 mod checkpoint;
 mod estimator;
 mod loss;
+mod mask;
 mod optimizer;
 mod parallel;
 mod view;
@@ -12,6 +13,7 @@ pub use backprop::{Batch, Gradients, Workspace, backprop, backprop_in};
 pub use checkpoint::{Checkpoint, Position};
 pub use estimator::Estimator;
 pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
+pub use mask::{Candidate, Pattern, Scope, select, select_macs};
 pub use optimizer::{Optimizer, OptimizerState};
 pub use view::View;
 

@@ -8,7 +8,7 @@ use super::backprop::Gradients;
 use super::estimator::{Estimator, Slopes, gradient_scale, lsq, mean_magnitude, pact, sign, unit};
 use crate::error::CoreError;
 use crate::formats::{Family, Granule, WeightQuantizer};
-use crate::models::{InputQuantizer, Network, Parameter};
+use crate::models::{InputQuantizer, Network, Parameter, kept_values, zero_pruned};
 use crate::ops::{InputGrid, Rounder};
 use crate::simd::LANES;
 use crate::task::Context;
@@ -28,6 +28,8 @@ const SEARCH_MACS_PER_VALUE: u64 = 24 * 100 / SEARCH_STEPS;
 /// Those *own* values follow the network's parameters in the list that the optimizer moves and that checkpoints hold.
 pub struct View {
     weights: Vec<Option<WeightView>>,
+    /// Which values of each parameter pruning has kept, if it has taken any.
+    masks: Vec<Option<Vec<bool>>>,
     inputs: Vec<Option<InputView>>,
     own: Vec<Tensor>,
     clip_decay: f32,
@@ -137,14 +139,16 @@ impl InputView {
 }
 
 impl WeightView {
-    fn follow(&mut self, latent: &Tensor, parameters: &[Tensor]) {
+    fn follow(&mut self, latent: &Tensor, mask: Option<&[bool]>, parameters: &[Tensor]) {
         let rule = &self.quantizer.rule;
         match &self.scales {
             Scales::Kept => {}
             Scales::Rule { at } => {
-                let parts = latent.data().chunks(self.len).zip(parameters[*at].data());
+                let parts = latent.data().chunks(self.len).zip(parameters[*at].data()).enumerate();
                 let unit = rule.unit(latent);
-                self.granules = parts.map(|(values, share)| rule.granule(values, *share, unit)).collect();
+                let kept = |(i, values)| kept_values(values, mask, i * self.len);
+                self.granules =
+                    parts.map(|(i, (values, share))| rule.granule(&kept((i, values)), *share, unit)).collect();
             }
             Scales::Learned { at, unit, .. } => {
                 for (granule, own) in self.granules.iter_mut().zip(parameters[*at].data()) {
@@ -173,11 +177,14 @@ impl WeightView {
 
     /// Makes `gradient` by the rounded weight one by the latent weight; returns the one by its own values. Sums over the values of
     /// a granule or cluster are in order, in f64. `decay` is what weights in clusters decay by.
-    fn backward(&self, latent: &Tensor, gradient: &mut Tensor, decay: f32) -> Option<Vec<f32>> {
+    fn backward(&self, latent: &Tensor, mask: Option<&[bool]>, gradient: &mut Tensor, decay: f32) -> Option<Vec<f32>> {
         let format = self.quantizer.rule.format();
         if let Scales::Shared { codes, .. } = &self.scales {
             let mut sums = vec![0.0; format.levels().unwrap_or(0) as usize];
-            for (gradient, &code) in gradient.data_mut().iter_mut().zip(codes) {
+            for (i, (gradient, &code)) in gradient.data_mut().iter_mut().zip(codes).enumerate() {
+                if mask.is_some_and(|mask| !mask[i]) {
+                    continue;
+                }
                 let value = format.decode(u32::from(code), &self.granules[0]);
                 sums[usize::from(code)] += f64::from(std::mem::take(gradient) + decay * value);
             }
@@ -227,7 +234,9 @@ impl View {
     /// `internal` when an own value has no shape, which cannot be.
     pub fn of(network: &Network, estimator: Estimator, clip_decay: f64) -> Result<Self, CoreError> {
         let first = network.parameters.len();
-        let mut view = Self { weights: Vec::new(), inputs: Vec::new(), own: Vec::new(), clip_decay: clip_decay as f32 };
+        let masks = network.parameters.iter().map(|parameter| parameter.mask.clone()).collect();
+        let (inputs, clip_decay) = (Vec::new(), clip_decay as f32);
+        let mut view = Self { weights: Vec::new(), masks, inputs, own: Vec::new(), clip_decay };
         for parameter in &network.parameters {
             let at = first + view.own.len();
             let seen = parameter.quantizer.as_ref().map(|quantizer| weight_view(quantizer, parameter, estimator, at));
@@ -290,7 +299,7 @@ impl View {
                 let shares = view.quantizer.rule.shares(ctx, &parameters[i]).await;
                 parameters[*at].data_mut().copy_from_slice(&shares);
             }
-            view.follow(&parameters[i], parameters);
+            view.follow(&parameters[i], self.masks[i].as_deref(), parameters);
         }
         for view in self.inputs.iter_mut().flatten().filter(|view| view.learns()) {
             // A fresh grid waits for the first batch; a training that goes on from a checkpoint has had it.
@@ -304,8 +313,10 @@ impl View {
     /// The parameters that are seen otherwise than they are.
     pub(super) async fn see(&self, ctx: &Context, parameters: &[Tensor]) -> Vec<Option<Tensor>> {
         let mut seen = Vec::with_capacity(self.weights.len());
-        for (view, latent) in self.weights.iter().zip(parameters) {
-            seen.push(view.as_ref().map(|view| view.see(latent)));
+        for ((view, mask), latent) in self.weights.iter().zip(&self.masks).zip(parameters) {
+            let mut own = view.as_ref().map(|view| view.see(latent));
+            own.iter_mut().for_each(|own| zero_pruned(own.data_mut(), mask.as_deref()));
+            seen.push(own);
             if view.is_some() {
                 ctx.tick(latent.data().len() as u64 * MACS_PER_VALUE).await;
             }
@@ -330,8 +341,11 @@ impl View {
         decay: f32,
     ) -> Result<(), CoreError> {
         for (i, view) in self.weights.iter().enumerate() {
+            let mask = self.masks[i].as_deref();
+            // The loss does not depend on what is pruned, and so neither do scales by way of it.
+            zero_pruned(gradients.parameters[i].data_mut(), mask);
             let Some(view) = view else { continue };
-            let own = view.backward(&parameters[i], &mut gradients.parameters[i], decay);
+            let own = view.backward(&parameters[i], mask, &mut gradients.parameters[i], decay);
             gradients.parameters.extend(own.map(own_tensor).transpose()?);
         }
         for (node, view) in self.inputs.iter().enumerate() {
@@ -377,6 +391,7 @@ impl View {
                 if matches!(view.scales, Scales::Shared { .. }) {
                     // Values may have passed each other. As every latent value is one of them, packing finds it again.
                     latent = view.see(&latent);
+                    zero_pruned(latent.data_mut(), slot.mask.as_deref());
                     for codebook in view.granules.iter_mut().filter_map(|granule| granule.codebook.as_mut()) {
                         let mut ascending = codebook.to_vec();
                         ascending.sort_by(f32::total_cmp);
@@ -384,8 +399,7 @@ impl View {
                     }
                 }
                 let WeightView { quantizer, granules, scales, .. } = view;
-                let packed = quantizer.rule.pack(&latent, granules.clone());
-                slot.packed = Some(packed.map_err(|error| CoreError::internal(&slot.name, error))?);
+                slot.pack(&*quantizer.rule, latent.clone(), granules.clone())?;
                 let learned = (!matches!(scales, Scales::Rule { .. })).then_some(granules);
                 slot.quantizer = Some(WeightQuantizer { learned, ..quantizer });
             }
@@ -411,13 +425,14 @@ fn weight_view(
     let (rule, latent) = (&quantizer.rule, &parameter.latent);
     let count = rule.granules(latent);
     let len = (latent.data().len() / count).max(1);
-    let parts = latent.data().chunks(len);
+    let mask = parameter.mask.as_deref();
+    let parts = latent.data().chunks(len).enumerate().map(|(i, values)| kept_values(values, mask, i * len));
     // Clusters are not looked for anew.
     let packed = parameter.packed.as_ref().filter(|packed| packed.format().clustered().is_some());
     let known = quantizer.learned.clone().or(packed.map(|packed| packed.granules().to_vec()));
     let granules = known.clone().unwrap_or_else(|| {
         let unit = rule.unit(latent);
-        parts.clone().map(|values| rule.granule(values, 1.0, unit)).collect()
+        parts.clone().map(|values| rule.granule(&values, 1.0, unit)).collect()
     });
     let level = |value: f32, granule: &Granule| rule.format().level(rule.format().encode(value, granule), granule);
     let levels: Option<Vec<[i32; 2]>> =

@@ -17,6 +17,8 @@ pub(super) struct Rows<'a> {
     pub weight: &'a [f32],
     /// Position of the first value in the whole weight, for its granules.
     pub first: usize,
+    /// Which values of the whole weight pruning has kept, if it has taken any.
+    pub mask: Option<&'a [bool]>,
     /// Values of a row.
     pub taps: usize,
     /// Σ x xᵀ over the layer's inputs, `[taps][taps]`.
@@ -50,7 +52,12 @@ pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Op
     }
     let u = inverse_factor(ctx, &h, taps).await?;
     let mut out = weight.to_vec();
-    let nearest: Vec<f32> = weight.iter().enumerate().map(|(i, &value)| grid.nearest(first + i, value)).collect();
+    // What is pruned stays 0; what errors would push onto it goes on to the columns behind it.
+    let round = |at: usize, value: f32| match rows.mask {
+        Some(mask) if !mask[first + at] => 0.0,
+        _ => grid.nearest(first + at, value),
+    };
+    let nearest: Vec<f32> = weight.iter().enumerate().map(|(i, &value)| round(i, value)).collect();
     let mut errors = [0.0; 2];
     for (tile, values) in out.chunks_mut(ROWS * taps).enumerate() {
         let mut free: Vec<f64> =
@@ -59,7 +66,7 @@ pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Op
             let factors = &u[i * taps..(i + 1) * taps];
             for (row, free) in free.chunks_mut(taps).enumerate() {
                 let at = row * taps + column;
-                let rounded = grid.nearest(first + tile * ROWS * taps + at, free[i] as f32);
+                let rounded = round(tile * ROWS * taps + at, free[i] as f32);
                 values[at] = rounded;
                 let error = (free[i] - f64::from(rounded)) / factors[i];
                 free[i + 1..].iter_mut().zip(&factors[i + 1..]).for_each(|(w, u)| *w -= error * u);
@@ -123,7 +130,7 @@ mod tests {
         let rounded = Task::new(Rc::new(Context::new(1)), |ctx| async move {
             let (weight, gram) = (&given.0[..], &given.1[..]);
             let grid = Grid::new(format, &granules, weight.len());
-            let rows = Rows { weight, first: 0, taps: TAPS, gram, damping: 0.01, act_order };
+            let rows = Rows { weight, first: 0, mask: None, taps: TAPS, gram, damping: 0.01, act_order };
             let rounded = round(&ctx, &grid, &rows).await.unwrap();
             assert!(rounded.iter().enumerate().all(|(i, &v)| grid.nearest(i, v) == v), "off the grid");
             rounded

@@ -40,7 +40,7 @@ use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Images, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
-use crate::formats::{Family, WeightQuantizer, WeightRule};
+use crate::formats::{Family, WeightQuantizer};
 use crate::models::{InputQuantizer, Model, Network};
 use crate::ops::{DynamicGrid, Rounder};
 use crate::rng::Rng;
@@ -272,11 +272,9 @@ impl QuantizeStep {
             let Some(index) = cx.network.weight_of(node) else { continue };
             let Some(spec) = self.weights_of(&cx.network.graph.nodes()[node].name) else { continue };
             let parameter = &mut cx.network.parameters[index];
-            let granules =
-                range::granules(cx.ctx, spec, &parameter.latent, clips.get(index).and_then(Option::as_ref)).await;
-            let packed =
-                spec.pack(&parameter.latent, granules).map_err(|error| CoreError::internal(&parameter.name, error))?;
-            parameter.packed = Some(packed);
+            let (mask, clips) = (parameter.mask.as_deref(), clips.get(index).and_then(Option::as_ref));
+            let granules = range::granules(cx.ctx, spec, &parameter.latent, mask, clips).await;
+            parameter.pack(spec, parameter.latent.clone(), granules)?;
             parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
         }
         Ok(())
