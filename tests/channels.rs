@@ -1,14 +1,15 @@
 //! Networks with channels and branches taken out give, bit for bit, what the whole ones give with those at 0.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use featherweight::error::ErrorCode;
+use featherweight::error::{CoreError, ErrorCode};
 use featherweight::generate::{Sampling, Writer};
 use featherweight::graph::{Channels, Graph, Keep, Units, ValueId};
 use featherweight::models::{Execution, MODELS, Model, Network, find};
 use featherweight::ops::{
     Activation, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Flatten, Linear, Pad, Reshape, Transpose,
 };
-use featherweight::recipe::{Recipe, load, prepare};
+use featherweight::recipe::{Recipe, load, run};
+use featherweight::report::Report;
 use featherweight::rng::Rng;
 use featherweight::simd::LANES;
 use featherweight::task::{Context, Task};
@@ -254,18 +255,183 @@ fn groups_concatenation_padding_and_views() {
     }
 }
 
-#[test]
-fn what_is_rounded_is_refused() {
+/// The report, the network and its file after a recipe's steps.
+fn run_steps(model: &str, init: &str, steps: Value) -> Result<(Report, Network, Value), CoreError> {
     let mut library = featherweight::models::library().unwrap();
-    let step = json!({"quantize": {"weights": {"format": "int8"}, "layers": {"fc1": {"weights": {"format": "fp32"}}}}});
-    let recipe = json!({"version": 1, "model": "lenet5-fashion", "seed": 5, "init": "random", "steps": [step]});
-    let recipe = Recipe::parse(recipe, &library).unwrap();
+    let recipe = json!({"version": 1, "model": model, "seed": 5, "init": init, "data": {"test": 200}, "steps": steps});
+    let recipe = Recipe::parse(recipe, &library)?;
     for asset in recipe.needs(&library).unwrap() {
         library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
     }
     let library = Rc::new(RefCell::new(library));
-    let task = Task::new(Rc::new(Context::new(1)), |ctx| prepare(ctx, recipe, library, Rc::default(), None));
-    let mut network = task.finish().unwrap().network;
+    let task = Task::new(Rc::new(Context::new(1)), |ctx| run(ctx, recipe, library, Rc::default(), None));
+    let outcome = task.finish()?;
+    Ok((outcome.report.unwrap(), outcome.network, outcome.recipe))
+}
+
+#[test]
+fn a_recipe_prunes_trains_and_rounds_and_its_file_is_read_back() {
+    let train = json!({"train": {"epochs": 1}});
+    let quantize = json!({"quantize": {"transforms": ["fold-batchnorm"], "weights": {"format": "int8"}, "activations": {"format": "int8", "images": 16}}});
+    let plain = json!({"quantize": {"weights": {"format": "int4"}}});
+    let half = json!({"prune": {"pattern": "channel", "macs": 0.5}});
+    let cases = [
+        ("resnet8-fashion", json!([half, quantize])),
+        (
+            "mlp-digits",
+            json!([{"prune": {"pattern": "neuron", "sparsity": 0.4}}, train, {"prune": {"pattern": "channel", "sparsity": 0.2, "method": "fpgm", "scope": "global"}}, train, plain]),
+        ),
+        (
+            "mlp-digits",
+            json!([{"prune": {"sparsity": 0.5}}, train, {"prune": {"pattern": "channel", "sparsity": 0.3, "layers": {"fc1": "keep"}}}, train]),
+        ),
+        (
+            "transformer-shakespeare",
+            json!([{"prune": {"pattern": "head", "sparsity": 0.5, "scope": "global"}}, {"prune": {"pattern": "layer", "sparsity": 0.25}}, {"prune": {"pattern": "neuron", "sparsity": 0.3}}, plain]),
+        ),
+    ];
+    for (model, steps) in cases {
+        let (report, network, recipe) = run_steps(model, "zoo", steps.clone()).unwrap();
+        let macs: Vec<u64> = report.steps.iter().map(|step| step.macs).collect();
+        assert!(network.graph.macs() < (find(model).unwrap().build)().unwrap().macs(), "{steps} {macs:?}");
+        let file = network.export(&recipe).unwrap();
+        let (read, loaded) = load("a file", &file, &featherweight::models::library().unwrap()).unwrap();
+        assert_eq!(loaded.digest().unwrap(), report.digests.weights, "{steps}");
+        assert_eq!(outputs(&loaded), outputs(&network), "{steps}");
+        assert_eq!(read.canonical(), recipe, "{steps}");
+        assert_eq!(loaded.export(&recipe).unwrap(), file, "{steps}");
+    }
+}
+
+#[test]
+fn a_budget_of_multiply_adds_is_met_as_nearly_as_units_allow() {
+    for scope in ["layer", "global"] {
+        let step = |more: Value| {
+            let mut step = json!({"pattern": "channel", "scope": scope});
+            step.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            json!([{"prune": step}])
+        };
+        let whole = (find("resnet8-fashion").unwrap().build)().unwrap().macs();
+        let (_, network, _) = run_steps("resnet8-fashion", "zoo", step(json!({"macs": 0.5}))).unwrap();
+        let share = network.graph.macs() as f64 / whole as f64;
+        assert!((0.45..=0.5).contains(&share), "{scope}: {share}");
+        let error = run_steps("resnet8-fashion", "zoo", step(json!({"macs": 0.001}))).err().unwrap();
+        assert_eq!((error.code, error.path.as_str()), (ErrorCode::Combination, "steps.0.prune.macs"));
+    }
+}
+
+#[test]
+fn methods_run_and_differ() {
+    let mut found = Vec::new();
+    for method in ["l1", "l2", "fpgm", "bn-scale", "taylor", "random"] {
+        let mut step = json!({"pattern": "channel", "sparsity": 0.25, "method": method});
+        if method == "taylor" {
+            step["images"] = json!(40);
+        }
+        let (_, network, _) = run_steps("resnet8-fashion", "zoo", json!([{"prune": step}])).unwrap();
+        assert_eq!(network.graph.shapes()[1].dims()[0], 12, "{method}");
+        found.push(network.digest().unwrap());
+    }
+    found.sort();
+    found.dedup();
+    assert_eq!(found.len(), 6);
+}
+
+#[test]
+fn recipes_that_cannot_be_are_refused() {
+    let prune = |step: Value| json!([{"prune": step}]);
+    let cases = [
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "head", "sparsity": 0.5})),
+            ErrorCode::Combination,
+            "steps.0.prune.pattern",
+        ),
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "layer", "sparsity": 0.5})),
+            ErrorCode::Combination,
+            "steps.0.prune.pattern",
+        ),
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "channel", "sparsity": 0.5, "method": "bn-scale"})),
+            ErrorCode::Combination,
+            "steps.0.prune.method",
+        ),
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "channel", "sparsity": 0.5, "method": "wanda"})),
+            ErrorCode::UnknownId,
+            "steps.0.prune.method",
+        ),
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "channel", "sparsity": 0.5, "macs": 0.5})),
+            ErrorCode::Combination,
+            "steps.0.prune.macs",
+        ),
+        ("lenet5-fashion", prune(json!({"pattern": "channel"})), ErrorCode::MissingField, "steps.0.prune.sparsity"),
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "channel", "sparsity": 1})),
+            ErrorCode::Range,
+            "steps.0.prune.sparsity",
+        ),
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "channel", "sparsity": 0.5, "scope": "row"})),
+            ErrorCode::UnknownId,
+            "steps.0.prune.scope",
+        ),
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "channel", "sparsity": 0.5, "images": 16})),
+            ErrorCode::Combination,
+            "steps.0.prune.images",
+        ),
+        (
+            "lenet5-fashion",
+            prune(json!({"pattern": "channel", "sparsity": 0.5, "layers": {"fc3": "keep"}})),
+            ErrorCode::UnknownId,
+            "steps.0.prune.layers.fc3",
+        ),
+        (
+            "resnet8-fashion",
+            prune(json!({"pattern": "layer", "sparsity": 0.5, "method": "fpgm"})),
+            ErrorCode::Combination,
+            "steps.0.prune.method",
+        ),
+        (
+            "resnet8-fashion",
+            prune(json!({"pattern": "layer", "sparsity": 0.5, "scope": "global"})),
+            ErrorCode::Combination,
+            "steps.0.prune.scope",
+        ),
+        (
+            "lenet5-fashion",
+            json!([{"quantize": {"weights": {"format": "int8"}}}, {"prune": {"pattern": "channel", "sparsity": 0.5}}]),
+            ErrorCode::Combination,
+            "steps.1",
+        ),
+        // 307 of 384 inputs of fc2 stay.
+        (
+            "transformer-shakespeare",
+            json!([{"prune": {"pattern": "neuron", "sparsity": 0.2}}, {"quantize": {"weights": {"format": "int4", "granularity": {"group": 32}}}}]),
+            ErrorCode::Combination,
+            "steps.1.quantize.weights.granularity.group",
+        ),
+    ];
+    for (model, steps, code, path) in cases {
+        let error = run_steps(model, "random", steps.clone()).err().unwrap_or_else(|| panic!("{steps}"));
+        assert_eq!((error.code, error.path.as_str()), (code, path), "{steps}: {error}");
+    }
+}
+
+#[test]
+fn what_is_rounded_is_refused() {
+    let steps = json!([{"quantize": {"weights": {"format": "int8"}}}]);
+    let (_, mut network, _) = run_steps("lenet5-fashion", "random", steps).unwrap();
     let channels = network.graph.channels();
     let error = network.narrow(&channels, &some(&channels, 1, None)).unwrap_err();
     assert_eq!((error.code, error.path.as_str()), (ErrorCode::Combination, "conv1.weight"));

@@ -4,7 +4,7 @@ mod prune;
 mod quantize;
 mod train;
 
-pub use prune::{PRUNINGS, PruneStep, Pruning, SCOPES};
+pub use prune::{PRUNINGS, PruneStep, Pruning, SCOPES, STRUCTURES, Structure, UNIT_SCORES, UnitScore};
 pub use quantize::{
     ActivationSpec, Budget, CACHE_BYTES, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES,
     Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,

@@ -25,6 +25,7 @@ impl Parameter {
         let values = left.iter().map(|&i| self.latent.data()[i]).collect();
         let tensor = Tensor::new(shape.clone(), values);
         self.latent = tensor.map_err(|error| CoreError::internal(&self.name, error))?;
+        self.mask = self.mask.take().map(|mask| left.iter().map(|&i| mask[i]).collect());
         self.transformed = true;
         Ok(())
     }

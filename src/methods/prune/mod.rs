@@ -2,6 +2,11 @@
 
 mod parse;
 mod score;
+mod structured;
+mod units;
+
+pub use structured::{STRUCTURES, Structure, UNIT_SCORES};
+pub use units::UnitScore;
 
 use super::{Applied, Choice, Method, Parsed, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Library};
@@ -65,6 +70,14 @@ impl PruneStep {
     }
 }
 
+fn refuse_after_quantize(path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {
+    if earlier.iter().any(|step| step.as_quantize().is_some()) {
+        let found = "prune after quantize, whose codes it would change";
+        return Err(CoreError::new(ErrorCode::Combination, path, found, "prune before quantize"));
+    }
+    Ok(())
+}
+
 impl Step for PruneStep {
     fn name(&self) -> &'static str {
         METHOD.name
@@ -83,11 +96,7 @@ impl Step for PruneStep {
     }
 
     fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {
-        if earlier.iter().any(|step| step.as_quantize().is_some()) {
-            let found = "prune after quantize, whose codes it would change";
-            return Err(CoreError::new(ErrorCode::Combination, path, found, "prune before quantize"));
-        }
-        Ok(())
+        refuse_after_quantize(path, earlier)
     }
 
     fn assets(&self, _: &Model, _: &Library) -> Result<Vec<AssetRef>, CoreError> {

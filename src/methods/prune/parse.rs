@@ -35,7 +35,8 @@ fn pair(fields: &mut Fields, name: &'static str, allowed: &str) -> Result<Option
 fn read_pattern(fields: &mut Fields) -> Result<Pattern, CoreError> {
     let Some(mut own) = fields.object_if("pattern")? else {
         let find = |id: &str| (id == UNSTRUCTURED).then_some(Pattern::Unstructured);
-        let allowed = [UNSTRUCTURED, "{\"nm\": [n, m]}", "{\"block\": [outputs, inputs]}"];
+        let mut allowed = vec![UNSTRUCTURED, "{\"nm\": [n, m]}", "{\"block\": [outputs, inputs]}"];
+        allowed.extend(ids(STRUCTURES));
         return Ok(fields.id("pattern", &allowed, find)?.unwrap_or(Pattern::Unstructured));
     };
     let path = own.path().to_string();
@@ -56,6 +57,9 @@ fn read_pattern(fields: &mut Fields) -> Result<Pattern, CoreError> {
 }
 
 pub(super) fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -> Parsed {
+    if fields.peek("pattern").is_some_and(|id| choose(STRUCTURES, id).is_some()) {
+        return structured::parse(fields, network);
+    }
     let method = fields.id("method", &ids(PRUNINGS), |id| choose(PRUNINGS, id))?.unwrap_or(Pruning::Magnitude);
     let pattern = read_pattern(&mut fields)?;
     let (scope_path, sparsity_path) = (fields.at("scope"), fields.at("sparsity"));

@@ -381,6 +381,8 @@ impl Step for QuantizeStep {
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
+            // Pruning may have taken inputs.
+            self.check_groups(&format!("steps.{}.{}", cx.index, METHOD.name), cx.network)?;
             let mut chosen = None;
             let clips = self.transform(cx).await?;
             if let (Some(budget), Some(base)) = (self.bits, &self.weights) {
