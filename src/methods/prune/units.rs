@@ -98,7 +98,8 @@ pub(super) async fn score(
         match by {
             UnitScore::Fpgm => own = distances(ctx, &member, channels).await,
             UnitScore::L2 => {
-                member.each(&mut |i, group, unit| own[group][unit] += f64::from(values[i]).powi(2));
+                let square = |value: f32| f64::from(value) * f64::from(value);
+                member.each(&mut |i, group, unit| own[group][unit] += square(values[i]));
                 own.iter_mut().flatten().for_each(|sum| *sum = sum.sqrt());
             }
             UnitScore::Taylor => {
@@ -128,8 +129,11 @@ async fn distances(ctx: &Context, member: &Member<'_>, channels: &Channels) -> V
     for (rows, sums) in rows.iter().zip(&mut sums) {
         for (row, sum) in rows.iter().zip(sums) {
             for other in rows {
-                let squares = row.iter().zip(other).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2));
-                *sum += squares.sum::<f64>().sqrt();
+                let squares = row.iter().zip(other).fold(0.0, |sum, (a, b)| {
+                    let apart = f64::from(*a) - f64::from(*b);
+                    sum + apart * apart
+                });
+                *sum += squares.sqrt();
             }
             ctx.tick((rows.len() * row.len()) as u64).await;
         }
