@@ -4,15 +4,22 @@
 //! [`View`] for what a step sees and hands it the gradients by that; whatever else shall stand between latent values and layers
 //! (a mask, another precision) belongs here too, in [`WeightView`] or [`InputView`], and not in the loop.
 
+mod input;
+
+pub use input::InputView;
+
 use super::backprop::Gradients;
-use super::estimator::{Estimator, Slopes, gradient_scale, lsq, mean_magnitude, pact, sign, unit};
+use super::estimator::{Estimator, gradient_scale, lsq, mean_magnitude, sign, unit};
+use super::optimizer::OptimizerState;
+use super::pruner::Pruner;
 use crate::error::CoreError;
 use crate::formats::{Family, Granule, WeightQuantizer};
 use crate::models::{InputQuantizer, Network, Parameter, kept_values, zero_pruned};
-use crate::ops::{InputGrid, Rounder};
-use crate::simd::LANES;
+use crate::ops::Rounder;
 use crate::task::Context;
 use crate::tensor::{Shape, Tensor};
+
+use input::Learns;
 
 /// A range that is searched is searched anew every so many steps; in between it stays the same share of the whole range.
 const SEARCH_STEPS: u64 = 16;
@@ -33,6 +40,8 @@ pub struct View {
     inputs: Vec<Option<InputView>>,
     own: Vec<Tensor>,
     clip_decay: f32,
+    /// What goes while training.
+    pruner: Option<Pruner>,
 }
 
 /// A weight seen through its quantizer.
@@ -55,87 +64,6 @@ enum Scales {
     /// None: every weight is the value of its cluster, by `codes` and for good, and the values are learned (Han et al. 2016,
     /// arXiv 1510.00149, §3.2). Latent values wait unused, and are those of the clusters in the end.
     Shared { at: usize, codes: Vec<u8> },
-}
-
-/// A layer's input seen through its grid.
-#[derive(Clone, Debug)]
-pub struct InputView {
-    /// The grid of this step.
-    pub grid: InputGrid,
-    learns: Learns,
-    /// Where its own value is, if it has one.
-    at: usize,
-    /// Values of one image.
-    features: usize,
-    /// Whether the scale still has to be chosen, by the first batch.
-    fresh: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Learns {
-    Nothing,
-    Scale { unit: f32 },
-    Clip,
-}
-
-impl InputView {
-    /// Whether gradients change the grid.
-    pub fn learns(&self) -> bool {
-        self.learns != Learns::Nothing
-    }
-
-    /// Chooses the scale by the first batch, if that is still to be done (arXiv 1902.08153, §2.1). The mean magnitude is taken over
-    /// blocks, features and lanes in this order.
-    pub fn meet(&mut self, blocks: &[&[f32]], images: usize) {
-        let Learns::Scale { unit } = self.learns else { return };
-        if std::mem::take(&mut self.fresh) {
-            let lanes = |block: usize| LANES.min(images.saturating_sub(block * LANES));
-            let values = blocks.iter().enumerate().flat_map(|(block, values)| {
-                values.as_chunks::<LANES>().0.iter().flat_map(move |features| &features[..lanes(block)])
-            });
-            self.grid.scale = (mean_magnitude(values) * unit).max(LEAST_SCALE);
-        }
-    }
-
-    fn slopes(&self, x: f32) -> Slopes {
-        match self.learns {
-            Learns::Scale { .. } if self.grid.sign => sign(x),
-            Learns::Scale { .. } => lsq(x, self.grid.scale, self.grid.low as f32, self.grid.high as f32),
-            Learns::Clip => pact(x, &self.grid),
-            Learns::Nothing => Slopes { value: if self.grid.passes(x) { 1.0 } else { 0.0 }, learned: 0.0 },
-        }
-    }
-
-    /// Makes `gradient` by the rounded block one by `x`; returns the gradient by what is learned, summed in f64 in order. Where
-    /// nothing passes the gradient is 0, whatever it was.
-    pub fn backward(&self, x: &[f32], gradient: &mut [f32]) -> f64 {
-        let mut learned = 0.0;
-        for (gradient, &x) in gradient.iter_mut().zip(x) {
-            let slopes = self.slopes(x);
-            if self.learns() {
-                learned += f64::from(*gradient * slopes.learned);
-            }
-            *gradient = if slopes.value == 0.0 { 0.0 } else { *gradient * slopes.value };
-        }
-        learned
-    }
-
-    fn follow(&mut self, own: f32) {
-        match self.learns {
-            Learns::Scale { unit } => self.grid.scale = (own * unit).max(LEAST_SCALE),
-            Learns::Clip => self.grid.scale = (own / self.grid.high as f32).max(LEAST_SCALE),
-            Learns::Nothing => {}
-        }
-    }
-
-    /// The own value that gives the grid as it is.
-    fn value(&self) -> f32 {
-        match self.learns {
-            Learns::Scale { unit } => self.grid.scale / unit,
-            Learns::Clip => self.grid.scale * self.grid.high as f32,
-            Learns::Nothing => 0.0,
-        }
-    }
 }
 
 impl WeightView {
@@ -236,7 +164,7 @@ impl View {
         let first = network.parameters.len();
         let masks = network.parameters.iter().map(|parameter| parameter.mask.clone()).collect();
         let (inputs, clip_decay) = (Vec::new(), clip_decay as f32);
-        let mut view = Self { weights: Vec::new(), masks, inputs, own: Vec::new(), clip_decay };
+        let mut view = Self { weights: Vec::new(), masks, inputs, own: Vec::new(), clip_decay, pruner: None };
         for parameter in &network.parameters {
             let at = first + view.own.len();
             let seen = parameter.quantizer.as_ref().map(|quantizer| weight_view(quantizer, parameter, estimator, at));
@@ -264,6 +192,38 @@ impl View {
             view.inputs.push(Some(seen));
         }
         Ok(view)
+    }
+
+    /// The same, and weights go by a schedule.
+    ///
+    /// # Errors
+    /// `internal` when a mask has no shape, which cannot be.
+    pub fn pruning(mut self, mut pruner: Pruner) -> Result<Self, CoreError> {
+        pruner.at = self.masks.len() + self.own.len();
+        for own in pruner.own() {
+            self.own.push(own_tensor(own)?);
+        }
+        self.pruner = Some(pruner);
+        Ok(self)
+    }
+
+    /// How often the training is run.
+    pub(super) fn trainings(&self) -> u64 {
+        self.pruner.as_ref().map_or(1, |pruner| pruner.schedule.trainings())
+    }
+
+    /// Takes what is to go before a step; see [`Pruner::prune`].
+    pub(super) async fn prune(
+        &mut self,
+        ctx: &Context,
+        at: (u64, u64),
+        parameters: &mut [Tensor],
+        state: &mut OptimizerState,
+        start: &[Tensor],
+    ) {
+        if let Some(pruner) = &mut self.pruner {
+            pruner.prune(ctx, at, parameters, state, (&mut self.masks, start)).await;
+        }
     }
 
     /// Whether gradients change anything but the network's parameters: whether the estimator learns something.
@@ -363,6 +323,9 @@ impl View {
             };
             gradients.parameters.push(own_tensor(vec![gradient])?);
         }
+        if let Some(pruner) = &self.pruner {
+            pruner.backward(parameters, &mut gradients.parameters);
+        }
         Ok(())
     }
 
@@ -386,7 +349,9 @@ impl View {
     /// # Errors
     /// `internal` when a weight does not pack, which its granules rule out.
     pub fn store(self, network: &mut Network, parameters: Vec<Tensor>) -> Result<(), CoreError> {
-        for ((slot, mut latent), view) in network.parameters.iter_mut().zip(parameters).zip(self.weights) {
+        let slots = network.parameters.iter_mut().zip(parameters).zip(self.masks);
+        for (((slot, mut latent), mask), view) in slots.zip(self.weights) {
+            slot.mask = mask;
             if let Some(mut view) = view {
                 if matches!(view.scales, Scales::Shared { .. }) {
                     // Values may have passed each other. As every latent value is one of them, packing finds it again.

@@ -1,17 +1,20 @@
 //! Structured pruning: channels, neurons, heads or whole branches are taken out, and the network is really smaller.
 
+use super::gradient::{BATCH, gradients};
+use super::parse::{DEFAULT_IMAGES, KEEP, MOST_SPARSITY, read_layers};
 use super::units::{Amount, Chooser, UnitScore, add, level, nearest, random, score, score_branches};
 use super::{METHOD, refuse_after_quantize};
-use crate::data::{AssetRef, Images, Library};
+use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
 use crate::graph::{Branch, Channels, Graph, GraphError, Group, Keep, Units};
-use crate::methods::{Applied, Choice, Parsed, Step, StepContext, choose, id_of, ids};
+use crate::methods::{
+    Applied, Choice, Parsed, Step, StepContext, choose, id_of, ids, training_assets, training_images,
+};
 use crate::models::{Model, Network};
-use crate::simd::LANES;
-use crate::task::{Context, Phase};
+use crate::task::Phase;
 use crate::tensor::Tensor;
-use crate::train::{Batch, backprop};
+use crate::train::Workspace;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -48,12 +51,8 @@ pub static UNIT_SCORES: &[Choice<UnitScore>] = &[
 ];
 
 const SCOPES: [(&str, bool); 2] = [("layer", false), ("global", true)];
-/// Greatest share that may go, and least share of multiply-adds that may be asked for.
-const MOST_SPARSITY: f64 = 0.999;
+/// Least share of multiply-adds that may be asked for.
 const LEAST_MACS: f64 = 0.001;
-/// Training images for gradients when the recipe does not say, and images of one batch of them.
-const DEFAULT_IMAGES: u64 = 256;
-const BATCH: usize = 32;
 
 /// Takes out units of channels, or branches.
 #[derive(Clone, Debug)]
@@ -106,7 +105,7 @@ pub(super) fn parse(mut fields: Fields, network: &Network) -> Parsed {
         (None, Some(macs)) => Amount::Macs(macs),
         _ => return refuse(fields.at("macs"), "macs beside sparsity".into(), "either of the two"),
     };
-    let images = fields.integer("images", 8..=2000)?;
+    let images = fields.integer("images", 1..=1024)?;
     if images.is_some() && by != UnitScore::Taylor {
         return refuse(fields.at("images"), "images that nothing looks at".into(), "only with taylor");
     }
@@ -127,42 +126,12 @@ pub(super) fn parse(mut fields: Fields, network: &Network) -> Parsed {
         let found = format!("{}, and {} has no batch norm", id_of(UNIT_SCORES, &by), channels.groups[*group].name);
         return refuse(fields.at("method"), found, "another method");
     }
-    let layers_path = fields.at("layers");
     let names: Vec<&str> = open.iter().map(|&group| channels.groups[group].name.as_str()).collect();
-    let mut layers = BTreeMap::new();
-    for (name, value) in fields.object("layers")?.map(Fields::into_entries).unwrap_or_default() {
-        let at = format!("{layers_path}.{name}");
-        if !names.contains(&name.as_str()) {
-            return Err(CoreError::new(ErrorCode::UnknownId, at, format!("\"{name}\""), names.join(", ")));
-        }
-        if value.as_str() == Some(super::parse::KEEP) {
-            layers.insert(name, None);
-            continue;
-        }
-        let mut own = Fields::new(value, at)?;
-        let sparsity = own.number("sparsity", 0.0..=MOST_SPARSITY)?;
-        let sparsity = own.needed("sparsity", sparsity)?;
-        own.finish()?;
-        layers.insert(name, Some(sparsity));
-    }
+    let layers = read_layers(&mut fields, &names, false)?;
     fields.finish()?;
-    let images = images.unwrap_or(DEFAULT_IMAGES) as u32;
+    let images = images.map_or(DEFAULT_IMAGES, |images| images as u32);
     let global = scope.unwrap_or(structure == Structure::Layer);
     Ok(Rc::new(StructuredStep { structure, by, amount, global, layers, images, path }))
-}
-
-/// Gradients of the mean loss of batch `number` of the images by every parameter.
-async fn gradients(ctx: &Context, network: &Network, images: &Images, number: usize) -> Result<Vec<Tensor>, CoreError> {
-    let parameters: Vec<Tensor> = network.parameters.iter().map(|parameter| parameter.latent.clone()).collect();
-    let chosen: Vec<usize> = (number * BATCH..images.len().min((number + 1) * BATCH)).collect();
-    let block = |lanes: &[usize]| {
-        let mut block = vec![0.0; images.features() * LANES];
-        images.fill(lanes.iter().copied(), &mut block);
-        block
-    };
-    let labels = chosen.iter().flat_map(|&i| images.labels(i)).copied().collect();
-    let batch = Batch { blocks: chosen.chunks(LANES).map(block).collect(), labels };
-    Ok(backprop(ctx, &network.graph, &parameters, batch).await?.parameters)
 }
 
 impl StructuredStep {
@@ -172,21 +141,21 @@ impl StructuredStep {
         if self.by == UnitScore::Random {
             return Ok(random(&parts.counts(), cx.seed, cx.index));
         }
-        let images = match self.by {
-            UnitScore::Taylor => Some(cx.library.borrow().images(network.model.data, "train", self.images)?),
-            _ => None,
+        let own = async |slopes: &[Tensor]| match parts {
+            Parts::Units(channels) => score(cx.ctx, network, channels, self.by, slopes).await,
+            Parts::Branches(branches) => vec![score_branches(network, branches, self.by, slopes)],
         };
-        let mut scores: Vec<Vec<f64>> = parts.counts().into_iter().map(|count| vec![0.0; count]).collect();
-        for number in 0..images.as_ref().map_or(1, |images| images.len().div_ceil(BATCH)) {
-            let slopes = match &images {
-                Some(images) => gradients(cx.ctx, network, images, number).await?,
-                None => Vec::new(),
-            };
-            let own = match parts {
-                Parts::Units(channels) => score(cx.ctx, network, channels, self.by, &slopes).await,
-                Parts::Branches(branches) => vec![score_branches(network, branches, self.by, &slopes)],
-            };
-            add(&mut scores, &own);
+        let mut scores;
+        if self.by == UnitScore::Taylor {
+            let images = training_images(&cx.library.borrow(), network.model, self.images, None)?;
+            let (items, mut workspace) = ((0..images.len()).collect::<Vec<usize>>(), Workspace::default());
+            scores = parts.counts().into_iter().map(|count| vec![0.0; count]).collect::<Vec<Vec<f64>>>();
+            for chosen in items.chunks(BATCH) {
+                let slopes = gradients(cx.ctx, network, &images, chosen, &mut workspace).await?;
+                add(&mut scores, &own(&slopes).await);
+            }
+        } else {
+            scores = own(&[]).await;
         }
         if self.global && matches!(self.by, UnitScore::L1 | UnitScore::L2 | UnitScore::Fpgm) {
             level(&mut scores);
@@ -274,7 +243,7 @@ impl Step for StructuredStep {
             value["images"] = json!(self.images);
         }
         for (name, own) in &self.layers {
-            value["layers"][name] = own.map_or(json!(super::parse::KEEP), |sparsity| json!({"sparsity": sparsity}));
+            value["layers"][name] = own.map_or(json!(KEEP), |sparsity| json!({"sparsity": sparsity}));
         }
         value
     }
@@ -284,10 +253,7 @@ impl Step for StructuredStep {
     }
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
-        match self.by {
-            UnitScore::Taylor => library.assets(model.data, "train", self.images),
-            _ => Ok(Vec::new()),
-        }
+        training_assets(library, model, if self.by == UnitScore::Taylor { self.images } else { 0 }, None)
     }
 
     fn macs(&self, network: &Network, _: &Library) -> u64 {

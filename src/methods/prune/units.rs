@@ -338,10 +338,9 @@ mod tests {
     fn scores(by: UnitScore) -> Vec<Vec<f64>> {
         Task::new(Rc::new(Context::new(1)), |ctx| async move {
             let (network, channels, gradients) = network();
-            Ok(score(&ctx, &network, &channels, by, &gradients).await)
+            score(&ctx, &network, &channels, by, &gradients).await
         })
         .finish()
-        .unwrap()
     }
 
     /// The rows of a parameter of the network.
@@ -414,9 +413,9 @@ mod tests {
             row.fill(if filter < 5 { filter as f32 + 1.0 } else { 3.1 });
         }
         let scores = Task::new(Rc::new(Context::new(1)), |ctx| async move {
-            Ok(score(&ctx, &network, &network.graph.channels(), UnitScore::Fpgm, &[]).await)
+            score(&ctx, &network, &network.graph.channels(), UnitScore::Fpgm, &[]).await
         });
-        let scores = &scores.finish().unwrap()[0];
+        let scores = &scores.finish()[0];
         let least = (0..6).min_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap();
         assert_eq!(least, 2, "{scores:?}");
     }
@@ -436,7 +435,7 @@ mod tests {
     fn the_lowest_go_and_one_of_each_group_stays() {
         let all = [None; 3];
         let each = |share| chosen(false, all, Amount::Share(share)).unwrap();
-        assert_eq!(each(0.0), [vec![], vec![], vec![]]);
+        assert!(each(0.0).concat().is_empty());
         assert_eq!(each(0.25), [vec![1], vec![0], vec![0]]);
         assert_eq!(each(0.5), [vec![1, 2], vec![0], vec![0, 1]]);
         assert_eq!(each(0.999), [vec![0, 1, 2], vec![0], vec![0, 1]]);
@@ -453,7 +452,7 @@ mod tests {
     fn a_budget_is_met_by_the_first_choice_that_fits() {
         for (global, wanted) in [(false, [vec![1], vec![0], vec![0]]), (true, [vec![1, 2], vec![0], vec![]])] {
             assert_eq!(chosen(global, [None; 3], Amount::Macs(6.0 / 9.0)).unwrap(), wanted);
-            assert_eq!(chosen(global, [None; 3], Amount::Macs(1.0)).unwrap(), [vec![], vec![], vec![]]);
+            assert!(chosen(global, [None; 3], Amount::Macs(1.0)).unwrap().concat().is_empty());
             assert_eq!(chosen(global, [None; 3], Amount::Macs(0.3)).unwrap_err().code, ErrorCode::Combination);
         }
     }

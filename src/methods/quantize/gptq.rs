@@ -4,7 +4,7 @@
 //! The paper takes columns in blocks of 128 to save memory traffic; in exact arithmetic the blocks change nothing. Here
 //! eight rows at a time go through all columns, which fits a cache as well.
 
-use super::factor::inverse_factor;
+use super::factor::{damped, inverse_factor};
 use super::grid::Grid;
 use crate::task::Context;
 
@@ -42,15 +42,7 @@ pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Op
     if rows.act_order {
         order.sort_by(|&a, &b| gram[b * taps + b].total_cmp(&gram[a * taps + a]).then(a.cmp(&b)));
     }
-    let trace = (0..taps).fold(0.0, |sum, i| sum + gram[i * taps + i]);
-    let damp = if trace > 0.0 { rows.damping * trace / taps as f64 } else { 1.0 };
-    let mut h = vec![0.0; taps * taps];
-    for (i, &from) in order.iter().enumerate() {
-        for (j, &to) in order.iter().enumerate() {
-            h[i * taps + j] = gram[from * taps + to] + if i == j { damp } else { 0.0 };
-        }
-    }
-    let u = inverse_factor(ctx, &h, taps).await?;
+    let u = inverse_factor(ctx, &damped(gram, rows.damping, &order), taps).await?;
     let mut out = weight.to_vec();
     // What is pruned stays 0; what errors would push onto it goes on to the columns behind it.
     let round = |at: usize, value: f32| match rows.mask {

@@ -71,7 +71,11 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>, clip
     Ok(())
 }
 
-async fn run(
+/// Runs a node of `stream` with the network's parameters as they are used.
+///
+/// # Errors
+/// `internal` when they do not fit.
+pub(in crate::methods) async fn run(
     ctx: &Context,
     stream: &mut Stream,
     network: &Network,
