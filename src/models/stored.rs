@@ -15,7 +15,7 @@ pub(super) const METADATA: &str = "featherweight";
 /// What it says of scales that are stored as powers of two.
 pub(super) const POWERS: &str = "power-of-two";
 
-fn wrong(path: &str, found: impl std::fmt::Display, allowed: impl Into<String>) -> CoreError {
+pub(super) fn wrong(path: &str, found: impl std::fmt::Display, allowed: impl Into<String>) -> CoreError {
     CoreError::new(ErrorCode::Checksum, path, found.to_string(), allowed)
 }
 

@@ -111,6 +111,9 @@ impl Recipe {
             let step = parse_step(step, &format!("steps.{i}"), &network, &parsed)?;
             parsed.push(step);
         }
+        for (i, step) in parsed.iter().enumerate() {
+            step.check_next(&format!("steps.{i}.{}", step.name()), parsed.get(i + 1).map(Rc::as_ref))?;
+        }
         let recipe = Self {
             model,
             data,

@@ -159,8 +159,9 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
         let mut alone = network.clone();
         let index = alone.parameters.iter().position(|p| p.name == format!("{}.weight", effect.layer)).unwrap();
         let (spec, weight) = (specs[effect.spec], alone.parameters[index].latent.clone());
-        let granules = finish(|ctx| async move { range::granules(&ctx, &spec, &weight, None).await });
-        alone.parameters[index].packed = Some(spec.pack(&alone.parameters[index].latent, granules).unwrap());
+        let granules = finish(|ctx| async move { range::granules(&ctx, &spec, &weight, None, None).await });
+        let parameter = &mut alone.parameters[index];
+        parameter.pack(&spec, parameter.latent.clone(), granules).unwrap();
         let mut plan = alone.plan(Execution::Integer).unwrap();
         let given = finish({
             let (_, images) = self::network("lenet5-fashion", None, 60);
