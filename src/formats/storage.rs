@@ -49,8 +49,8 @@ const MOST_INDEX: u32 = (1 << INDEX_BITS) - 1;
 pub struct Layout {
     /// The way.
     pub storage: Storage,
-    /// What belongs to it: how many indices ([`Storage::Csr5`]), N and M, or rows and columns of a block.
-    pub numbers: Vec<usize>,
+    /// What belongs to it: how many indices ([`Storage::Csr5`]) and 0, N and M, or rows and columns of a block.
+    pub numbers: [usize; 2],
     /// Whether each value is stored.
     pub stored: Vec<bool>,
     /// Bits, indices or places,
@@ -62,15 +62,18 @@ pub struct Layout {
 impl Layout {
     /// All of `len` values.
     pub fn dense(len: usize) -> Self {
-        Self { storage: Storage::Dense, numbers: Vec::new(), stored: vec![true; len], index: Vec::new(), bits: 1 }
+        Self { storage: Storage::Dense, numbers: [0; 2], stored: vec![true; len], index: Vec::new(), bits: 1 }
     }
 }
 
-/// In which block each of `len` values lies, in rows of `row`, and how many blocks there are.
-fn blocks(len: usize, row: usize, shape: &[usize]) -> (impl Fn(usize) -> usize, usize) {
-    let (rows, columns) = (shape[0], shape[1]);
-    let across = row.div_ceil(columns);
-    (move |i: usize| i / row / rows * across + i % row / columns, (len / row).div_ceil(rows) * across)
+/// Blocks of these rows and columns in a row of blocks, for rows of `row` values.
+fn across(row: usize, columns: usize) -> usize {
+    row.div_ceil(columns)
+}
+
+/// In which block value `i` lies.
+fn block_of(i: usize, row: usize, [rows, columns]: [usize; 2]) -> usize {
+    i / row / rows * across(row, columns) + i % row / columns
 }
 
 impl Storage {
@@ -85,102 +88,95 @@ impl Storage {
     }
 
     /// How many numbers of how many bits the index of `len` values in rows of `row` has; `None` for numbers that no layout has.
-    pub(super) fn extent(self, numbers: &[usize], len: usize, row: usize) -> Option<(usize, u32)> {
-        match (self, numbers) {
-            (Self::Dense, []) => Some((0, 1)),
-            (Self::Bitmask, []) => Some((len, 1)),
-            (Self::Csr5, &[count]) if count <= len => Some((count, INDEX_BITS)),
-            (Self::Nm, &[n, m]) if GROUPS.contains(&m) && n < m && row.is_multiple_of(m) => {
-                Some((len / m * n, m.ilog2()))
+    pub(super) fn extent(self, numbers: [usize; 2], len: usize, row: usize) -> Option<(usize, u32)> {
+        let [first, second] = numbers;
+        match self {
+            Self::Dense => Some((0, 1)),
+            Self::Bitmask => Some((len, 1)),
+            Self::Csr5 => (first <= len).then_some((first, INDEX_BITS)),
+            Self::Nm => (GROUPS.contains(&second) && first < second && row.is_multiple_of(second))
+                .then(|| (len / second * first, second.ilog2())),
+            Self::Block => {
+                BLOCKS.contains(&numbers).then(|| ((len / row.max(1)).div_ceil(first) * across(row, second), 1))
             }
-            (Self::Block, &[rows, columns]) if BLOCKS.contains(&[rows, columns]) => {
-                Some((blocks(len, row, numbers).1, 1))
-            }
-            _ => None,
         }
     }
 
     /// The smallest layout for these kept values in rows of `row`, each stored in `bits`, the first of equals. `None` where there is
     /// none: for N:M, when a group of each size keeps all its values.
     pub(super) fn lay(self, kept: &[bool], row: usize, bits: f64) -> Option<Layout> {
-        let count = |group: &[bool]| group.iter().filter(|kept| **kept).count();
-        let candidates: Vec<Vec<usize>> = match self {
-            Self::Nm => GROUPS.iter().map(|&m| vec![kept.chunks(m).map(count).max().unwrap_or(0), m]).collect(),
-            Self::Block => BLOCKS.iter().map(|block| block.to_vec()).collect(),
-            Self::Csr5 => vec![vec![0]],
-            Self::Dense | Self::Bitmask => vec![Vec::new()],
+        let tries = match self {
+            Self::Nm => GROUPS.len(),
+            Self::Block => BLOCKS.len(),
+            _ => 1,
         };
-        let mut best: Option<(f64, Layout)> = None;
-        for numbers in candidates {
-            let Some((_, each)) = self.extent(&numbers, kept.len(), row) else { continue };
-            let layout = Layout { bits: each, ..self.form(kept, row, numbers) };
-            let cost = layout.index.len() as f64 * f64::from(each) + count(&layout.stored) as f64 * bits;
-            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, layout));
+        let (mut least, mut best) = (f64::INFINITY, None);
+        for at in 0..tries {
+            let numbers = match self {
+                Self::Nm => [kept.chunks(GROUPS[at]).map(count).max().unwrap_or(0), GROUPS[at]],
+                Self::Block => BLOCKS[at],
+                _ => [0; 2],
+            };
+            let Some((_, each)) = self.extent(numbers, kept.len(), row) else { continue };
+            let index = self.index(kept, row, numbers);
+            let numbers = if self == Self::Csr5 { [index.len(), 0] } else { numbers };
+            let stored = self.read(numbers, &index, kept.len(), row)?;
+            let cost = index.len() as f64 * f64::from(each) + count(&stored) as f64 * bits;
+            if cost < least {
+                (least, best) = (cost, Some(Layout { storage: self, numbers, stored, index, bits: each }));
             }
         }
-        best.map(|(_, layout)| layout)
+        best
     }
 
-    /// The layout of these numbers, which the kept values must fit.
-    fn form(self, kept: &[bool], row: usize, mut numbers: Vec<usize>) -> Layout {
-        let (mut stored, mut index) = (kept.to_vec(), Vec::new());
+    /// The index of the layout of these numbers, which the kept values must fit.
+    fn index(self, kept: &[bool], row: usize, numbers: [usize; 2]) -> Vec<u32> {
+        let mut index = Vec::new();
         match self {
-            Self::Dense => return Layout::dense(kept.len()),
-            Self::Bitmask => index = kept.iter().map(|&kept| u32::from(kept)).collect(),
+            Self::Dense => {}
+            Self::Bitmask => kept.iter().for_each(|&kept| index.push(u32::from(kept))),
             Self::Csr5 => {
-                let mut gap = 0;
+                let (mut gap, mut used) = (0, 0);
                 for &kept in kept {
-                    if kept {
+                    gap += u32::from(!kept);
+                    if kept || gap == MOST_INDEX {
                         index.push(gap);
                         gap = 0;
-                        continue;
                     }
-                    gap += 1;
-                    if gap == MOST_INDEX {
-                        index.push(gap);
-                        gap = 0;
+                    if kept {
+                        used = index.len();
                     }
                 }
                 // What is pruned behind the last kept value needs no index.
-                while index.last() == Some(&MOST_INDEX) {
-                    index.pop();
-                }
-                numbers = vec![index.len()];
+                index.truncate(used);
             }
             Self::Nm => {
-                for group in stored.chunks_mut(numbers[1]) {
-                    let mut missing = numbers[0] - group.iter().filter(|kept| **kept).count();
-                    for (place, stored) in group.iter_mut().enumerate() {
-                        if !*stored && missing > 0 {
-                            (*stored, missing) = (true, missing - 1);
-                        }
-                        if *stored {
+                for group in kept.chunks(numbers[1]) {
+                    let mut missing = numbers[0] - count(group);
+                    for (place, &kept) in group.iter().enumerate() {
+                        if kept || missing > 0 {
+                            missing -= usize::from(!kept);
                             index.push(place as u32);
                         }
                     }
                 }
             }
             Self::Block => {
-                let (block, count) = blocks(kept.len(), row, &numbers);
-                index = vec![0; count];
+                let last = kept.len().checked_sub(1).map_or(0, |last| block_of(last, row, numbers) + 1);
+                index.resize(last, 0);
                 for (i, &kept) in kept.iter().enumerate() {
-                    index[block(i)] |= u32::from(kept);
-                }
-                for (i, stored) in stored.iter_mut().enumerate() {
-                    *stored = index[block(i)] == 1;
+                    index[block_of(i, row, numbers)] |= u32::from(kept);
                 }
             }
         }
-        Layout { storage: self, numbers, stored, index, bits: 0 }
+        index
     }
 
     /// Which of `len` values in rows of `row` an index with these numbers says are stored; `None` for one that says nothing.
-    pub(super) fn read(self, numbers: &[usize], index: &[u32], len: usize, row: usize) -> Option<Vec<bool>> {
+    pub(super) fn read(self, numbers: [usize; 2], index: &[u32], len: usize, row: usize) -> Option<Vec<bool>> {
         let mut stored = vec![self == Self::Dense; len];
         match self {
             Self::Dense => {}
-            Self::Bitmask => stored = index.iter().map(|&bit| bit == 1).collect(),
             Self::Csr5 => {
                 let mut at = 0;
                 for &gap in index {
@@ -192,24 +188,28 @@ impl Storage {
                 }
             }
             Self::Nm => {
-                for (group, places) in stored.chunks_mut(numbers[1]).zip(index.chunks(numbers[0].max(1))) {
-                    if places.windows(2).any(|pair| pair[0] >= pair[1]) {
+                let [n, m] = numbers;
+                for (i, &place) in index.iter().enumerate() {
+                    if i % n > 0 && index[i - 1] >= place {
                         return None;
                     }
-                    for &place in places {
-                        *group.get_mut(place as usize)? = true;
-                    }
+                    *stored.get_mut(i / n * m + place as usize)? = true;
                 }
             }
-            Self::Block => {
-                let (block, _) = blocks(len, row, numbers);
+            Self::Bitmask | Self::Block => {
                 for (i, stored) in stored.iter_mut().enumerate() {
-                    *stored = index[block(i)] == 1;
+                    let bit = if self == Self::Bitmask { i } else { block_of(i, row, numbers) };
+                    *stored = index[bit] == 1;
                 }
             }
         }
         Some(stored)
     }
+}
+
+/// How many are true.
+pub(super) fn count(values: &[bool]) -> usize {
+    values.iter().filter(|value| **value).count()
 }
 
 #[cfg(test)]
@@ -233,10 +233,10 @@ mod tests {
                         assert_eq!(id, "nm");
                         continue;
                     };
-                    let (count, bits) = storage.extent(&layout.numbers, kept.len(), row).unwrap();
+                    let (count, bits) = storage.extent(layout.numbers, kept.len(), row).unwrap();
                     assert_eq!(layout.index.len(), count, "{id}");
                     assert!(layout.index.iter().all(|&number| number >> bits == 0), "{id}");
-                    let stored = storage.read(&layout.numbers, &layout.index, kept.len(), row).unwrap();
+                    let stored = storage.read(layout.numbers, &layout.index, kept.len(), row).unwrap();
                     assert_eq!(stored, layout.stored, "{id}");
                     assert!(kept.iter().zip(&stored).all(|(kept, stored)| *stored || !*kept), "{id}");
                     if matches!(storage, Storage::Bitmask | Storage::Csr5) {
@@ -256,36 +256,33 @@ mod tests {
         assert_eq!(csr5(&[31]), [31, 0]);
         assert_eq!(csr5(&[32, 100]), [31, 1, 31, 31, 5]);
         assert!(csr5(&[]).is_empty());
-        let nm = Storage::Nm.lay(&places(8, &[1, 3, 6]), 8, 8.0).unwrap();
-        assert_eq!((nm.numbers, nm.index), (vec![2, 4], vec![1, 3, 0, 2]));
-        assert_eq!(nm.stored, places(8, &[1, 3, 4, 6]));
+        let nm = Storage::Nm.lay(&places(8, &[2, 3, 6]), 4, 8.0).unwrap();
+        assert_eq!((nm.numbers, nm.index), ([2, 4], vec![2, 3, 0, 2]));
+        assert_eq!(nm.stored, places(8, &[2, 3, 4, 6]));
         // Every second one: 1:2 has the fewest bits.
         assert_eq!(Storage::Nm.lay(&places(8, &[0, 2, 5, 6]), 8, 8.0).unwrap().numbers, [1, 2]);
         assert!(Storage::Nm.lay(&places(8, &[0, 1, 2, 3, 4, 5, 6, 7]), 8, 8.0).is_none());
         assert!(Storage::Nm.lay(&places(9, &[0]), 9, 8.0).is_none());
         // Four rows of eight of which one column of four is kept.
         let block = Storage::Block.lay(&places(32, &[2, 10, 18, 26]), 8, 32.0).unwrap();
-        assert_eq!((block.numbers, block.index), (vec![4, 1], vec![0, 0, 1, 0, 0, 0, 0, 0]));
+        assert_eq!((block.numbers, block.index), ([4, 1], vec![0, 0, 1, 0, 0, 0, 0, 0]));
         assert_eq!(block.stored, places(32, &[2, 10, 18, 26]));
     }
 
     #[test]
     fn what_no_layout_has_is_refused() {
         for (storage, numbers) in [
-            (Storage::Dense, vec![1]),
-            (Storage::Bitmask, vec![4]),
-            (Storage::Csr5, vec![]),
-            (Storage::Csr5, vec![65]),
-            (Storage::Nm, vec![2, 3]),
-            (Storage::Nm, vec![4, 4]),
-            (Storage::Nm, vec![1, 16]),
-            (Storage::Block, vec![0, 4]),
-            (Storage::Block, vec![4]),
+            (Storage::Csr5, [65, 0]),
+            (Storage::Nm, [2, 3]),
+            (Storage::Nm, [4, 4]),
+            (Storage::Nm, [1, 16]),
+            (Storage::Block, [0, 4]),
+            (Storage::Block, [4, 0]),
         ] {
-            assert!(storage.extent(&numbers, 64, 8).is_none(), "{storage:?} {numbers:?}");
+            assert!(storage.extent(numbers, 64, 8).is_none(), "{storage:?} {numbers:?}");
         }
-        assert!(Storage::Csr5.read(&[3], &[31, 31, 2], 64, 8).is_none());
-        assert!(Storage::Nm.read(&[2, 4], &[1, 1], 4, 4).is_none());
-        assert!(Storage::Nm.read(&[2, 4], &[2, 1], 4, 4).is_none());
+        assert!(Storage::Csr5.read([3, 0], &[31, 31, 2], 64, 8).is_none());
+        assert!(Storage::Nm.read([2, 4], &[1, 1], 4, 4).is_none());
+        assert!(Storage::Nm.read([2, 4], &[2, 1], 4, 4).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::packed::group_scale;
 use super::small::{E4M3, e8m0};
-use super::storage::{Layout, Storage};
+use super::storage::{Layout, Storage, count};
 use super::{Family, Format, Granule, PackedTensor, huffman, pack_bits, unpack_bits};
 use crate::tensor::Shape;
 use half::f16;
@@ -295,7 +295,7 @@ impl PackedTensor {
         shape: Shape,
         group: Option<usize>,
         powers: bool,
-        layout: Option<(Storage, &[usize])>,
+        layout: Option<(Storage, [usize; 2])>,
         parts: impl Fn(&str) -> Option<&'a [u8]>,
     ) -> Option<(Self, Option<Vec<bool>>)> {
         let parts: &dyn Fn(&str) -> Option<&'a [u8]> = &parts;
@@ -306,27 +306,31 @@ impl PackedTensor {
             return Some((tensor, None));
         };
         let (len, row) = (tensor.shape.len(), tensor.row());
-        let (count, bits) = storage.extent(numbers, len, row)?;
+        let (indices, bits) = storage.extent(numbers, len, row)?;
         let mut index = Vec::new();
         if tensor.huffman(storage) {
             let lengths = parts(INDEX_LENGTHS).filter(|lengths| lengths.len() == 1 << bits)?;
-            index = huffman::decode(parts(storage.suffix())?, lengths, count)?;
+            index = huffman::decode(parts(storage.suffix())?, lengths, indices)?;
         } else if !storage.suffix().is_empty() {
-            index = read_bits(parts(storage.suffix())?, bits, count)?;
+            index = read_bits(parts(storage.suffix())?, bits, indices)?;
         }
         let mut stored = storage.read(numbers, &index, len, row)?;
-        let count = stored.iter().filter(|stored| **stored).count();
+        let count = count(&stored);
         tensor.read_parts(group, count, parts)?;
-        let mut own = tensor.format.unpack(&tensor.codes, count).into_iter();
-        let each = len / tensor.granules.len();
-        let zeros: Vec<u32> = tensor.granules.iter().map(|granule| tensor.zero(granule).unwrap_or(0)).collect();
-        let code = |(i, stored): (usize, &bool)| if *stored { own.next() } else { None }.unwrap_or(zeros[i / each]);
-        let codes: Vec<u32> = stored.iter().enumerate().map(code).collect();
-        tensor.codes = tensor.format.pack(&codes);
-        if let Some(bytes) = parts(MASK).filter(|_| storage != Storage::Bitmask) {
-            let mut mask = read_bits(bytes, 1, count)?.into_iter();
-            stored.iter_mut().filter(|stored| **stored).for_each(|kept| *kept = mask.next() == Some(1));
+        let own = tensor.format.unpack(&tensor.codes, count);
+        let mask = parts(MASK).filter(|_| storage != Storage::Bitmask);
+        let mask = mask.map_or(Some(vec![1; count]), |bytes| read_bits(bytes, 1, count))?;
+        let (mut codes, mut at, each) = (Vec::new(), 0, len / tensor.granules.len());
+        for (i, kept) in stored.iter_mut().enumerate() {
+            if *kept {
+                codes.push(own[at]);
+                *kept = mask[at] == 1;
+                at += 1;
+            } else {
+                codes.push(tensor.zero(&tensor.granules[i / each]).unwrap_or(0));
+            }
         }
+        tensor.codes = tensor.format.pack(&codes);
         Some((tensor, Some(stored)))
     }
 

@@ -6,7 +6,7 @@ use crate::formats::{self, FORMATS, Family, Format, Granule, PackedTensor};
 use crate::graph::Edit;
 use crate::ops::{DynamicGrid, Rounder};
 use safetensors::{Dtype, SafeTensors};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -74,13 +74,14 @@ fn read_packed(
         powers = entry["scale"].as_str() == Some(POWERS);
         format = format_of(entry)?;
     }
-    let numbers = wholes(sparse.map_or(&json!([]), |sparse| &sparse["numbers"]))?;
-    let storage = match sparse {
+    let layout = match sparse {
         None => None,
-        Some(sparse) => Some(formats::find_storage(sparse["storage"].as_str()?)?),
+        Some(sparse) => {
+            let numbers = wholes(&sparse["numbers"])?.try_into().ok()?;
+            Some((formats::find_storage(sparse["storage"].as_str()?)?, numbers))
+        }
     };
     let part = |suffix: &str| file.tensor(&format!("{}{suffix}", parameter.name)).ok().map(|view| view.data());
-    let layout = storage.map(|storage| (storage, numbers.as_slice()));
     let (packed, mask) = PackedTensor::read(format, shape.clone(), group, powers, layout, part)?;
     (parameter.packed, parameter.mask) = (Some(packed), mask);
     parameter.latent = parameter.effective().ok()?;
