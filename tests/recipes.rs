@@ -51,6 +51,8 @@ fn refusals_name_path_and_what_is_allowed() {
         (set("targets", json!("this-browser")), ErrorCode::Type, "targets", "a list"),
         (set("targets", json!(["this-browser", "a"])), ErrorCode::Range, "targets", "at most 1"),
         (set("execution", json!("gpu")), ErrorCode::UnknownId, "execution", "integer, fake"),
+        (set("storage", json!("coo")), ErrorCode::UnknownId, "storage", "auto, dense, bitmask, csr5, nm, block"),
+        (set("storage", json!(["dense"])), ErrorCode::Type, "storage", "auto, dense, bitmask"),
         (set("data", json!({"set": "imagenet"})), ErrorCode::UnknownId, "data.set", "fashion"),
         (set("data", json!({"set": "digits"})), ErrorCode::Combination, "data.set", "10 classes"),
         (set("data", json!({"split": "dev"})), ErrorCode::UnknownId, "data.split", "test, train, validation"),

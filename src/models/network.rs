@@ -5,7 +5,7 @@ use super::mask::zero_pruned;
 use super::stored::{METADATA, POWERS, read_plain};
 use crate::data::hex;
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{Format, PackedTensor, Part, PartKind, WeightQuantizer};
+use crate::formats::{Format, PackedTensor, Part, PartKind, STORAGES, Storage, Stored, WeightQuantizer};
 use crate::graph::{Graph, LayerArithmetic, Plan};
 use crate::math::canonical_nan;
 use crate::ops::{Init, Rounder};
@@ -61,6 +61,30 @@ impl Parameter {
         zero_pruned(values.data_mut(), self.mask.as_deref());
         Ok(values)
     }
+
+    /// Its stored form, plain f32 included.
+    pub fn packed(&self) -> PackedTensor {
+        self.packed.clone().unwrap_or_else(|| PackedTensor::plain(&self.latent))
+    }
+
+    /// As it stands in a file: stored as asked, dense where that cannot hold it, or (`None`) in the smallest way, the first of equals.
+    /// Weights alone are stored in other ways than the dense one.
+    pub fn stored(&self, storage: Option<Storage>) -> Stored {
+        let (packed, kept) = (self.packed(), self.mask.as_deref());
+        let mut best = packed.store_dense(kept);
+        // What is not pruned is nowhere smaller.
+        if !self.is_weight() || (storage.is_none() && kept.is_none()) {
+            return best;
+        }
+        for (_, way) in STORAGES.into_iter().filter(|(_, way)| storage.is_none_or(|asked| asked == *way)) {
+            if let Some(found) = packed.store(kept, way)
+                && (storage.is_some() || found.bytes() < best.bytes())
+            {
+                best = found;
+            }
+        }
+        best
+    }
 }
 
 /// The format and grid that a node rounds its input to.
@@ -85,6 +109,8 @@ pub struct Network {
     pub parameters: Vec<Parameter>,
     /// One entry per node: how it rounds its input.
     pub inputs: Vec<Option<InputQuantizer>>,
+    /// How weights are stored; `None`: each in the smallest way.
+    pub storage: Option<Storage>,
 }
 
 impl Network {
@@ -112,7 +138,7 @@ impl Network {
             })
             .collect();
         let inputs = vec![None; graph.nodes().len()];
-        Ok(Self { model, graph: Rc::new(graph), parameters, inputs })
+        Ok(Self { model, graph: Rc::new(graph), parameters, inputs, storage: None })
     }
 
     /// A network with the parameters of a safetensors file of f32 tensors.
@@ -239,10 +265,7 @@ impl Network {
                     Some("bias") => StoredAs::Bias,
                     _ => StoredAs::Other,
                 };
-                let stored = match &parameter.packed {
-                    Some(packed) => packed.parts(),
-                    None => vec![plain(&parameter.latent)],
-                };
+                let stored = parameter.stored(self.storage).parts;
                 parts.extend(stored.into_iter().map(|part| (format!("{}{}", parameter.name, part.suffix), role, part)));
             }
             if let Some(InputQuantizer { grid: Rounder::Fixed(grid), .. }) = &self.inputs[i] {
@@ -289,10 +312,14 @@ impl Network {
             })
             .collect();
         let views = views.map_err(|error| CoreError::internal("export", error))?;
-        let (mut packed, mut inputs) = (json!({}), json!({}));
+        let (mut packed, mut inputs, mut sparse) = (json!({}), json!({}), json!({}));
         for parameter in &self.parameters {
             if let Some(tensor) = &parameter.packed {
                 packed[&parameter.name] = packed_entry(tensor);
+            }
+            let Stored { layout, parts } = parameter.stored(self.storage);
+            if layout.storage != Storage::Dense || parts.iter().any(|part| part.kind == PartKind::Masks) {
+                sparse[&parameter.name] = json!({"storage": layout.storage.id(), "numbers": layout.numbers});
             }
         }
         for (node, input) in self.graph.nodes().iter().zip(&self.inputs) {
@@ -303,6 +330,9 @@ impl Network {
         let mut metadata = json!({"recipe": recipe, "packed": packed, "inputs": inputs});
         if let Some(size) = self.size_entry()? {
             metadata["size"] = size;
+        }
+        if sparse != json!({}) {
+            metadata["sparse"] = sparse;
         }
         let metadata = std::iter::once((METADATA.to_string(), metadata.to_string())).collect();
         safetensors::serialize(views, Some(metadata)).map_err(|error| CoreError::internal("export", error))
@@ -345,14 +375,4 @@ pub enum StoredAs {
     Input,
     /// Anything else, such as the statistics of a batch norm.
     Other,
-}
-
-fn plain(tensor: &Tensor) -> Part {
-    Part {
-        suffix: "",
-        kind: PartKind::Values,
-        dtype: safetensors::Dtype::F32,
-        dims: tensor.shape().dims().to_vec(),
-        bytes: tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect(),
-    }
 }

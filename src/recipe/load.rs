@@ -19,6 +19,7 @@ pub fn load(path: &str, bytes: &[u8], library: &Library) -> Result<(Recipe, Netw
         step.reshape(&mut network)?;
     }
     network.restore(path, bytes)?;
+    network.storage = recipe.storage;
     Ok((recipe, network))
 }
 
