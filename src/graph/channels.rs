@@ -5,7 +5,6 @@
 
 use super::{Edit, Edited, Graph, GraphError, Node, ValueId};
 use crate::ops::{Flow, channels};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What the units of a group are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,10 +117,11 @@ impl Graph {
                     fixed.extend(inputs.filter(|_| axis > 0));
                 }
                 Flow::Tied { inputs: numbers, output } => {
-                    let mut met = BTreeMap::new();
+                    let most = numbers.iter().flatten().chain(&output).max();
+                    let mut met = vec![None; most.map_or(0, |most| most + 1)];
                     for (value, numbers) in inputs.zip(&numbers).chain([(i + 1, &output)]) {
                         for (channel, &number) in all(value).zip(numbers) {
-                            sets.join(channel, *met.entry(number).or_insert(channel));
+                            sets.join(channel, *met[number].get_or_insert(channel));
                         }
                     }
                 }
@@ -131,20 +131,22 @@ impl Graph {
             all(value).for_each(|channel| sets.join(channel, FIXED));
         }
         let set: Vec<usize> = (0..sets.0.len()).map(|channel| sets.root(channel)).collect();
-        let mut made_by: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut made_by = vec![Vec::new(); set.len()];
         for &maker in &makers {
-            for set in set[all(maker + 1)].iter().filter(|&&set| set != FIXED) {
-                let by = made_by.entry(*set).or_default();
-                if by.last() != Some(&maker) {
-                    by.push(maker);
+            for &set in set[all(maker + 1)].iter().filter(|&&set| set != FIXED) {
+                if made_by[set].last() != Some(&maker) {
+                    made_by[set].push(maker);
                 }
             }
         }
-        let mut alike: BTreeMap<Vec<usize>, usize> = BTreeMap::new();
-        for by in made_by.into_values() {
-            *alike.entry(by).or_default() += 1;
+        let mut alike: Vec<(Vec<usize>, usize)> = Vec::new();
+        for by in made_by.into_iter().filter(|by| !by.is_empty()) {
+            match alike.iter_mut().find(|(other, _)| *other == by) {
+                Some((_, count)) => *count += 1,
+                None => alike.push((by, 1)),
+            }
         }
-        let (mut groups, mut units) = (Vec::new(), BTreeMap::new());
+        let (mut groups, mut units) = (Vec::new(), vec![None; set.len()]);
         for (by, count) in alike {
             // A layer that makes this group alone and all its units alike; without one its channels stay.
             let owner = by.into_iter().find_map(|maker| {
@@ -170,10 +172,10 @@ impl Graph {
                 () if node.op.kind() == "linear" || self.positions() > 1 => Units::Neurons,
                 () => Units::Channels,
             };
-            units.extend(order.into_iter().enumerate().map(|(unit, set)| (set, (groups.len(), unit))));
+            order.iter().enumerate().for_each(|(unit, &set)| units[set] = Some((groups.len(), unit)));
             groups.push(Group { name: node.name.clone(), units: kind, count, each });
         }
-        let of = |value: usize| set[all(value)].iter().map(|set| units.get(set).copied()).collect();
+        let of = |value: usize| set[all(value)].iter().map(|&set| units[set]).collect();
         Channels { groups, of: (0..self.shapes().len()).map(of).collect() }
     }
 
@@ -194,18 +196,18 @@ impl Graph {
     pub fn branches(&self) -> Vec<Branch> {
         let nodes = self.nodes();
         let own = |add: usize, input: usize| {
-            let mut own = BTreeSet::new();
+            let mut own = vec![false; nodes.len()];
             for at in (0..add).rev() {
                 let leads = |(reader, node): (usize, &Node)| {
                     let mut reads = node.inputs.iter().enumerate().filter(|(_, id)| id.index() == at + 1);
-                    reads.all(|(i, _)| own.contains(&reader) || (reader, i) == (add, input))
+                    reads.all(|(i, _)| own[reader] || (reader, i) == (add, input))
                 };
                 let read = nodes.iter().any(|node| node.inputs.iter().any(|id| id.index() == at + 1));
                 if read && nodes.iter().enumerate().all(leads) {
-                    own.insert(at);
+                    own[at] = true;
                 }
             }
-            own.into_iter().collect::<Vec<usize>>()
+            (0..add).filter(|&at| own[at]).collect::<Vec<usize>>()
         };
         let mut found = Vec::new();
         for (add, node) in nodes.iter().enumerate() {
