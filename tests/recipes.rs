@@ -68,7 +68,7 @@ fn refusals_name_path_and_what_is_allowed() {
         (quantize(json!({"layers": {"fc1": {}}})), ErrorCode::MissingField, "steps.0.quantize.layers.fc1", "weights"),
         (steps(json!({})), ErrorCode::Type, "steps", "a list"),
         (steps(json!([{}])), ErrorCode::MissingField, "steps.0", "train, quantize"),
-        (steps(json!([{"prune": {}}])), ErrorCode::UnknownField, "steps.0.prune", "train, quantize"),
+        (steps(json!([{"shrink": {}}])), ErrorCode::UnknownField, "steps.0.shrink", "train, quantize, prune"),
         (
             steps(json!([{"train": {}, "quantize": {"weights": {"format": "int8"}}}])),
             ErrorCode::Combination,

@@ -323,7 +323,7 @@ pub fn inspect_weights(network: &Network, layer: &str, granule: u32, from: u32) 
             CoreError::new(ErrorCode::Range, "granule", granule.to_string(), range(granules))
         }
     })?;
-    let values = packed.decode().map_err(|error| CoreError::internal(layer, error))?;
+    let values = network.parameters[weight].effective()?;
     let latent = network.parameters[weight].latent.data();
     let mut bins = Bins::EMPTY;
     bins.widen(latent);

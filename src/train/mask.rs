@@ -132,3 +132,113 @@ async fn drop_lowest(ctx: &Context, parts: &mut [&mut [f32]], count: usize) {
 pub fn select_macs(values: u64) -> u64 {
     2 * MACS_PER_SORTED * values
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+    use crate::task::Task;
+    use std::rc::Rc;
+
+    fn selected(pattern: Pattern, scope: Scope, share: f64, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+        let task = Task::new(Rc::new(Context::new(1)), |ctx| async move {
+            select(&ctx, pattern, scope, share, &mut candidates).await;
+            candidates
+        });
+        task.finish()
+    }
+
+    /// Layers of 6 × 11, 5 × 7 and 3 × 10, a tenth of them gone before; scores are of few values, so that many are equal.
+    fn case(seed: u64) -> Vec<Candidate> {
+        let mut rng = Rng::stream(seed, "mask", 0);
+        let layer = |(index, (rows, inputs)): (usize, (usize, usize))| {
+            let scores = (0..rows * inputs).map(|_| rng.below(30) as f32).collect();
+            let mask = (0..rows * inputs).map(|_| rng.below(10) > 0).collect();
+            let own = (index == 2).then_some(0.3);
+            Candidate { node: index, index, rows, own, scores, mask }
+        };
+        [(6, 11), (5, 7), (3, 10)].into_iter().enumerate().map(layer).collect()
+    }
+
+    /// Sorts everything that is compared by (gone before, score, place) and takes the first.
+    fn naive(scope: Scope, share: f64, candidates: &[Candidate]) -> Vec<Vec<bool>> {
+        let mut masks: Vec<Vec<bool>> = candidates.iter().map(|candidate| candidate.mask.clone()).collect();
+        let mut groups: Vec<(f64, Vec<(usize, usize)>)> = Vec::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            let count = candidate.scores.len();
+            let all: Vec<(usize, usize)> = (0..count).map(|i| (at, i)).collect();
+            let own = candidate.own.unwrap_or(share);
+            match scope {
+                Scope::Row => {
+                    groups.extend(all.chunks(count / candidate.rows).map(|row| (own, row.to_vec())));
+                }
+                Scope::Global if candidate.own.is_none() && !groups.is_empty() => groups[0].1.extend(all),
+                _ => groups.push((own, all)),
+            }
+        }
+        for (share, mut group) in groups {
+            let key = |&(at, i): &(usize, usize)| (candidates[at].mask[i], candidates[at].scores[i] as u32, at, i);
+            group.sort_by_key(key);
+            for &(at, i) in &group[..(group.len() as f64 * share).round() as usize] {
+                masks[at][i] = false;
+            }
+        }
+        masks
+    }
+
+    #[test]
+    fn the_lowest_scores_go_as_in_naive_code() {
+        for seed in 0..20 {
+            for scope in [Scope::Global, Scope::Layer, Scope::Row] {
+                for share in [0.0, 0.2, 0.55, 0.999] {
+                    let wanted = naive(scope, share, &case(seed));
+                    let found = selected(Pattern::Unstructured, scope, share, case(seed));
+                    let found: Vec<Vec<bool>> = found.into_iter().map(|candidate| candidate.mask).collect();
+                    assert_eq!(found, wanted, "{scope:?} {share}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_group_of_n_of_m_keeps_its_highest() {
+        for (keep, of) in [(2, 4), (4, 8), (1, 4)] {
+            let before = case(3);
+            for (found, before) in selected(Pattern::Nm(keep, of), Scope::Global, 0.0, case(3)).iter().zip(&before) {
+                let inputs = before.mask.len() / before.rows;
+                for first in (0..before.mask.len()).step_by(inputs).flat_map(|row| (row..row + inputs).step_by(of)) {
+                    let end = (first / inputs + 1) * inputs;
+                    let group = first..end.min(first + of);
+                    let there = group.clone().filter(|&i| before.mask[i]).count();
+                    let kept: Vec<usize> = group.clone().filter(|&i| found.mask[i]).collect();
+                    assert_eq!(kept.len(), there.min(keep));
+                    let least = kept.iter().map(|&i| before.scores[i]).fold(f32::INFINITY, f32::min);
+                    let gone = group.filter(|&i| before.mask[i] && !found.mask[i]);
+                    assert!(gone.into_iter().all(|i| before.scores[i] <= least));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_go_whole_by_their_mean() {
+        let before = case(5);
+        let found = selected(Pattern::Block(2, 4), Scope::Layer, 0.5, case(5));
+        for (found, before) in found.iter().zip(&before) {
+            let inputs = before.mask.len() / before.rows;
+            let (mut kept, mut gone) = (Vec::new(), Vec::new());
+            for (top, left) in (0..before.rows).step_by(2).flat_map(|y| (0..inputs).step_by(4).map(move |x| (y, x))) {
+                let places = (0..before.mask.len()).filter(|i| i / inputs / 2 == top / 2 && i % inputs / 4 == left / 4);
+                let places: Vec<usize> = places.filter(|&i| before.mask[i]).collect();
+                let mean = places.iter().map(|&i| f64::from(before.scores[i])).sum::<f64>() / places.len() as f64;
+                let stays = found.mask[places[0]];
+                assert!(places.iter().all(|&i| found.mask[i] == stays), "a block is torn");
+                if stays { kept.push(mean) } else { gone.push(mean) }
+            }
+            let share = before.own.unwrap_or(0.5);
+            assert_eq!(gone.len(), ((gone.len() + kept.len()) as f64 * share).round() as usize);
+            let least = kept.iter().copied().fold(f64::INFINITY, f64::min);
+            assert!(gone.iter().all(|mean| *mean <= least + 1e-6));
+        }
+    }
+}

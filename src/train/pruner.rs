@@ -182,3 +182,51 @@ impl Pruner {
         gradients.extend(parameters[self.at..].iter().map(|own| Tensor::zeros(own.shape().clone())));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gradual_schedule_is_the_cubic() {
+        let schedule = PruneSchedule::Gradual { from: 0.1, end: 0.5, every: 7 };
+        let last = 50u64;
+        let mut due = Vec::new();
+        for step in 0..101 {
+            if let Some(found) = schedule.share(step, 101, 0.9) {
+                let left = 1.0 - step as f64 / last as f64;
+                assert!((found - (0.9 + (0.1 - 0.9) * left * left * left)).abs() < 1e-12, "step {step}");
+                due.push(step);
+            }
+        }
+        assert_eq!(due, [0, 7, 14, 21, 28, 35, 42, 49, 50]);
+        assert_eq!(schedule.share(50, 101, 0.9), Some(0.9));
+        // A training of one step prunes all.
+        assert_eq!(schedule.share(0, 1, 0.9), Some(0.9));
+    }
+
+    #[test]
+    fn rounds_take_the_same_share_of_what_is_left() {
+        let shares = |schedule: PruneSchedule, steps: u64| -> Vec<(u64, f64)> {
+            let all = 0..steps * schedule.trainings();
+            all.filter_map(|step| Some((step, schedule.share(step, steps, 0.9)?))).collect()
+        };
+        for (schedule, wanted) in [
+            (PruneSchedule::Iterative { rounds: 4 }, [0, 25, 50, 75]),
+            (PruneSchedule::Lottery { rounds: 4, weights: true }, [100, 200, 300, 400]),
+        ] {
+            let found = shares(schedule, 100);
+            assert_eq!(found.iter().map(|(step, _)| *step).collect::<Vec<_>>(), wanted);
+            let mut left = 1.0;
+            for (_, share) in &found {
+                assert!(((1.0 - share) / left - 0.1f64.sqrt().sqrt()).abs() < 1e-12);
+                left = 1.0 - share;
+            }
+            assert_eq!(found[3].1, 0.9);
+        }
+        // Fewer steps than rounds: the last of those that fall together.
+        let found = shares(PruneSchedule::Iterative { rounds: 4 }, 2);
+        assert_eq!(found.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(found[1].1, 0.9);
+    }
+}

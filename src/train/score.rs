@@ -48,3 +48,23 @@ async fn lamp(ctx: &Context, weight: &[f32]) -> Vec<f32> {
     };
     weight.iter().map(score).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Task;
+    use std::rc::Rc;
+
+    #[test]
+    fn lamp_is_its_definition() {
+        let mut rng = Rng::stream(8, "lamp", 0);
+        let weight: Vec<f32> = (0..200).map(|_| rng.uniform(-1.0, 1.0)).collect();
+        let given = weight.clone();
+        let found = Task::new(Rc::new(Context::new(1)), |ctx| async move { lamp(&ctx, &given).await }).finish();
+        for (w, found) in weight.iter().zip(found) {
+            let square = |w: &f32| f64::from(*w) * f64::from(*w);
+            let rest: f64 = weight.iter().filter(|other| other.abs() >= w.abs()).map(square).sum();
+            assert!((f64::from(found) - square(w) / rest).abs() < 1e-6);
+        }
+    }
+}

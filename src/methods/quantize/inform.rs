@@ -266,4 +266,4 @@ pub(super) fn macs(step: &QuantizeStep, network: &Network) -> u64 {
 #[cfg(test)]
 mod layer_errors;
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::methods) mod tests;
