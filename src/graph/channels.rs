@@ -117,11 +117,10 @@ impl Graph {
                     fixed.extend(inputs.filter(|_| axis > 0));
                 }
                 Flow::Tied { inputs: numbers, output } => {
-                    // The channel that was first met of each number.
-                    let mut met: Vec<Option<usize>> = Vec::new();
+                    let most = numbers.iter().flatten().chain(&output).max();
+                    let mut met = vec![None; most.map_or(0, |most| most + 1)];
                     for (value, numbers) in inputs.zip(&numbers).chain([(i + 1, &output)]) {
                         for (channel, &number) in all(value).zip(numbers) {
-                            met.resize(met.len().max(number + 1), None);
                             sets.join(channel, *met[number].get_or_insert(channel));
                         }
                     }
@@ -132,22 +131,19 @@ impl Graph {
             all(value).for_each(|channel| sets.join(channel, FIXED));
         }
         let set: Vec<usize> = (0..sets.0.len()).map(|channel| sets.root(channel)).collect();
-        let mut made_by: Vec<Vec<usize>> = vec![Vec::new(); set.len()];
+        let mut made_by = vec![Vec::new(); set.len()];
         for &maker in &makers {
-            for set in set[all(maker + 1)].iter().filter(|&&set| set != FIXED) {
-                let by = &mut made_by[*set];
-                if by.last() != Some(&maker) {
-                    by.push(maker);
+            for &set in set[all(maker + 1)].iter().filter(|&&set| set != FIXED) {
+                if made_by[set].last() != Some(&maker) {
+                    made_by[set].push(maker);
                 }
             }
         }
-        // Sets by who makes them, in that order, with how many there are.
         let mut alike: Vec<(Vec<usize>, usize)> = Vec::new();
         for by in made_by.into_iter().filter(|by| !by.is_empty()) {
-            let at = alike.partition_point(|(known, _)| *known < by);
-            match alike.get_mut(at) {
-                Some((known, count)) if *known == by => *count += 1,
-                _ => alike.insert(at, (by, 1)),
+            match alike.iter_mut().find(|(other, _)| *other == by) {
+                Some((_, count)) => *count += 1,
+                None => alike.push((by, 1)),
             }
         }
         let (mut groups, mut units) = (Vec::new(), vec![None; set.len()]);
@@ -176,9 +172,7 @@ impl Graph {
                 () if node.op.kind() == "linear" || self.positions() > 1 => Units::Neurons,
                 () => Units::Channels,
             };
-            for (unit, set) in order.into_iter().enumerate() {
-                units[set] = Some((groups.len(), unit));
-            }
+            order.iter().enumerate().for_each(|(unit, &set)| units[set] = Some((groups.len(), unit)));
             groups.push(Group { name: node.name.clone(), units: kind, count, each });
         }
         let of = |value: usize| set[all(value)].iter().map(|&set| units[set]).collect();
@@ -202,11 +196,11 @@ impl Graph {
     pub fn branches(&self) -> Vec<Branch> {
         let nodes = self.nodes();
         let own = |add: usize, input: usize| {
-            let mut own = vec![false; add];
+            let mut own = vec![false; nodes.len()];
             for at in (0..add).rev() {
                 let leads = |(reader, node): (usize, &Node)| {
                     let mut reads = node.inputs.iter().enumerate().filter(|(_, id)| id.index() == at + 1);
-                    reads.all(|(i, _)| own.get(reader) == Some(&true) || (reader, i) == (add, input))
+                    reads.all(|(i, _)| own[reader] || (reader, i) == (add, input))
                 };
                 let read = nodes.iter().any(|node| node.inputs.iter().any(|id| id.index() == at + 1));
                 if read && nodes.iter().enumerate().all(leads) {

@@ -182,7 +182,8 @@ impl StructuredStep {
             _ => Parts::Units(graph.channels()),
         };
         let scores = self.scores(cx, &parts).await?;
-        let chooser = Chooser { scores: &scores, own: &self.own(&parts), global: self.global };
+        let own = self.own(&parts);
+        let chooser = Chooser::new(&scores, &own, self.global);
         let macs = |keep: &Keep| parts.macs(&graph, keep).map_err(|error| CoreError::internal(&self.path, error));
         let keep = chooser.choose(self.amount, &format!("{}.macs", self.path), &macs)?;
         match &parts {

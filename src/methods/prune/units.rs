@@ -202,76 +202,50 @@ pub(super) fn nearest(units: usize, share: f64) -> usize {
     (units as f64 * share + 0.5) as usize
 }
 
+/// Steps of a share, when the smallest one is looked for that leaves few enough multiply-adds.
+const SHARES: usize = 1 << 20;
+
 /// Chooses units by their scores.
 pub(super) struct Chooser<'a> {
-    /// A score for each unit of each group; the lowest go, of equals the first.
-    pub scores: &'a [Vec<f64>],
+    /// Group and unit of every score, the lowest first; of equals the first.
+    order: Vec<(f64, usize, usize)>,
+    /// Units of each group.
+    counts: Vec<usize>,
     /// How many of a group go; `None` where the amount says it.
-    pub own: &'a [Option<usize>],
+    own: &'a [Option<usize>],
     /// Whether units of all groups are compared; else each gives the same share.
-    pub global: bool,
+    global: bool,
 }
 
-impl Chooser<'_> {
-    fn open(&self) -> impl Iterator<Item = (usize, &Vec<f64>)> {
-        self.scores.iter().enumerate().filter(|(group, _)| self.own[*group].is_none())
-    }
-
-    /// How many units go at most: one of each group stays.
-    fn most(&self) -> usize {
-        self.open().map(|(_, scores)| scores.len() - 1).sum()
-    }
-
-    /// How many of each group go when so many of all do, the lowest first.
-    fn of_all(&self, count: usize) -> Vec<usize> {
-        let mut all: Vec<(f64, usize)> = Vec::new();
-        for (group, scores) in self.open() {
-            all.extend(scores.iter().map(|score| (*score, group)));
+impl<'a> Chooser<'a> {
+    /// For a score of each unit of each group; what `own` says of a group goes whatever the amount.
+    pub fn new(scores: &[Vec<f64>], own: &'a [Option<usize>], global: bool) -> Self {
+        let mut order: Vec<(f64, usize, usize)> = Vec::new();
+        for (group, scores) in scores.iter().enumerate() {
+            order.extend(scores.iter().enumerate().map(|(unit, &score)| (score, group, unit)));
         }
-        // Stable: equals stay in the order of groups.
-        let mut order: Vec<usize> = (0..all.len()).collect();
-        sort_indices(&mut order, &mut |a, b| all[a].0.total_cmp(&all[b].0));
-        let (mut gone, mut left) = (self.closed(), count);
-        for at in order {
-            let group = all[at].1;
-            if left > 0 && gone[group] + 1 < self.scores[group].len() {
+        // Stable: equals stay in the order of groups and units.
+        let mut places: Vec<usize> = (0..order.len()).collect();
+        sort_indices(&mut places, &mut |a, b| order[a].0.total_cmp(&order[b].0));
+        let order = places.into_iter().map(|at| order[at]).collect();
+        Self { order, counts: scores.iter().map(Vec::len).collect(), own, global }
+    }
+
+    /// What is kept when so many of all units go, the lowest first, or where `nearest` says how many of a group's; one of each group stays.
+    fn kept(&self, count: usize, nearest: &dyn Fn(usize) -> usize) -> Keep {
+        let mut keep: Keep = self.counts.iter().map(|&count| vec![true; count]).collect();
+        let (mut gone, mut left) = (vec![0; keep.len()], count);
+        for &(_, group, unit) in &self.order {
+            let open = self.own[group].is_none();
+            let most =
+                self.own[group].unwrap_or_else(|| if self.global { usize::MAX } else { nearest(self.counts[group]) });
+            if gone[group] < most.min(self.counts[group] - 1) && !(open && self.global && left == 0) {
+                left -= usize::from(open && self.global);
                 gone[group] += 1;
-                left -= 1;
+                keep[group][unit] = false;
             }
         }
-        gone
-    }
-
-    /// How many of each group go when each gives a share, to the nearest whole number, of which one half goes up.
-    fn of_each(&self, nearest: &dyn Fn(usize) -> usize) -> Vec<usize> {
-        let mut gone = self.closed();
-        for (group, scores) in self.open() {
-            gone[group] = nearest(scores.len()).min(scores.len() - 1);
-        }
-        gone
-    }
-
-    fn closed(&self) -> Vec<usize> {
-        self.own.iter().map(|own| own.unwrap_or(0)).collect()
-    }
-
-    /// All choices from none to most, each with more units gone than the one before.
-    fn choices(&self) -> Vec<Vec<usize>> {
-        if self.global {
-            return (0..=self.most()).map(|count| self.of_all(count)).collect();
-        }
-        // The shares (2j − 1) / 2n at which unit j of n goes.
-        let mut shares = vec![(0, 1)];
-        for (_, scores) in self.open() {
-            shares.extend((1..scores.len()).map(|j| (2 * j - 1, 2 * scores.len())));
-        }
-        let mut order: Vec<usize> = (0..shares.len()).collect();
-        sort_indices(&mut order, &mut |a, b| (shares[a].0 * shares[b].1).cmp(&(shares[b].0 * shares[a].1)));
-        let choice = |at: usize| {
-            let (a, b) = shares[at];
-            self.of_each(&|units| (2 * a * units + b) / (2 * b))
-        };
-        order.into_iter().map(choice).collect()
+        keep
     }
 
     /// What is kept. `macs` gives the share of multiply-adds that a choice leaves; it falls as units go.
@@ -284,38 +258,25 @@ impl Chooser<'_> {
         path: &str,
         macs: &dyn Fn(&Keep) -> Result<f64, CoreError>,
     ) -> Result<Keep, CoreError> {
-        match amount {
-            Amount::Share(share) if self.global => {
-                let units = self.open().map(|(_, scores)| scores.len()).sum();
-                Ok(self.kept(&self.of_all(nearest(units, share))))
-            }
-            Amount::Share(share) => Ok(self.kept(&self.of_each(&|units| nearest(units, share)))),
-            Amount::Macs(budget) => {
-                let choices = self.choices();
-                let (mut low, mut high) = (0, choices.len() - 1);
-                let least = macs(&self.kept(&choices[high]))?;
-                if least > budget {
-                    let found = format!("{budget} of the multiply-adds, of which {least} stay at least");
-                    return Err(CoreError::new(ErrorCode::Combination, path, found, "a greater share"));
-                }
-                while low < high {
-                    let middle = (low + high) / 2;
-                    if macs(&self.kept(&choices[middle]))? <= budget { high = middle } else { low = middle + 1 }
-                }
-                Ok(self.kept(&choices[high]))
-            }
-        }
-    }
-
-    fn kept(&self, gone: &[usize]) -> Keep {
-        let one = |(scores, &gone): (&Vec<f64>, &usize)| {
-            let mut order: Vec<usize> = (0..scores.len()).collect();
-            sort_indices(&mut order, &mut |a, b| scores[a].total_cmp(&scores[b]));
-            let mut keep = vec![true; scores.len()];
-            order[..gone].iter().for_each(|&unit| keep[unit] = false);
-            keep
+        let open = self.counts.iter().zip(self.own).filter(|(_, own)| own.is_none());
+        let all: usize = open.map(|(count, _)| count).sum();
+        let budget = match amount {
+            Amount::Share(share) => return Ok(self.kept(nearest(all, share), &|units| nearest(units, share))),
+            Amount::Macs(budget) => budget,
         };
-        self.scores.iter().zip(gone).map(one).collect()
+        // So many units, or so many steps of a share.
+        let at = |level: usize| self.kept(level, &|units| (units * level + SHARES / 2) / SHARES);
+        let (mut low, mut high) = (0, if self.global { all } else { SHARES });
+        let least = macs(&at(high))?;
+        if least > budget {
+            let found = format!("{budget} of the multiply-adds, of which {least} stay at least");
+            return Err(CoreError::new(ErrorCode::Combination, path, found, "a greater share"));
+        }
+        while low < high {
+            let middle = (low + high) / 2;
+            if macs(&at(middle))? <= budget { high = middle } else { low = middle + 1 }
+        }
+        Ok(at(high))
     }
 }
 
@@ -432,7 +393,7 @@ mod tests {
 
     fn chosen(global: bool, own: [Option<usize>; 3], amount: Amount) -> Result<Vec<Vec<usize>>, CoreError> {
         let scores = SCORES.map(<[f64]>::to_vec);
-        let chooser = Chooser { scores: &scores, own: &own, global };
+        let chooser = Chooser::new(&scores, &own, global);
         // Every unit has as many multiply-adds.
         let macs = |keep: &Keep| Ok(keep.iter().flatten().filter(|kept| **kept).count() as f64 / 9.0);
         let keep = chooser.choose(amount, "macs", &macs)?;
