@@ -6,7 +6,7 @@ use featherweight::error::ErrorCode;
 use featherweight::evaluate::{Size, inspect_weights, ledgers, measure};
 use featherweight::formats::{FORMATS, STORAGES, Storage};
 use featherweight::models::{Network, library};
-use featherweight::recipe::{Recipe, load, prepare};
+use featherweight::recipe::{Recipe, load, prepare, run};
 use featherweight::rng::Rng;
 use featherweight::task::{Context, Task};
 use serde_json::{Value, json};
@@ -162,6 +162,28 @@ fn what_was_never_pruned_stays_dense_and_the_ways_cost_what_they_add() {
     assert_eq!((found.alternatives.bitmask, found.alternatives.csr5), (Some(with(1)), Some(with(5))));
     assert_eq!(found.alternatives.nm, None);
     assert_eq!((found.ledger.masks, found.ledger.indices), (0, 0));
+}
+
+#[test]
+fn a_report_has_the_bytes_of_the_way_asked_for_and_a_dense_baseline() {
+    for steps in [json!([]), json!([{"quantize": {"weights": {"format": "int4"}}}])] {
+        let recipe = json!({"version": 1, "model": "mlp-digits", "seed": 3, "storage": "bitmask", "steps": steps,
+            "data": {"test": 8}});
+        let mut library = library().unwrap();
+        let recipe = Recipe::parse(recipe, &library).unwrap();
+        for asset in recipe.needs(&library).unwrap() {
+            library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
+        }
+        let library = Rc::new(RefCell::new(library));
+        let task = Task::new(Rc::new(Context::new(1)), |ctx| run(ctx, recipe, library, Rc::default(), None));
+        let outcome = task.finish().unwrap();
+        let report = outcome.report.unwrap();
+        let (size, baseline) = (report.size, report.baseline.size);
+        assert_eq!((Some(size.bytes), report.recipe["storage"].as_str()), (size.alternatives.bitmask, Some("bitmask")));
+        assert_eq!(baseline.bytes, baseline.alternatives.dense);
+        assert!(size.ledger.masks > 0 && baseline.ledger.masks == 0);
+        assert_eq!(data_bytes(&outcome.network.export(&outcome.recipe).unwrap()), size.bytes);
+    }
 }
 
 #[test]
