@@ -68,7 +68,7 @@ pub struct Plan {
 
 /// Most blocks of one run, and most multiply-adds: a run must not keep the caller waiting.
 const MOST_BLOCKS: usize = 64;
-const MOST_MACS: u64 = 200_000_000;
+const MOST_MACS: u64 = 300_000_000;
 
 /// What a single image needs: plain values of every node, and how to do without a block.
 struct Single {

@@ -8,7 +8,7 @@ use crate::simd::{Dot, LANES, Offsets, side_by_side};
 
 /// Words of weights that are kept near: tiles of so many meet a block's codes, one after the other, before the next block's do, so that
 /// codes are fetched from afar less often.
-const NEAR_WORDS: usize = 4096;
+const NEAR_WORDS: usize = 1024;
 
 /// Gives `rescale(Σ weights · codes)` to the sinks, one for each block of codes, a tile of rows after the other; sums are exact
 /// while they fit 32 bits. Codes are packed for `P` and multiplied by `V`, which takes as many in a lane; `burst` is for those
