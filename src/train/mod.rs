@@ -123,6 +123,8 @@ pub async fn train(
     let mut state = OptimizerState::new(options.optimizer, parameters);
     let steps_per_epoch = options.steps_per_epoch(images.len());
     let steps = steps_per_epoch * u64::from(options.epochs);
+    // A schedule of pruning may train several times, and start each time from where the first began.
+    let start = if view.trainings() > 1 { parameters[..count].to_vec() } else { Vec::new() };
     let mut at = Position::default();
     if let Some(checkpoint) = resume {
         at = checkpoint.restore(key, parameters, &mut state)?;
@@ -131,8 +133,6 @@ pub async fn train(
     let mut last_checkpoint = ctx.progress().0;
     let mut order = (u64::MAX, Vec::new());
     let mut workspace = Workspace::default();
-    // A schedule of pruning may train several times, and start each time from where the first began.
-    let start = if view.trainings() > 1 { parameters[..count].to_vec() } else { Vec::new() };
     while at.step < steps * view.trainings() {
         view.prune(ctx, (at.step, steps), parameters, &mut state, &start).await;
         let epoch = at.step / steps_per_epoch;
