@@ -177,10 +177,8 @@ pub(super) fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -
         .collect();
     let mut layers = read_layers(&mut fields, &names, nm)?;
     let keep_last = fields.boolean("keep_last")? == Some(true);
-    if let Some(last) = names.last().filter(|_| keep_last) {
-        if !layers.contains(last) {
-            layers.insert((*last).to_string(), None);
-        }
+    if let Some(last) = names.last().filter(|last| keep_last && !layers.contains(last)) {
+        layers.insert((*last).to_string(), None);
     }
     let images = fields.integer("images", 1..=1024)?;
     let seed = fields.integer("seed", 0..=MOST_WHOLE)?;
