@@ -60,6 +60,11 @@ impl Fields {
         join(&self.path, name)
     }
 
+    /// The text of a field that is left for later; `None` where it is none.
+    pub fn peek(&self, name: &str) -> Option<&str> {
+        self.object.get(name).and_then(Value::as_str)
+    }
+
     /// Takes a field; `null` counts as absent.
     pub fn take(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);

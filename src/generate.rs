@@ -2,7 +2,7 @@
 
 use crate::error::{CoreError, ErrorCode};
 use crate::graph::Plan;
-use crate::models::{self, Execution, Network, Step};
+use crate::models::{Execution, Network, Step};
 use crate::rng::Rng;
 use crate::train::softmax;
 use std::collections::VecDeque;
@@ -36,7 +36,7 @@ impl Writer {
     /// `combination` for a model that is none of text; `range` for a temperature below 0 and for a character that the model does
     /// not know; see [`Network::plan_of`].
     pub fn new(network: &Network, execution: Execution, prompt: &[u8], sampling: Sampling) -> Result<Self, CoreError> {
-        let Some(step) = models::step(network.model)? else {
+        let Some(step) = Step::new(network)? else {
             return Err(CoreError::new(ErrorCode::Combination, "model", network.model.id, "a model of text"));
         };
         if !(0.0..=MOST_TEMPERATURE).contains(&sampling.temperature) {

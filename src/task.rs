@@ -4,6 +4,7 @@
 //! owner polls it with a budget through [`Task::advance`]; progress, cancelling (dropping the task), pausing and
 //! checkpoints all come from this one mechanism. Results never depend on the budget.
 
+use crate::math::sort;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
@@ -21,6 +22,8 @@ pub enum Phase {
     Train,
     /// Watching activations to choose their ranges.
     Calibrate,
+    /// Choosing weights to go.
+    Prune,
     /// Encoding weights.
     Quantize,
     /// Counting right answers.
@@ -28,6 +31,11 @@ pub enum Phase {
     /// Finished.
     Done,
 }
+
+/// Values sorted at once.
+const RUN: usize = 8192;
+/// About what sorting one value costs, in multiply-adds.
+pub const MACS_PER_SORTED: u64 = 100;
 
 /// Points of a curve at most.
 const CURVE_POINTS: usize = 128;
@@ -98,6 +106,17 @@ impl Context {
         self.done.set(self.done.get() + macs);
         self.budget.set(self.budget.get().saturating_sub(macs));
         Tick { context: self, yielded: false }
+    }
+
+    /// Sorts, giving way between runs.
+    pub async fn sort(&self, values: &mut [f32]) {
+        for run in values.chunks_mut(RUN) {
+            sort(run);
+            self.tick(run.len() as u64 * MACS_PER_SORTED).await;
+        }
+        // Of sorted runs, which it finds, the sort makes one.
+        sort(values);
+        self.tick(values.len() as u64 * MACS_PER_SORTED).await;
     }
 
     /// Says how many multiply-adds the whole task is expected to take.

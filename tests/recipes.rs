@@ -51,6 +51,8 @@ fn refusals_name_path_and_what_is_allowed() {
         (set("targets", json!("this-browser")), ErrorCode::Type, "targets", "a list"),
         (set("targets", json!(["this-browser", "a"])), ErrorCode::Range, "targets", "at most 1"),
         (set("execution", json!("gpu")), ErrorCode::UnknownId, "execution", "integer, fake"),
+        (set("storage", json!("coo")), ErrorCode::UnknownId, "storage", "auto, dense, bitmask, csr5, nm, block"),
+        (set("storage", json!(["dense"])), ErrorCode::Type, "storage", "auto, dense, bitmask"),
         (set("data", json!({"set": "imagenet"})), ErrorCode::UnknownId, "data.set", "fashion"),
         (set("data", json!({"set": "digits"})), ErrorCode::Combination, "data.set", "10 classes"),
         (set("data", json!({"split": "dev"})), ErrorCode::UnknownId, "data.split", "test, train, validation"),
@@ -68,7 +70,7 @@ fn refusals_name_path_and_what_is_allowed() {
         (quantize(json!({"layers": {"fc1": {}}})), ErrorCode::MissingField, "steps.0.quantize.layers.fc1", "weights"),
         (steps(json!({})), ErrorCode::Type, "steps", "a list"),
         (steps(json!([{}])), ErrorCode::MissingField, "steps.0", "train, quantize"),
-        (steps(json!([{"prune": {}}])), ErrorCode::UnknownField, "steps.0.prune", "train, quantize"),
+        (steps(json!([{"shrink": {}}])), ErrorCode::UnknownField, "steps.0.shrink", "train, quantize, prune"),
         (
             steps(json!([{"train": {}, "quantize": {"weights": {"format": "int8"}}}])),
             ErrorCode::Combination,

@@ -130,6 +130,43 @@ fn an_interrupted_training_through_a_quantizer_goes_on_with_the_same_bits() {
     }
 }
 
+/// Trainings that prune by a schedule, on fresh weights, and how often each trains.
+fn pruned_trainings() -> [(Value, u64); 4] {
+    let with = |method: &str, schedule: Value| {
+        let mut recipe = recipe(2, 0.003);
+        let train = recipe["steps"][0].clone();
+        let prune =
+            json!({"method": method, "sparsity": 0.8, "schedule": schedule, "layers": {"fc3": {"sparsity": 0.5}}});
+        recipe["steps"] = json!([{"prune": prune}, train]);
+        recipe
+    };
+    [
+        (with("magnitude", json!({"kind": "gradual", "every": 3})), 1),
+        (with("movement", json!({"kind": "gradual"})), 1),
+        (with("lamp", json!({"kind": "iterative", "rounds": 3})), 1),
+        (with("magnitude", json!({"kind": "lottery", "rounds": 2})), 3),
+    ]
+}
+
+#[test]
+fn an_interrupted_training_that_prunes_goes_on_with_the_same_bits() {
+    for (recipe, trainings) in pruned_trainings() {
+        let whole = go(&recipe, Context::new(1), u64::MAX, 1, None).unwrap();
+        assert_eq!(whole, go(&recipe, Context::new(2), 50_000, usize::MAX, None).unwrap(), "{recipe}");
+        assert_eq!(whole.steps[1].epoch_loss.len() as u64, 2 * trainings);
+        // 0.8 of the 6,144 weights of two layers, and half of the 320 of the last.
+        assert_eq!((whole.cost.sparsity * 6464.0).round(), 4915.0 + 160.0, "{recipe}");
+        let mut seen = BTreeSet::new();
+        for slices in (1..).map(|n| n * 150) {
+            let Err(checkpoint) = go(&recipe, with_checkpoints(), 50_000, slices, None) else { break };
+            let Some(checkpoint) = checkpoint.filter(|checkpoint| seen.insert(checkpoint.clone())) else { continue };
+            let resumed = go(&recipe, Context::new(1), u64::MAX, 1, Some(checkpoint)).unwrap();
+            assert_eq!(whole, resumed, "{recipe} after {slices} slices");
+        }
+        assert!(seen.len() >= 3, "{recipe}: {} checkpoints show nothing", seen.len());
+    }
+}
+
 #[test]
 fn a_checkpoint_of_another_recipe_is_not_used_and_a_broken_one_is_refused() {
     let checkpoint = go(&recipe(3, 0.003), with_checkpoints(), 50_000, 700, None).unwrap_err().expect("no checkpoint");

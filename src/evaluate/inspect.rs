@@ -6,7 +6,7 @@
 use super::size::{Ledger, ledgers};
 use crate::data::Images;
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{self, Granule, PackedTensor, Piece};
+use crate::formats::{Granule, Piece};
 use crate::graph::Plan;
 use crate::math::log10;
 use crate::models::{Execution, InputQuantizer, Network};
@@ -226,15 +226,14 @@ fn described(network: &Network) -> Result<Vec<(usize, LayerInspection)>, CoreErr
         };
         if let Some(weight) = network.weight_of(node) {
             let parameter = &network.parameters[weight];
-            let stored = stored(network, weight)?;
-            let bytes: usize = stored.parts().iter().map(|part| part.bytes.len()).sum();
+            let bytes = parameter.stored(network.storage).bytes();
             let values = parameter.effective()?;
             let mut bins = Bins::EMPTY;
             bins.widen(values.data());
             if bins.low <= bins.high {
                 (layer.low, layer.high) = (bins.low, bins.high);
             }
-            layer.format = stored.format().id();
+            layer.format = parameter.packed.as_ref().map_or("fp32", |packed| packed.format().id());
             layer.bits_per_weight = 8.0 * bytes as f64 / values.data().len().max(1) as f64;
             layer.weight_sqnr_db = sqnr_db(parameter.latent.data(), values.data());
         }
@@ -248,14 +247,6 @@ fn described(network: &Network) -> Result<Vec<(usize, LayerInspection)>, CoreErr
         found.push((node, layer));
     }
     Ok(found)
-}
-
-/// A weight as it is stored; one in f32 is packed as that.
-fn stored(network: &Network, weight: usize) -> Result<PackedTensor, CoreError> {
-    let parameter = &network.parameters[weight];
-    let plain = || PackedTensor::new(formats::FORMATS[0], &parameter.latent, vec![Granule::UNIT]);
-    let packed = parameter.packed.clone().map_or_else(plain, Ok);
-    packed.map_err(|error| CoreError::internal(&parameter.name, error))
 }
 
 /// The weight of one layer, and some values of one of its granules down to the bytes.
@@ -298,9 +289,15 @@ pub struct WeightInspection {
     pub codes: Vec<u32>,
     /// What the codes stand for.
     pub values: Vec<f32>,
-    /// The byte of the first piece that each code begins in.
-    pub places: Vec<u32>,
-    /// The bytes that hold the codes, then whatever else is stored for the granule or the whole tensor.
+    /// Whether each is kept; empty where nothing was pruned. The code of a pruned one is that of zero, or 0 where the format has none.
+    pub kept: Vec<bool>,
+    /// The way the weight is stored.
+    pub storage: &'static str,
+    /// The byte of the first piece that each code begins in; `null` for one that is not stored.
+    #[cfg_attr(target_arch = "wasm32", tsify(type = "(number | null)[]"))]
+    pub places: Vec<Option<u32>>,
+    /// The bytes that hold the codes, then whatever else is stored for the granule or the whole tensor, and the bits that say which values
+    /// are kept; relative indices, places in groups and bits of blocks are not shown.
     pub pieces: Vec<Piece>,
 }
 
@@ -312,9 +309,11 @@ pub fn inspect_weights(network: &Network, layer: &str, granule: u32, from: u32) 
     let nodes = network.graph.nodes();
     let weight = nodes.iter().position(|node| node.name == layer).and_then(|node| network.weight_of(node));
     let weight = weight.ok_or_else(|| CoreError::new(ErrorCode::UnknownId, "layer", layer, "a layer with weights"))?;
-    let packed = stored(network, weight)?;
+    let parameter = &network.parameters[weight];
+    let (packed, kept) = (parameter.packed(), parameter.mask.as_deref());
     let (granules, each) = packed.granule_sizes();
-    let stretch = packed.stretch(granule as usize, from as usize, STRETCH);
+    let stored = parameter.stored(network.storage);
+    let stretch = packed.stretch(&stored, kept, (granule as usize, from as usize), STRETCH);
     let stretch = stretch.ok_or_else(|| {
         let range = |count: usize| (count - 1).to_string();
         if (granule as usize) < granules {
@@ -323,8 +322,8 @@ pub fn inspect_weights(network: &Network, layer: &str, granule: u32, from: u32) 
             CoreError::new(ErrorCode::Range, "granule", granule.to_string(), range(granules))
         }
     })?;
-    let values = packed.decode().map_err(|error| CoreError::internal(layer, error))?;
-    let latent = network.parameters[weight].latent.data();
+    let values = parameter.effective()?;
+    let latent = parameter.latent.data();
     let mut bins = Bins::EMPTY;
     bins.widen(latent);
     bins.widen(values.data());
@@ -348,6 +347,8 @@ pub fn inspect_weights(network: &Network, layer: &str, granule: u32, from: u32) 
         min: block.filter(|block| block.min_bytes() > 0).map(|_| min),
         unit: (unit != 1.0).then_some(unit),
         first: stretch.first as u32,
+        kept: kept.map_or_else(Vec::new, |kept| kept[stretch.first..stretch.first + stretch.values.len()].to_vec()),
+        storage: stored.layout.storage.id(),
         original: latent[stretch.first..stretch.first + stretch.values.len()].to_vec(),
         codes: stretch.codes,
         values: stretch.values,

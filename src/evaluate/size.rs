@@ -1,7 +1,7 @@
 //! Bytes: the length of the exported file less its header, and what they are spent on.
 
 use crate::error::CoreError;
-use crate::formats::{Part, PartKind};
+use crate::formats::{Part, PartKind, STORAGES};
 use crate::models::{Network, StoredAs};
 use crate::task::Context;
 use miniz_oxide::deflate::core::{
@@ -19,8 +19,10 @@ pub struct Ledger {
     pub scales: u64,
     /// Zero-points of weights and inputs, and minima of blocks.
     pub zero_points: u64,
-    /// Places in a codebook.
+    /// Places in a codebook; relative indices of kept weights, and their places in groups.
     pub indices: u64,
+    /// Bits that say which weights or blocks are kept.
+    pub masks: u64,
     /// Tables of values, and of the lengths of Huffman codes.
     pub codebooks: u64,
     /// Biases.
@@ -42,6 +44,7 @@ impl Ledger {
             (_, PartKind::Scales) => &mut self.scales,
             (_, PartKind::ZeroPoints) => &mut self.zero_points,
             (_, PartKind::Indices) => &mut self.indices,
+            (_, PartKind::Masks) => &mut self.masks,
             (_, PartKind::Codebooks) => &mut self.codebooks,
             (_, PartKind::Blocks { bytes: each, scales, mins }) => {
                 let of = |own: usize| bytes / each as u64 * own as u64;
@@ -57,18 +60,26 @@ impl Ledger {
 
     /// The sum of all entries.
     pub fn total(&self) -> u64 {
-        let Self { values, scales, zero_points, indices, codebooks, biases, padding, other } = self;
-        values + scales + zero_points + indices + codebooks + biases + padding + other
+        let Self { values, scales, zero_points, indices, masks, codebooks, biases, padding, other } = self;
+        values + scales + zero_points + indices + masks + codebooks + biases + padding + other
     }
 }
 
-/// The same network stored in other ways.
+/// The same network with every weight stored in one way, those that it cannot hold dense; `null` where it can hold none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
 pub struct Alternatives {
-    /// Every value stored.
+    /// Every value.
     pub dense: u64,
-    /// Dense, then DEFLATE (RFC 1951) at level 6.
+    /// A bit for each value, and the kept ones.
+    pub bitmask: Option<u64>,
+    /// Relative indices of five bits.
+    pub csr5: Option<u64>,
+    /// N of every M neighbours.
+    pub nm: Option<u64>,
+    /// Whole blocks.
+    pub block: Option<u64>,
+    /// The file as it is, then DEFLATE (RFC 1951) at level 6.
     pub deflate: u64,
 }
 
@@ -100,15 +111,32 @@ pub async fn measure(ctx: &Context, network: &Network) -> Result<Size, CoreError
     }
     let weights: usize = network.parameters.iter().filter(|p| p.is_weight()).map(|p| p.latent.data().len()).sum();
     let bytes = ledger.total();
+    let [dense, bitmask, csr5, nm, block] = ways(ctx, network, bytes - weight_bytes).await;
+    let deflate = deflated(ctx, parts.iter().map(|(_, _, part)| part)).await?;
     Ok(Size {
         bytes,
         bits_per_weight: 8.0 * weight_bytes as f64 / weights.max(1) as f64,
-        alternatives: Alternatives {
-            dense: bytes,
-            deflate: deflated(ctx, parts.iter().map(|(_, _, part)| part)).await?,
-        },
+        alternatives: Alternatives { dense: dense.unwrap_or(bytes), bitmask, csr5, nm, block, deflate },
         ledger,
     })
+}
+
+/// Bytes of the network with its weights stored in each way of [`STORAGES`], beside `others` bytes.
+async fn ways(ctx: &Context, network: &Network, others: u64) -> [Option<u64>; STORAGES.len()] {
+    /// About what a weight costs, in multiply-adds.
+    const MACS_PER_WEIGHT: usize = 16;
+    let (mut bytes, mut held) = ([others; STORAGES.len()], [false; STORAGES.len()]);
+    for parameter in network.parameters.iter().filter(|parameter| parameter.is_weight()) {
+        let (packed, kept) = (parameter.packed(), parameter.mask.as_deref());
+        let dense = packed.store_dense(kept).bytes() as u64;
+        for (way, (_, storage)) in STORAGES.into_iter().enumerate() {
+            let found = packed.store(kept, storage);
+            held[way] |= found.is_some();
+            bytes[way] += found.map_or(dense, |found| found.bytes() as u64);
+            ctx.tick((MACS_PER_WEIGHT * packed.shape().len()) as u64).await;
+        }
+    }
+    std::array::from_fn(|way| held[way].then_some(bytes[way]))
 }
 
 /// What the bytes stored for each node are, in graph order.

@@ -1,6 +1,6 @@
 //! A look into a packed tensor: some values of one granule, from the stored bytes up.
 
-use super::{Family, Granule, PackedTensor};
+use super::{Family, Granule, PackedTensor, Storage, Stored};
 use crate::math::sort;
 
 /// Some bytes of what is stored.
@@ -24,9 +24,10 @@ pub struct Stretch {
     pub codes: Vec<u32>,
     /// What the codes stand for.
     pub values: Vec<f32>,
-    /// In which byte of the first piece each code begins (a code of five bits in a block: its low four).
-    pub places: Vec<u32>,
-    /// The bytes that hold the codes, then whatever else is stored for the granule or for the whole tensor.
+    /// In which byte of the first piece each code begins (a code of five bits in a block: its low four); `None` where none is stored.
+    pub places: Vec<Option<u32>>,
+    /// The bytes that hold the codes, then whatever else is stored for the granule or for the whole tensor, and the bits that say which
+    /// values are kept. Relative indices, places in groups and bits of blocks are not shown.
     pub pieces: Vec<Piece>,
     /// What the granule's codes mean.
     pub granule: Granule,
@@ -61,45 +62,69 @@ impl PackedTensor {
     }
 
     /// At most `most` values of a granule from its value `from` on, a block always whole; `None` when there is no such granule or value.
-    pub fn stretch(&self, granule: usize, from: usize, most: usize) -> Option<Stretch> {
+    /// `stored`: this tensor as it stands in a file, of which `kept` are not pruned.
+    pub fn stretch(
+        &self,
+        stored: &Stored,
+        kept: Option<&[bool]>,
+        (granule, from): (usize, usize),
+        most: usize,
+    ) -> Option<Stretch> {
         let (count, len) = self.granule_sizes();
         let meaning = self.granule(granule)?;
         let (from, most) = if self.format.blocks().is_some() { (0, len) } else { (from, most) };
         let first = granule * len + from;
         let end = first + most.min(len.checked_sub(from).filter(|left| *left > 0)?);
-        let parts = self.parts();
-        let codes = self.format.unpack(&self.codes, end);
-        // First and last bit of each code where codes follow each other.
+        let Stored { layout, parts } = stored;
+        let mut codes = self.format.unpack(&self.codes, end);
+        let pruned = |i: usize| kept.is_some_and(|kept| !kept[i]);
+        for (i, code) in codes.iter_mut().enumerate().filter(|(i, _)| pruned(*i)) {
+            *code = self.zero(&self.granules[i / len]).unwrap_or(0);
+        }
+        // First and last bit of each code where those that are stored follow each other, and how many of them there are.
         let lengths = parts.iter().find(|part| part.suffix == ".lengths");
         let width =
             |code: u32| lengths.map_or(self.format.bits() as usize, |own| usize::from(own.bytes[code as usize]));
-        let (mut bit, mut bits) = (0, Vec::new());
+        let (mut bit, mut bits, mut before) = (0, Vec::new(), vec![0]);
         for (i, &code) in codes.iter().enumerate() {
+            let so_far = before[i];
+            before.push(so_far + usize::from(layout.stored[i]));
             // Five ternary codes share a byte.
-            let starts = if self.format.family() == Family::Ternary { i / 5 * 8 } else { bit };
-            bit = if self.format.family() == Family::Ternary { starts + 8 } else { bit + width(code) };
+            let starts = if self.format.family() == Family::Ternary { so_far / 5 * 8 } else { bit };
+            if layout.stored[i] {
+                bit = if self.format.family() == Family::Ternary { starts + 8 } else { bit + width(code) };
+            }
             bits.push((starts, bit));
         }
         let mut pieces = Vec::new();
-        let mut places: Vec<u32> = Vec::new();
+        let mut places: Vec<Option<u32>> = Vec::new();
         for part in parts {
             let each = part.bytes.len() / count;
+            // Bits of a mask are those of all values or of the stored ones.
+            let (low, high) =
+                if layout.storage == Storage::Bitmask { (first, end) } else { (before[first], before[end]) };
             let range = match (part.suffix, self.format.blocks()) {
                 ("", None) => bits.get(first).map_or(0, |own| own.0 / 8)..bit.div_ceil(8),
+                (".mask", _) => low / 8..high.div_ceil(8),
+                (".index" | ".index.lengths" | ".blocks", _) => continue,
                 _ if part.dims.first() == Some(&count) => granule * each..(granule + 1) * each,
                 _ => 0..part.bytes.len(),
             };
+            let range = range.start..range.end.max(range.start);
             if part.suffix.is_empty() {
                 let place = |i: usize| match self.format.blocks() {
                     Some(blocks) => blocks.place(i),
                     None => bits[first + i].0 / 8 - range.start,
                 };
-                places = (0..end - first).map(|i| place(i) as u32).collect();
+                let stored = |i: usize| layout.stored[first + i].then(|| place(i) as u32);
+                places = (0..end - first).map(stored).collect();
             }
-            pieces.push(Piece { suffix: part.suffix, offset: range.start as u32, bytes: part.bytes[range].to_vec() });
+            let (offset, bytes) = (range.start as u32, part.bytes[range].to_vec());
+            pieces.push(Piece { suffix: part.suffix, offset, bytes });
         }
         let codes = codes[first..].to_vec();
-        let values = codes.iter().map(|&code| self.format.decode(code, meaning)).collect();
+        let value = |(i, &code): (usize, &u32)| if pruned(first + i) { 0.0 } else { self.format.decode(code, meaning) };
+        let values = codes.iter().enumerate().map(value).collect();
         Some(Stretch { first, codes, values, places, pieces, granule: meaning.clone() })
     }
 }
@@ -127,6 +152,11 @@ mod tests {
         pack(format, &tensor, granules).unwrap()
     }
 
+    /// A stretch of a tensor of which nothing is pruned.
+    fn whole(packed: &PackedTensor, granule: usize, from: usize, most: usize) -> Option<Stretch> {
+        packed.stretch(&packed.store_dense(None), None, (granule, from), most)
+    }
+
     /// The first code of `bytes` that begins at bit `bit`, counted from the low end of each byte.
     fn by_hand(bytes: &[u8], bit: usize, width: usize) -> u32 {
         (0..width).fold(0, |code, i| code | u32::from(bytes[(bit + i) / 8] >> ((bit + i) % 8) & 1) << i)
@@ -151,7 +181,7 @@ mod tests {
                 let grid = packed.grid(granule);
                 let mut from = 0;
                 while from < len {
-                    let stretch = packed.stretch(granule, from, 20).unwrap();
+                    let stretch = whole(&packed, granule, from, 20).unwrap();
                     assert_eq!(stretch.first, seen, "{}", format.id());
                     for (i, value) in stretch.values.iter().enumerate() {
                         assert_eq!(value.to_bits(), all.data()[seen + i].to_bits(), "{}", format.id());
@@ -176,7 +206,7 @@ mod tests {
                             blocks.read(&changed, &mut others).unwrap();
                             let places = &stretch.places;
                             let moved = |i: &usize| codes[*i] != others[*i];
-                            let here = (0..codes.len()).filter(moved).all(|i| places[i] as usize == at);
+                            let here = (0..codes.len()).filter(moved).all(|i| places[i] == Some(at as u32));
                             let high =
                                 format.bits() == 5.0 && (2 + blocks.min_bytes()..6 + blocks.min_bytes()).contains(&at);
                             assert!(here || high, "{} byte {at}", format.id());
@@ -184,14 +214,14 @@ mod tests {
                     } else if format.family() == Family::Ternary {
                         for (i, code) in stretch.codes.iter().enumerate() {
                             let digit = 3u32.pow(((seen + i) % 5) as u32);
-                            assert_eq!(u32::from(bytes[stretch.places[i] as usize]) / digit % 3, *code);
+                            assert_eq!(u32::from(bytes[stretch.places[i].unwrap() as usize]) / digit % 3, *code);
                         }
                     } else if !huffman {
                         let width = format.bits() as usize;
                         for (i, code) in stretch.codes.iter().enumerate() {
                             let bit = (seen + i) * width - 8 * stretch.pieces[0].offset as usize;
                             assert_eq!(by_hand(bytes, bit, width), *code, "{}", format.id());
-                            assert_eq!(stretch.places[i] as usize, bit / 8);
+                            assert_eq!(stretch.places[i], Some(bit as u32 / 8));
                         }
                     }
                     seen += stretch.values.len();
@@ -200,7 +230,7 @@ mod tests {
             }
             assert_eq!(seen, all.data().len());
             assert!(
-                packed.stretch(count, 0, 1).is_none() && packed.stretch(0, len, 1).is_none()
+                whole(&packed, count, 0, 1).is_none() && whole(&packed, 0, len, 1).is_none()
                     || format.blocks().is_some()
             );
         }
@@ -210,15 +240,15 @@ mod tests {
     fn the_bytes_of_a_huffman_code_are_those_its_codes_begin_in() {
         let packed = packed(clustered(4, true).unwrap(), None, true);
         let (_, len) = packed.granule_sizes();
-        let whole = packed.stretch(0, 0, len).unwrap();
-        let lengths = &whole.pieces.iter().find(|piece| piece.suffix == ".lengths").unwrap().bytes;
-        let bits: usize = whole.codes.iter().map(|code| usize::from(lengths[*code as usize])).sum();
-        assert_eq!(whole.pieces[0].bytes.len(), bits.div_ceil(8));
-        let again = super::super::huffman::decode(&whole.pieces[0].bytes, lengths, len).unwrap();
-        assert_eq!(again, whole.codes);
-        let later = packed.stretch(0, 100, 7).unwrap();
-        assert_eq!(later.codes, whole.codes[100..107]);
-        assert_eq!(later.pieces[0].offset + later.places[0], whole.places[100]);
+        let seen = whole(&packed, 0, 0, len).unwrap();
+        let lengths = &seen.pieces.iter().find(|piece| piece.suffix == ".lengths").unwrap().bytes;
+        let bits: usize = seen.codes.iter().map(|code| usize::from(lengths[*code as usize])).sum();
+        assert_eq!(seen.pieces[0].bytes.len(), bits.div_ceil(8));
+        let again = super::super::huffman::decode(&seen.pieces[0].bytes, lengths, len).unwrap();
+        assert_eq!(again, seen.codes);
+        let later = whole(&packed, 0, 100, 7).unwrap();
+        assert_eq!(later.codes, seen.codes[100..107]);
+        assert_eq!(Some(later.pieces[0].offset + later.places[0].unwrap()), seen.places[100]);
     }
 
     #[test]

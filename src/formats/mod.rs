@@ -14,6 +14,7 @@ mod kmeans;
 mod look;
 mod packed;
 mod small;
+mod storage;
 mod stored;
 mod ternary;
 mod weight;
@@ -23,7 +24,8 @@ pub use ggml::Blocks;
 pub use kmeans::{Clusters, ROUNDS};
 pub use look::{Piece, Stretch};
 pub use packed::{PackedTensor, group_origin, group_scale};
-pub use stored::{Part, PartKind, ScaleType};
+pub use storage::{BLOCKS, GROUPS, Layout, STORAGES, Storage, find_storage};
+pub use stored::{Part, PartKind, ScaleType, Stored};
 pub use weight::{Shares, WeightQuantizer, WeightRule};
 
 use crate::ops::InputGrid;

@@ -1,6 +1,6 @@
 //! A tensor stored in a format: packed codes and what is needed to read them.
 
-use super::{Family, Format, Granule};
+use super::{FORMATS, Family, Format, Granule};
 use crate::kernels::weight_only::{Coding, Scales, WeightOnly};
 use crate::tensor::{Shape, Tensor, TensorError};
 use half::f16;
@@ -49,6 +49,13 @@ impl PackedTensor {
         let grouped = format.block().is_some();
         let shape = tensor.shape().clone();
         Ok(Self { format, shape, granules, grouped, powers: false, codes: format.pack(&codes) })
+    }
+
+    /// A tensor that stays f32.
+    pub fn plain(tensor: &Tensor) -> Self {
+        let codes = tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect();
+        let (shape, granules) = (tensor.shape().clone(), vec![Granule::UNIT]);
+        Self { format: FORMATS[0], shape, granules, grouped: false, powers: false, codes }
     }
 
     /// Encodes like [`PackedTensor::new`], with granules that are groups within an output channel. Their scales are stored

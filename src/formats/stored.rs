@@ -2,7 +2,8 @@
 
 use super::packed::group_scale;
 use super::small::{E4M3, e8m0};
-use super::{Family, Format, Granule, PackedTensor, huffman};
+use super::storage::{Layout, Storage, count};
+use super::{Family, Format, Granule, PackedTensor, huffman, pack_bits, unpack_bits};
 use crate::tensor::Shape;
 use half::f16;
 use safetensors::Dtype;
@@ -17,8 +18,10 @@ pub enum PartKind {
     Scales,
     /// Zero-points.
     ZeroPoints,
-    /// Places in a codebook.
+    /// Places in a codebook, relative indices of kept values, and their places in groups.
     Indices,
+    /// Bits that say what is kept.
+    Masks,
     /// Codebooks, and the lengths of the codes that places in them are written with.
     Codebooks,
     /// Blocks: of every `bytes` bytes, so many are a scale and a minimum; the rest are codes.
@@ -120,13 +123,116 @@ fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-impl PackedTensor {
+/// A tensor as it stands in a file.
+pub struct Stored {
+    /// Which of its values are there.
+    pub layout: Layout,
     /// What is stored, codes first.
+    pub parts: Vec<Part>,
+}
+
+impl Stored {
+    /// Bytes of all parts.
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes.len()).sum()
+    }
+}
+
+/// Suffix of the part that says which of the stored values are kept.
+const MASK: &str = ".mask";
+/// Suffix of the bits of every relative index's Huffman code.
+const INDEX_LENGTHS: &str = ".index.lengths";
+
+fn part(suffix: &'static str, kind: PartKind, dtype: Dtype, dims: Vec<usize>, bytes: Vec<u8>) -> Part {
+    Part { suffix, kind, dtype, dims, bytes }
+}
+
+/// A part of plain bytes.
+fn bytes_part(suffix: &'static str, kind: PartKind, bytes: Vec<u8>) -> Part {
+    part(suffix, kind, Dtype::U8, vec![bytes.len()], bytes)
+}
+
+impl PackedTensor {
+    /// Weights of one output channel.
+    fn row(&self) -> usize {
+        self.shape.len() / self.shape.dims().first().copied().unwrap_or(1).max(1)
+    }
+
+    /// The code that a granule has for zero (+0), if it has one. It depends on nothing that is not stored.
+    pub(super) fn zero(&self, granule: &Granule) -> Option<u32> {
+        let minimum = self.format.blocks().is_some_and(|blocks| blocks.min_bytes() > 0);
+        let code = if minimum { 0 } else { self.format.encode(0.0, granule) };
+        Some(code).filter(|&code| self.format.decode(code, granule).to_bits() == 0)
+    }
+
+    /// Whether relative indices are under a Huffman code like the codes.
+    fn huffman(&self, storage: Storage) -> bool {
+        storage == Storage::Csr5 && self.format.clustered().is_some_and(|clustered| clustered.huffman)
+    }
+
+    /// What stands in a file when all but the `kept` values are pruned and `storage` is the way; `None` where it cannot hold them. The
+    /// blocks of GGUF stay whole: they are stored in no way but the dense one.
+    pub fn store(&self, kept: Option<&[bool]>, storage: Storage) -> Option<Stored> {
+        let len = self.shape.len();
+        if storage == Storage::Dense {
+            return Some(self.store_dense(kept));
+        }
+        if self.format.blocks().is_some() {
+            return None;
+        }
+        let all = vec![true; len];
+        let kept = kept.unwrap_or(&all);
+        Some(self.laid(kept, storage.lay(kept, self.row(), self.format.bits())?))
+    }
+
+    /// What stands in a dense file.
+    pub fn store_dense(&self, kept: Option<&[bool]>) -> Stored {
+        let layout = Layout::dense(self.shape.len());
+        match kept {
+            Some(kept) => self.laid(kept, layout),
+            None => Stored { layout, parts: self.parts() },
+        }
+    }
+
+    fn laid(&self, kept: &[bool], layout: Layout) -> Stored {
+        let zeros: Vec<Option<u32>> = self.granules.iter().map(|granule| self.zero(granule)).collect();
+        let each = kept.len() / zeros.len().max(1);
+        let codes = self.format.unpack(&self.codes, kept.len());
+        let (mut own, mut mask, mut unsaid) = (Vec::new(), Vec::new(), false);
+        for (i, code) in codes.into_iter().enumerate().filter(|(i, _)| layout.stored[*i]) {
+            let zero = zeros[i / each];
+            own.push(if kept[i] { code } else { zero.unwrap_or(0) });
+            mask.push(u32::from(kept[i]));
+            unsaid |= !kept[i] && zero.is_none();
+        }
+        let mut parts = self.parts_of(own.len(), self.format.pack(&own));
+        let storage = layout.storage;
+        if self.huffman(storage) {
+            let lengths = huffman::lengths(&layout.index, 1 << layout.bits);
+            let bytes = huffman::encode(&layout.index, &lengths);
+            parts.push(bytes_part(storage.suffix(), PartKind::Indices, bytes));
+            parts.push(bytes_part(INDEX_LENGTHS, PartKind::Codebooks, lengths));
+        } else if storage != Storage::Dense {
+            let bits = matches!(storage, Storage::Bitmask | Storage::Block);
+            let kind = if bits { PartKind::Masks } else { PartKind::Indices };
+            parts.push(bytes_part(storage.suffix(), kind, pack_bits(&layout.index, layout.bits)));
+        }
+        if unsaid {
+            parts.push(bytes_part(MASK, PartKind::Masks, pack_bits(&mask, 1)));
+        }
+        Stored { layout, parts }
+    }
+
+    /// What is stored when nothing is pruned, codes first.
     pub fn parts(&self) -> Vec<Part> {
-        let part = |suffix, kind, dtype, dims, bytes| Part { suffix, kind, dtype, dims, bytes };
+        self.parts_of(self.shape.len(), self.codes.clone())
+    }
+
+    /// The packed codes of so many values, and all that is needed to read them.
+    fn parts_of(&self, values: usize, codes: Vec<u8>) -> Vec<Part> {
         let count = self.granules.len();
         if let Some(blocks) = self.format.blocks() {
-            let codes = self.format.unpack(&self.codes, self.shape.len());
+            let codes = self.format.unpack(&codes, values);
             let (mut bytes, each) = (Vec::new(), blocks.bytes());
             for (codes, granule) in codes.chunks(blocks.values).zip(&self.granules) {
                 blocks.write(codes, granule, &mut bytes);
@@ -137,23 +243,24 @@ impl PackedTensor {
         if let (Some(clustered), Some(codebook)) =
             (self.format.clustered(), self.granules.first().and_then(|granule| granule.codebook.as_deref()))
         {
-            let mut bytes = self.codes.clone();
-            let mut parts = Vec::new();
+            let (mut bytes, mut lengths) = (codes, None);
             if clustered.huffman {
-                let codes = self.format.unpack(&self.codes, self.shape.len());
-                let lengths = huffman::lengths(&codes, codebook.len());
-                bytes = huffman::encode(&codes, &lengths);
-                parts.push(part(".lengths", PartKind::Codebooks, Dtype::U8, vec![lengths.len()], lengths));
+                let codes = self.format.unpack(&bytes, values);
+                let own = huffman::lengths(&codes, codebook.len());
+                bytes = huffman::encode(&codes, &own);
+                lengths = Some(bytes_part(".lengths", PartKind::Codebooks, own));
             }
             let dims = vec![codebook.len()];
-            parts.push(part(".codebook", PartKind::Codebooks, Dtype::F32, dims, floats(codebook)));
-            parts.push(part("", PartKind::Indices, Dtype::U8, vec![bytes.len()], bytes));
-            parts.reverse();
-            return parts;
+            let codebook = part(".codebook", PartKind::Codebooks, Dtype::F32, dims, floats(codebook));
+            return [bytes_part("", PartKind::Indices, bytes), codebook].into_iter().chain(lengths).collect();
         }
+        let mut parts = vec![bytes_part("", PartKind::Values, codes)];
         let dtype = self.format.dtype();
-        let dims = if dtype == Dtype::U8 { vec![self.codes.len()] } else { self.shape.dims().to_vec() };
-        let mut parts = vec![part("", PartKind::Values, dtype, dims, self.codes.clone())];
+        if dtype != Dtype::U8 {
+            let whole = values == self.shape.len();
+            parts[0].dims = if whole { self.shape.dims().to_vec() } else { vec![values] };
+            parts[0].dtype = dtype;
+        }
         let free = self.format.scale_type(self.grouped);
         if let Some(scale_type) = if self.powers { Some(ScaleType::E8m0) } else { free } {
             let mut bytes = Vec::new();
@@ -181,53 +288,91 @@ impl PackedTensor {
     }
 
     /// The tensor of this format and shape that was stored as `parts`: the bytes of the part with a suffix. `group` and `powers`: see
-    /// the methods of these names. `None` when a part is missing or has another length than it must.
+    /// the methods of these names. `layout`: the way it was stored, and the numbers of its [`Layout`]; then it also says which values
+    /// are kept. `None` when a part is missing or has another length than it must.
     pub fn read<'a>(
         format: &'static dyn Format,
         shape: Shape,
         group: Option<usize>,
         powers: bool,
+        layout: Option<(Storage, [usize; 2])>,
         parts: impl Fn(&str) -> Option<&'a [u8]>,
-    ) -> Option<Self> {
-        let (values, stored) = (shape.len(), parts("")?);
-        let grouped = group.is_some();
+    ) -> Option<(Self, Option<Vec<bool>>)> {
+        let parts: &dyn Fn(&str) -> Option<&'a [u8]> = &parts;
+        let mut tensor =
+            Self { format, shape, granules: Vec::new(), grouped: group.is_some(), powers, codes: Vec::new() };
+        let Some((storage, numbers)) = layout else {
+            tensor.read_parts(group, tensor.shape.len(), parts)?;
+            return Some((tensor, None));
+        };
+        let (len, row) = (tensor.shape.len(), tensor.row());
+        let (indices, bits) = storage.extent(numbers, len, row)?;
+        let mut index = Vec::new();
+        if tensor.huffman(storage) {
+            let lengths = parts(INDEX_LENGTHS).filter(|lengths| lengths.len() == 1 << bits)?;
+            index = huffman::decode(parts(storage.suffix())?, lengths, indices)?;
+        } else if !storage.suffix().is_empty() {
+            index = read_bits(parts(storage.suffix())?, bits, indices)?;
+        }
+        let mut stored = storage.read(numbers, &index, len, row)?;
+        let count = count(&stored);
+        tensor.read_parts(group, count, parts)?;
+        let own = tensor.format.unpack(&tensor.codes, count);
+        let mask = parts(MASK).filter(|_| storage != Storage::Bitmask);
+        let mask = mask.map_or(Some(vec![1; count]), |bytes| read_bits(bytes, 1, count))?;
+        let (mut codes, mut at, each) = (Vec::new(), 0, len / tensor.granules.len());
+        for (i, kept) in stored.iter_mut().enumerate() {
+            if *kept {
+                codes.push(own[at]);
+                *kept = mask[at] == 1;
+                at += 1;
+            } else {
+                codes.push(tensor.zero(&tensor.granules[i / each]).unwrap_or(0));
+            }
+        }
+        tensor.codes = tensor.format.pack(&codes);
+        Some((tensor, Some(stored)))
+    }
+
+    /// Takes granules and the codes of `count` values from what is stored.
+    fn read_parts<'a>(
+        &mut self,
+        group: Option<usize>,
+        count: usize,
+        parts: &dyn Fn(&str) -> Option<&'a [u8]>,
+    ) -> Option<()> {
+        let (format, grouped, powers) = (self.format, self.grouped, self.powers);
+        let (values, stored) = (self.shape.len(), parts("")?);
         let grouping = if format.block().is_some() { group == format.block() } else { !grouped || format.groups() };
         if !grouping || (powers && format.family() != Family::Integer) {
             return None;
         }
-        let fits = |granules: usize| match group {
-            Some(group) => group > 0 && granules.checked_mul(group) == Some(values),
-            None => granules > 0 && values.is_multiple_of(granules),
-        };
+        let mut granules = vec![Granule::UNIT];
+        self.codes = stored.to_vec();
         if let Some(blocks) = format.blocks() {
-            let (mut granules, mut codes) = (Vec::new(), Vec::with_capacity(values));
+            let mut codes = Vec::with_capacity(values);
+            granules.clear();
             for bytes in stored.chunks(blocks.bytes()) {
                 granules.push(blocks.read(bytes, &mut codes)?);
             }
-            let codes = format.pack(&codes);
-            return fits(granules.len()).then_some(Self { format, shape, granules, grouped, powers, codes });
-        }
-        let mut codes = stored.to_vec();
-        if let Some(clustered) = format.clustered() {
+            self.codes = format.pack(&codes);
+        } else if let Some(clustered) = format.clustered() {
             let codebook: Rc<[f32]> = read_floats(parts(".codebook")?);
             if codebook.len() != clustered.values() {
                 return None;
             }
             if clustered.huffman {
                 let lengths = parts(".lengths").filter(|lengths| lengths.len() == codebook.len())?;
-                codes = format.pack(&huffman::decode(stored, lengths, values)?);
+                self.codes = format.pack(&huffman::decode(stored, lengths, count)?);
             }
-            let granules = vec![Granule { codebook: Some(codebook), ..Granule::UNIT }];
-            return packs(format, values, &codes).then_some(Self { format, shape, granules, grouped, powers, codes });
-        }
-        let mut granules = vec![Granule::UNIT];
-        if let Some(scale_type) = if powers { Some(ScaleType::E8m0) } else { format.scale_type(grouped) } {
+            granules[0].codebook = Some(codebook);
+        } else if let Some(scale_type) = if powers { Some(ScaleType::E8m0) } else { format.scale_type(grouped) } {
             let width = scale_type.dtype().bitsize() / 8;
             let unit = if scale_type == ScaleType::E4m3 { *read_floats(parts(".unit")?).first()? } else { 1.0 };
             let scales = parts(".scale")?.chunks(width);
             granules = scales.map(|bytes| scale_type.read(bytes, unit)).collect::<Option<_>>()?;
         }
-        if let Some(bytes) = parts(".zero_point") {
+        if let Some(bytes) = parts(".zero_point").filter(|_| format.asymmetric()) {
             let (_, width) = zero_point_type(format);
             // Those that need not be whole are floats, and so longer.
             let wide = if grouped { 2 } else { 4 };
@@ -244,14 +389,18 @@ impl PackedTensor {
                 }
             }
         }
-        let right = fits(granules.len()) && packs(format, values, &codes);
-        right.then_some(Self { format, shape, granules, grouped, powers, codes })
+        let fits = match group {
+            Some(group) => group > 0 && granules.len().checked_mul(group) == Some(values),
+            None => !granules.is_empty() && values.is_multiple_of(granules.len()),
+        };
+        self.granules = granules;
+        (fits && self.codes.len() == format.pack(&vec![0; count]).len()).then_some(())
     }
 }
 
-/// Whether `codes` has the length of so many packed values.
-fn packs(format: &dyn Format, values: usize, codes: &[u8]) -> bool {
-    codes.len() == format.pack(&vec![0; values]).len()
+/// So many numbers of so many bits; `None` for bytes of another length.
+fn read_bits(bytes: &[u8], bits: u32, count: usize) -> Option<Vec<u32>> {
+    (bytes.len() == (count * bits as usize).div_ceil(8)).then(|| unpack_bits(bytes, bits, count))
 }
 
 fn read_floats(bytes: &[u8]) -> Rc<[f32]> {
@@ -304,7 +453,8 @@ mod tests {
                     let own = parts[at].bytes.as_slice();
                     Some(if cut == Some(at) { &own[..own.len() - 1] } else { own })
                 };
-                PackedTensor::read(format, packed.shape().clone(), packed.group(), false, bytes)
+                PackedTensor::read(format, packed.shape().clone(), packed.group(), false, None, bytes)
+                    .map(|read| read.0)
             };
             let again = read(None).unwrap();
             let bits = |tensor: Tensor| tensor.data().iter().map(|v| v.to_bits()).collect::<Vec<u32>>();

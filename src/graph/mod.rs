@@ -1,9 +1,11 @@
 //! Networks: nodes in topological order, each an op over earlier values.
 
+mod channels;
 pub(crate) mod plan;
 mod schedule;
 mod surgery;
 
+pub use channels::{Branch, Channels, Group, Keep, Units};
 pub use plan::{LayerArithmetic, Plan};
 pub use surgery::{Edit, Edited};
 

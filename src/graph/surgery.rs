@@ -10,8 +10,8 @@ use std::sync::Arc;
 pub enum Edit {
     /// It stays.
     Keep,
-    /// It goes; what read it reads its first input instead.
-    Remove,
+    /// It goes; what read it reads this one of its inputs instead.
+    Remove(usize),
     /// It does something else.
     Replace(Arc<dyn Op>),
     /// It stays, and what it read first goes through a new node of this name.
@@ -58,8 +58,8 @@ impl Graph {
                     Arc::clone(&node.op)
                 }
                 Edit::Replace(op) => op,
-                Edit::Remove => {
-                    values.push(inputs[0]);
+                Edit::Remove(input) => {
+                    values.push(inputs[input]);
                     continue;
                 }
             };
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_removed_node_hands_its_readers_its_input() {
         let old = graph();
-        let new = old.edited(|i| if i == 1 { Edit::Remove } else { Edit::Keep }).unwrap();
+        let new = old.edited(|i| if i == 1 { Edit::Remove(0) } else { Edit::Keep }).unwrap();
         assert_eq!(new.origin, [Some(0), Some(2), Some(3)]);
         let nodes = new.graph.nodes();
         assert_eq!(nodes[1].inputs, [ValueId(1), ValueId(1)]);

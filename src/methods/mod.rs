@@ -1,8 +1,10 @@
 //! The steps of a recipe: one file or folder per kind, one line per kind in [`METHODS`].
 
+mod prune;
 mod quantize;
 mod train;
 
+pub use prune::{PRUNINGS, PruneStep, SCOPES, STRUCTURES, Structure, UNIT_SCORES, UnitScore, scopes_of};
 pub use quantize::{
     ActivationSpec, Budget, CACHE_BYTES, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES,
     Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,
@@ -12,12 +14,13 @@ pub use train::{ESTIMATORS, TrainStep};
 
 pub(crate) use quantize::{GROUP_SIZES, for_cache, for_inputs, ranges_of, roundings_of};
 
-use crate::data::{AssetRef, Library};
+use crate::data::{AssetRef, Images, Library, find_split};
 use crate::error::CoreError;
 use crate::evaluate::{Evaluations, Kept};
 use crate::fields::Fields;
 use crate::models::{Model, Network};
 use crate::ops::InputGrid;
+use crate::rng::Rng;
 use crate::task::Context;
 use crate::train::Checkpoint;
 use serde_json::Value;
@@ -52,6 +55,27 @@ fn choose<T: Copy>(choices: &[Choice<T>], id: &str) -> Option<T> {
 /// The id of the choice with this value.
 fn id_of<T: PartialEq>(choices: &[Choice<T>], value: &T) -> &'static str {
     choices.iter().find(|choice| choice.value == *value).map_or("", |choice| choice.id)
+}
+
+/// `count` training images of a model: the first, or those that the seed draws.
+fn training_images(library: &Library, model: &Model, count: u32, seed: Option<u64>) -> Result<Images, CoreError> {
+    let Some(seed) = seed else { return library.images(model.data, "train", count) };
+    let all = find_split(&*library.set(model.data)?, "train")?.count;
+    let all = library.images(model.data, "train", all)?;
+    let order = Rng::stream(seed, "draw", 0).permutation(all.len());
+    Ok(all.picked(&order[..order.len().min(count as usize)]))
+}
+
+/// The files of [`training_images`]; none for no images.
+fn training_assets(
+    library: &Library,
+    model: &Model,
+    count: u32,
+    seed: Option<u64>,
+) -> Result<Vec<AssetRef>, CoreError> {
+    let drawn = seed.is_some() && count > 0;
+    let count = if drawn { find_split(&*library.set(model.data)?, "train")?.count } else { count };
+    library.assets(model.data, "train", count)
 }
 
 /// What an engine keeps from one recipe for the next. Results are the same without it.
@@ -105,6 +129,18 @@ pub trait Step {
     fn as_quantize(&self) -> Option<&QuantizeStep> {
         None
     }
+    /// It, if it is a prune step: a train step carries out its schedule.
+    fn as_prune(&self) -> Option<&PruneStep> {
+        None
+    }
+    /// Checks the step against the one behind it, if there is one.
+    ///
+    /// # Errors
+    /// `combination` when it needs another.
+    fn check_next(&self, path: &str, next: Option<&dyn Step>) -> Result<(), CoreError> {
+        let _ = (path, next);
+        Ok(())
+    }
     /// Data files it reads, beyond those of the evaluation.
     ///
     /// # Errors
@@ -136,4 +172,4 @@ pub struct Method {
 }
 
 /// Every kind of step. To add one: write its file, add a line here.
-pub static METHODS: &[&Method] = &[&train::METHOD, &quantize::METHOD];
+pub static METHODS: &[&Method] = &[&train::METHOD, &quantize::METHOD, &prune::METHOD];

@@ -1,6 +1,6 @@
 //! Training as a step.
 
-use super::{Applied, Choice, Method, Parsed, Step, StepContext, choose, id_of, ids};
+use super::{Applied, Choice, Method, Parsed, PruneStep, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Kind, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
@@ -22,6 +22,8 @@ pub struct TrainStep {
     clip_decay: f64,
     /// Another set than the model's own, of the same shape.
     set: Option<String>,
+    /// The prune step before it whose schedule it carries out.
+    prune: Option<PruneStep>,
     path: String,
 }
 
@@ -116,7 +118,8 @@ fn parse(mut fields: Fields, _: &Network, earlier: &[Rc<dyn Step>]) -> Parsed {
     };
     let path = fields.path().to_string();
     fields.finish()?;
-    Ok(Rc::new(TrainStep { options, estimator, clip_decay, set, path }))
+    let prune = earlier.last().and_then(|step| step.as_prune()).filter(|step| step.scheduled()).cloned();
+    Ok(Rc::new(TrainStep { options, estimator, clip_decay, set, prune, path }))
 }
 
 impl TrainStep {
@@ -184,7 +187,8 @@ impl Step for TrainStep {
     fn macs(&self, network: &Network, library: &Library) -> u64 {
         let count = self.count(network.model, library).map_or(0, |(_, count)| count);
         let steps = self.options.steps_per_epoch(count as usize) * u64::from(self.options.epochs);
-        self.options.macs(&network.graph, count as usize) + View::macs(network, steps)
+        let trainings = self.prune.as_ref().map_or(1, PruneStep::trainings);
+        trainings * (self.options.macs(&network.graph, count as usize) + View::macs(network, steps))
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
@@ -193,6 +197,9 @@ impl Step for TrainStep {
             let images = cx.library.borrow().images(&set, "train", count)?;
             let mut parameters: Vec<Tensor> = cx.network.parameters.iter().map(|p| p.latent.clone()).collect();
             let mut view = View::of(cx.network, self.estimator.unwrap_or(Estimator::Ste), self.clip_decay)?;
+            if let Some(prune) = &self.prune {
+                view = view.pruning(prune.pruner(cx.network, cx.seed, cx.index.saturating_sub(1)))?;
+            }
             let graph = Rc::clone(&cx.network.graph);
             let seed = cx.seed.wrapping_add(cx.index << 32);
             let training = Training {

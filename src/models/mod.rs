@@ -1,9 +1,11 @@
 //! The model zoo: one file per model, one line per model in [`MODELS`]; and networks with their parameters.
 
 mod cache;
+mod channels;
 mod convnet_large;
 mod lenet300;
 mod lenet5;
+mod mask;
 mod mlp_digits;
 mod mobilenet;
 mod network;
@@ -14,6 +16,7 @@ mod surgery;
 mod transformer;
 
 pub use cache::KvCache;
+pub use mask::{kept_values, zero_pruned};
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
 pub use step::Step;
 pub use stored::metadata;
@@ -52,17 +55,6 @@ pub static MODELS: &[&Model] = &[
     &resnet8::CIFAR10,
     &transformer::MODEL,
 ];
-
-/// The graph with which a model of text writes; `None` for other models.
-///
-/// # Errors
-/// `internal` when it does not build, which a test rules out.
-pub fn step(model: &Model) -> Result<Option<Step>, CoreError> {
-    if model.id != transformer::MODEL.id {
-        return Ok(None);
-    }
-    transformer::step().map(Some).map_err(|error| CoreError::internal(model.id, error))
-}
 
 /// The model with this id.
 pub fn find(id: &str) -> Option<&'static Model> {

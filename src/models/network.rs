@@ -1,10 +1,11 @@
 //! A model with its parameters: latent values, what they are stored as, and how its inputs are rounded.
 
 use super::Model;
+use super::mask::zero_pruned;
 use super::stored::{METADATA, POWERS, read_plain};
 use crate::data::hex;
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{Format, PackedTensor, Part, PartKind, WeightQuantizer};
+use crate::formats::{Format, PackedTensor, Part, PartKind, STORAGES, Storage, Stored, WeightQuantizer};
 use crate::graph::{Graph, LayerArithmetic, Plan};
 use crate::math::canonical_nan;
 use crate::ops::{Init, Rounder};
@@ -37,6 +38,8 @@ pub struct Parameter {
     pub quantizer: Option<WeightQuantizer>,
     /// The stored form, if it is not plain f32.
     pub packed: Option<PackedTensor>,
+    /// Which values pruning has kept, if it has taken any; the others are 0, in [`Parameter::latent`] and in what is used.
+    pub mask: Option<Vec<bool>>,
     /// Whether a transform has changed the values while the network as a whole computes the same. Reports then measure
     /// what rounding did against [`Parameter::latent`], not against the values before the first step.
     pub transformed: bool,
@@ -53,10 +56,34 @@ impl Parameter {
     /// # Errors
     /// `internal` when the packed form is not decodable, which its construction rules out.
     pub fn effective(&self) -> Result<Tensor, CoreError> {
-        match &self.packed {
-            None => Ok(self.latent.clone()),
-            Some(packed) => packed.decode().map_err(|error| CoreError::internal(&self.name, error)),
+        let Some(packed) = &self.packed else { return Ok(self.latent.clone()) };
+        let mut values = packed.decode().map_err(|error| CoreError::internal(&self.name, error))?;
+        zero_pruned(values.data_mut(), self.mask.as_deref());
+        Ok(values)
+    }
+
+    /// Its stored form, plain f32 included.
+    pub fn packed(&self) -> PackedTensor {
+        self.packed.clone().unwrap_or_else(|| PackedTensor::plain(&self.latent))
+    }
+
+    /// As it stands in a file: stored as asked, dense where that cannot hold it, or (`None`) in the smallest way, the first of equals.
+    /// Weights alone are stored in other ways than the dense one.
+    pub fn stored(&self, storage: Option<Storage>) -> Stored {
+        let (packed, kept) = (self.packed(), self.mask.as_deref());
+        let mut best = packed.store_dense(kept);
+        // What is not pruned is nowhere smaller.
+        if !self.is_weight() || (storage.is_none() && kept.is_none()) {
+            return best;
         }
+        for (_, way) in STORAGES.into_iter().filter(|(_, way)| storage.is_none_or(|asked| asked == *way)) {
+            if let Some(found) = packed.store(kept, way)
+                && (storage.is_some() || found.bytes() < best.bytes())
+            {
+                best = found;
+            }
+        }
+        best
     }
 }
 
@@ -82,6 +109,8 @@ pub struct Network {
     pub parameters: Vec<Parameter>,
     /// One entry per node: how it rounds its input.
     pub inputs: Vec<Option<InputQuantizer>>,
+    /// How weights are stored; `None`: each in the smallest way.
+    pub storage: Option<Storage>,
 }
 
 impl Network {
@@ -105,11 +134,11 @@ impl Network {
                         latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
                     }
                 }
-                Parameter { name, latent, quantizer: None, packed: None, transformed: false }
+                Parameter { name, latent, quantizer: None, packed: None, mask: None, transformed: false }
             })
             .collect();
         let inputs = vec![None; graph.nodes().len()];
-        Ok(Self { model, graph: Rc::new(graph), parameters, inputs })
+        Ok(Self { model, graph: Rc::new(graph), parameters, inputs, storage: None })
     }
 
     /// A network with the parameters of a safetensors file of f32 tensors.
@@ -146,18 +175,18 @@ impl Network {
 
     /// How node `node` computes where it stands as node `at` of `graph`.
     fn arithmetic(&self, node: usize, execution: Execution, graph: &Graph, at: usize) -> LayerArithmetic {
-        let packed = self.weight_of(node).and_then(|weight| self.parameters[weight].packed.as_ref());
+        let parameter = self.weight_of(node).map(|weight| &self.parameters[weight]);
         let Some(InputQuantizer { grid, .. }) = self.inputs[node] else {
             let node = &graph.nodes()[at];
             let one = node.op.windows(&graph.input_shapes(node)).is_some_and(|shape| shape.is_linear());
-            let stored = packed.filter(|_| one).and_then(PackedTensor::weight_only);
+            let stored = parameter.filter(|_| one).and_then(Parameter::weight_only);
             return stored.map_or(LayerArithmetic::Float, |stored| LayerArithmetic::Stored(Arc::new(stored)));
         };
         let grid = match grid {
             Rounder::Fixed(grid) => grid,
             Rounder::Dynamic(grid) => return LayerArithmetic::DynamicInputs(grid),
         };
-        match packed.filter(|_| execution == Execution::Integer).and_then(PackedTensor::levels) {
+        match parameter.filter(|_| execution == Execution::Integer).and_then(Parameter::levels) {
             Some((weights, scales)) => LayerArithmetic::Integer { grid, weights, scales },
             None => LayerArithmetic::RoundedInputs(grid),
         }
@@ -190,13 +219,11 @@ impl Network {
             .map_err(|e| CoreError::new(ErrorCode::Combination, e.node.clone(), e.to_string(), "fewer bits"))
     }
 
-    /// `graph` ready for inference with this network's parameters: its nodes take those of the nodes of the same names here, and
-    /// what edits have put between these stands there too.
+    /// `graph` ready for inference with this network's parameters: its nodes take those of the nodes of the same names here.
     ///
     /// # Errors
     /// `internal` for a node that is not here; see [`Network::plan`].
     pub fn plan_of(&self, graph: &Rc<Graph>, execution: Execution) -> Result<Plan, CoreError> {
-        let graph = &Rc::new(self.with_new_nodes(graph)?);
         let tensors = self.effective()?;
         let (mut own, mut arithmetic) = (Vec::new(), Vec::new());
         for (i, node) in graph.nodes().iter().enumerate() {
@@ -238,10 +265,7 @@ impl Network {
                     Some("bias") => StoredAs::Bias,
                     _ => StoredAs::Other,
                 };
-                let stored = match &parameter.packed {
-                    Some(packed) => packed.parts(),
-                    None => vec![plain(&parameter.latent)],
-                };
+                let stored = parameter.stored(self.storage).parts;
                 parts.extend(stored.into_iter().map(|part| (format!("{}{}", parameter.name, part.suffix), role, part)));
             }
             if let Some(InputQuantizer { grid: Rounder::Fixed(grid), .. }) = &self.inputs[i] {
@@ -274,7 +298,7 @@ impl Network {
     }
 
     /// The network as a safetensors file. Its one metadata entry, `featherweight`, is JSON: the recipe, format and shape of
-    /// every packed tensor, and the format of every rounded input.
+    /// every packed tensor, the format of every rounded input, and the size of a network that has fewer channels than its model.
     ///
     /// # Errors
     /// `internal` when the parts do not serialize, which their construction rules out.
@@ -288,10 +312,14 @@ impl Network {
             })
             .collect();
         let views = views.map_err(|error| CoreError::internal("export", error))?;
-        let (mut packed, mut inputs) = (json!({}), json!({}));
+        let (mut packed, mut inputs, mut sparse) = (json!({}), json!({}), json!({}));
         for parameter in &self.parameters {
             if let Some(tensor) = &parameter.packed {
                 packed[&parameter.name] = packed_entry(tensor);
+            }
+            let Stored { layout, parts } = parameter.stored(self.storage);
+            if layout.storage != Storage::Dense || parts.iter().any(|part| part.kind == PartKind::Masks) {
+                sparse[&parameter.name] = json!({"storage": layout.storage.id(), "numbers": layout.numbers});
             }
         }
         for (node, input) in self.graph.nodes().iter().zip(&self.inputs) {
@@ -299,8 +327,14 @@ impl Network {
                 inputs[&node.name] = input_entry(input);
             }
         }
-        let metadata = json!({"recipe": recipe, "packed": packed, "inputs": inputs}).to_string();
-        let metadata = std::iter::once((METADATA.to_string(), metadata)).collect();
+        let mut metadata = json!({"recipe": recipe, "packed": packed, "inputs": inputs});
+        if let Some(size) = self.size_entry()? {
+            metadata["size"] = size;
+        }
+        if sparse != json!({}) {
+            metadata["sparse"] = sparse;
+        }
+        let metadata = std::iter::once((METADATA.to_string(), metadata.to_string())).collect();
         safetensors::serialize(views, Some(metadata)).map_err(|error| CoreError::internal("export", error))
     }
 }
@@ -341,14 +375,4 @@ pub enum StoredAs {
     Input,
     /// Anything else, such as the statistics of a batch norm.
     Other,
-}
-
-fn plain(tensor: &Tensor) -> Part {
-    Part {
-        suffix: "",
-        kind: PartKind::Values,
-        dtype: safetensors::Dtype::F32,
-        dims: tensor.shape().dims().to_vec(),
-        bytes: tensor.data().iter().flat_map(|value| value.to_le_bytes()).collect(),
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::{InputQuantizer, Network, Parameter};
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{self, Family, Format, Granule, PackedTensor};
+use crate::formats::{self, FORMATS, Family, Format, Granule, PackedTensor};
 use crate::graph::Edit;
 use crate::ops::{DynamicGrid, Rounder};
 use safetensors::{Dtype, SafeTensors};
@@ -15,7 +15,7 @@ pub(super) const METADATA: &str = "featherweight";
 /// What it says of scales that are stored as powers of two.
 pub(super) const POWERS: &str = "power-of-two";
 
-fn wrong(path: &str, found: impl std::fmt::Display, allowed: impl Into<String>) -> CoreError {
+pub(super) fn wrong(path: &str, found: impl std::fmt::Display, allowed: impl Into<String>) -> CoreError {
     CoreError::new(ErrorCode::Checksum, path, found.to_string(), allowed)
 }
 
@@ -54,20 +54,49 @@ fn format_of(entry: &Value) -> Option<&'static dyn Format> {
     }
 }
 
-/// The packed tensor of a parameter.
-fn read_packed(file: &SafeTensors<'_>, parameter: &Parameter, entry: &Value) -> Option<PackedTensor> {
+/// Takes a parameter that is packed (`entry` says how), stored in another way than the dense one (`sparse`), or both.
+fn read_packed(
+    file: &SafeTensors<'_>,
+    parameter: &mut Parameter,
+    entry: Option<&Value>,
+    sparse: Option<&Value>,
+) -> Option<()> {
     let shape = parameter.latent.shape();
-    let dims = entry["shape"].as_array()?.iter().map(|dim| usize::try_from(dim.as_u64()?).ok());
-    if dims.collect::<Option<Vec<usize>>>()? != shape.dims() {
-        return None;
+    let (mut format, mut group, mut powers) = (FORMATS[0], None, false);
+    if let Some(entry) = entry {
+        if wholes(&entry["shape"])? != shape.dims() {
+            return None;
+        }
+        group = match &entry["group"] {
+            Value::Null => None,
+            group => Some(whole(group)?),
+        };
+        powers = entry["scale"].as_str() == Some(POWERS);
+        format = format_of(entry)?;
     }
-    let group = match &entry["group"] {
-        Value::Null => None,
-        group => Some(usize::try_from(group.as_u64()?).ok()?),
+    let layout = match sparse {
+        None => None,
+        Some(sparse) => {
+            let numbers = wholes(&sparse["numbers"])?.try_into().ok()?;
+            Some((formats::find_storage(sparse["storage"].as_str()?)?, numbers))
+        }
     };
     let part = |suffix: &str| file.tensor(&format!("{}{suffix}", parameter.name)).ok().map(|view| view.data());
-    let powers = entry["scale"].as_str() == Some(POWERS);
-    PackedTensor::read(format_of(entry)?, shape.clone(), group, powers, part)
+    let (packed, mask) = PackedTensor::read(format, shape.clone(), group, powers, layout, part)?;
+    (parameter.packed, parameter.mask) = (Some(packed), mask);
+    parameter.latent = parameter.effective().ok()?;
+    if entry.is_none() {
+        parameter.packed = None;
+    }
+    Some(())
+}
+
+fn whole(value: &Value) -> Option<usize> {
+    usize::try_from(value.as_u64()?).ok()
+}
+
+fn wholes(value: &Value) -> Option<Vec<usize>> {
+    value.as_array()?.iter().map(whole).collect()
 }
 
 /// How a node rounds its input.
@@ -102,17 +131,16 @@ impl Network {
         let metadata = metadata(path, bytes)?;
         let file = SafeTensors::deserialize(bytes).map_err(|error| wrong(path, error, "a safetensors file"))?;
         for parameter in &mut self.parameters {
-            let Some(entry) = metadata["packed"].get(&parameter.name) else {
+            let [entry, sparse] = ["packed", "sparse"].map(|name| metadata[name].get(&parameter.name));
+            if entry.or(sparse).is_none() {
                 read_plain(&file, path, parameter)?;
                 continue;
-            };
-            let packed = read_packed(&file, parameter, entry);
-            let packed = packed.ok_or_else(|| {
-                let found = format!("{} as {entry}", parameter.name);
+            }
+            read_packed(&file, parameter, entry, sparse).ok_or_else(|| {
+                let said: Vec<String> = entry.into_iter().chain(sparse).map(Value::to_string).collect();
+                let found = format!("{} as {}", parameter.name, said.join(", "));
                 wrong(path, found, format!("a packed tensor {}", parameter.latent.shape()))
             })?;
-            parameter.latent = packed.decode().map_err(|error| CoreError::internal(&parameter.name, error))?;
-            parameter.packed = Some(packed);
         }
         self.restore_constants(&file, path)?;
         for (node, input) in self.graph.nodes().iter().zip(&mut self.inputs) {

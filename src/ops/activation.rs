@@ -1,6 +1,6 @@
 //! Activations that work element by element, other than ReLU.
 
-use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch, only};
+use super::{BlockGradient, Flow, Layer, LayerParams, Op, RowStep, Scratch, only};
 use crate::kernels::elementwise::update;
 use crate::math::{exp, tanh};
 use crate::simd::{F32x8, LANES, Lane};
@@ -102,6 +102,10 @@ impl Op for Activation {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         only(self.kind(), inputs).cloned()
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        Flow::same(inputs)
     }
 
     fn prepare(&self, _: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

@@ -1,7 +1,7 @@
 //! Residual addition: the sum of two values of the same shape.
 
 use super::weighted::add_into;
-use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch};
+use super::{BlockGradient, Flow, Layer, LayerParams, Op, RowStep, Scratch};
 use crate::tensor::{Shape, TensorError};
 
 /// `left + right`, element by element.
@@ -25,6 +25,10 @@ impl Op for Add {
                 wanted: "two inputs",
             }),
         }
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        Flow::same(inputs)
     }
 
     fn prepare(&self, _: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

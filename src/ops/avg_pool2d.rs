@@ -1,6 +1,6 @@
 //! The mean of each window, without padding; windows that do not fit are left out.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, Window, only};
+use super::{BlockGradient, Flow, Layer, LayerParams, Op, Scratch, Window, only};
 use crate::kernels::pool::{PoolShape, average_pool, average_pool_backward};
 use crate::tensor::{Shape, TensorError};
 
@@ -33,6 +33,10 @@ impl Op for AvgPool2d {
     fn window(&self) -> Option<Window> {
         let Self { kernel, stride } = *self;
         Some(Window { kernel, stride, padding: 0, groups: 1 })
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        Flow::same(inputs)
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

@@ -1,6 +1,6 @@
 //! Batch normalisation over the channels of an image (Ioffe and Szegedy 2015, arXiv 1502.03167).
 
-use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, RowStep, Scratch, only};
+use super::{BlockGradient, Flow, Init, Layer, LayerParams, Op, ParamSpec, RowStep, Scratch, only};
 use crate::kernels::elementwise::affine;
 use crate::simd::{F32x8, LANES, Lane, sum_lanes};
 use crate::tensor::{Shape, TensorError};
@@ -59,6 +59,10 @@ impl Op for BatchNorm {
             spec("mean", Init::Zeros, false),
             spec("variance", Init::Ones, false),
         ])
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        Flow::same(inputs)
     }
 
     fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

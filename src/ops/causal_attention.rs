@@ -1,9 +1,11 @@
 //! Causal self-attention with several heads (Vaswani et al. 2017, arXiv 1706.03762).
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::flow::{count, numbers};
+use super::{BlockGradient, CachedAttention, Flow, Layer, LayerParams, Op, Scratch, only};
 use crate::kernels::softmax::softmax;
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
+use std::sync::Arc;
 
 /// `[3·width×tokens×1] -> [width×tokens×1]`: queries, keys and values stand one after the other in the channels. Token `t` attends to
 /// tokens `0..=t`: `out_t = Σ_s softmax_s(q_t · k_s / √(width / heads)) · v_s`.
@@ -46,6 +48,21 @@ impl Op for CausalAttention {
         let Prepared { heads, width, tokens } = self.sizes(inputs)?;
         // Scores and sums of values, each over tokens·(tokens + 1) / 2 pairs.
         Ok((heads * width * tokens * (tokens + 1)) as u64)
+    }
+
+    /// Heads go whole, with their queries, keys and values.
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        let Ok(Prepared { heads, width, .. }) = self.sizes(inputs) else { return Flow::Mixed };
+        let output = numbers(heads * width, width);
+        Flow::Tied { inputs: vec![output.repeat(3)], output }
+    }
+
+    fn narrowed(&self, kept: &[bool]) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(Self { heads: self.heads * count(kept) / kept.len().max(1) }))
+    }
+
+    fn step(&self, tokens: usize, offset: usize) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(CachedAttention { heads: self.heads, tokens, offset }))
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

@@ -1,7 +1,7 @@
 //! Concatenation: values side by side along one dimension.
 
 use super::moves::{Moves, element, position};
-use super::{Layer, LayerParams, Op};
+use super::{Flow, Layer, LayerParams, Op, channels};
 use crate::tensor::{Shape, TensorError};
 
 /// Inputs that differ at most in dimension `axis`, one after the other along it.
@@ -34,6 +34,16 @@ impl Op for Concat {
             dims[self.axis] += input.dims()[self.axis];
         }
         Shape::new(&dims)
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        if self.axis > 0 {
+            return Flow::same(inputs);
+        }
+        let mut next = 0..;
+        let inputs: Vec<Vec<usize>> =
+            inputs.iter().map(|input| next.by_ref().take(channels(input)).collect()).collect();
+        Flow::Tied { output: inputs.concat(), inputs }
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

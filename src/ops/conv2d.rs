@@ -1,9 +1,12 @@
 //! Two-dimensional convolution with stride, zero padding and groups.
 
+use super::flow::{count, numbers};
 use super::linear;
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
-use super::{Arithmetic, BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, only};
+use super::{
+    Arithmetic, BlockGradient, Flow, Init, Layer, LayerParams, Op, ParamSpec, Scratch, Window, channels, only,
+};
 use crate::kernels::conv::{Conv, ConvShape, conv2d, conv2d_rows};
 use crate::kernels::integer::Steps;
 use crate::kernels::pack::tile_rows;
@@ -12,7 +15,7 @@ use crate::kernels::sparse::{CONV_FROM, SparseConv, skips};
 use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// `[in×h×w] -> [out×h'×w']`, weight `[out×in/groups×kernel×kernel]`, bias `[out]`.
 #[derive(Clone, Copy, Debug)]
@@ -136,6 +139,23 @@ impl Op for Conv2d {
 
     fn windows(&self, inputs: &[&Shape]) -> Option<ConvShape> {
         self.shape(inputs).ok()
+    }
+
+    /// Of several groups, whole ones go.
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        match inputs.first().map(|input| channels(input)) {
+            Some(own) if self.groups > 1 => Flow::Tied {
+                inputs: vec![numbers(own, own / self.groups)],
+                output: numbers(self.out_channels, self.out_channels / self.groups),
+            },
+            _ => Flow::New { axis: 0 },
+        }
+    }
+
+    fn narrowed(&self, kept: &[bool]) -> Option<Arc<dyn Op>> {
+        let out_channels = count(kept);
+        let groups = if self.groups > 1 { self.groups * out_channels / self.out_channels } else { 1 };
+        Some(Arc::new(Self { out_channels, groups, ..*self }))
     }
 
     fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

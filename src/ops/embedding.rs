@@ -1,8 +1,10 @@
 //! Embedding: every token's own vector, plus one of its position.
 
-use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use super::flow::count;
+use super::{BlockGradient, CachedEmbedding, Flow, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
 use crate::simd::{LANES, sum_lanes};
 use crate::tensor::{Shape, TensorError};
+use std::sync::Arc;
 
 /// `[tokens] -> [width×tokens×1]`, `weight` `[vocabulary×width]`, `position` `[tokens×width]`. Tokens are whole numbers below
 /// `vocabulary`; others are taken as 0.
@@ -49,6 +51,18 @@ impl Op for Embedding {
             Ok(ParamSpec { name, shape, init: Init::HeUniform { fan_in: EMBEDDING_FAN_IN }, trained: true })
         };
         Ok(vec![spec("weight", self.vocabulary)?, spec("position", self.tokens(inputs)?)?])
+    }
+
+    fn flow(&self, _: &[&Shape]) -> Flow {
+        Flow::New { axis: 1 }
+    }
+
+    fn narrowed(&self, kept: &[bool]) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(Self { width: count(kept), ..*self }))
+    }
+
+    fn step(&self, tokens: usize, _: usize) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(CachedEmbedding { embedding: *self, tokens }))
     }
 
     fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

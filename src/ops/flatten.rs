@@ -1,7 +1,7 @@
 //! Flatten: the same values as one dimension (NCHW order).
 
 use super::weighted::add_into;
-use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch, only};
+use super::{BlockGradient, Flow, Layer, LayerParams, Op, RowStep, Scratch, only};
 use crate::tensor::{Shape, TensorError};
 
 /// `[…] -> [features]`.
@@ -15,6 +15,10 @@ impl Op for Flatten {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         Shape::new(&[only(self.kind(), inputs)?.len()])
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        inputs.first().map_or(Flow::Mixed, |input| Flow::viewed(input, input.len()))
     }
 
     fn prepare(&self, _: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

@@ -1,6 +1,6 @@
 //! Global average pooling: the mean of each channel.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::{BlockGradient, Flow, Layer, LayerParams, Op, Scratch, only};
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
 
@@ -19,6 +19,10 @@ impl Op for GlobalAvgPool {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         Shape::new(&[only(self.kind(), inputs)?.chw(self.kind())?[0]])
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        Flow::same(inputs)
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

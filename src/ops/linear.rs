@@ -1,9 +1,10 @@
 //! Fully connected layer: `y = W·x + b`.
 
+use super::flow::count;
 use super::matrix::Matrix;
 use super::signs;
 use super::weighted::{Weighted, add_into, check_accumulator, check_params, zeroed};
-use super::{BlockGradient, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
+use super::{BlockGradient, Flow, Init, Layer, LayerParams, Op, ParamSpec, Scratch, only};
 use crate::kernels::conv::ConvShape;
 use crate::kernels::integer::Steps;
 use crate::kernels::linear::{TILE_ROWS, linear, linear_rows, pack};
@@ -11,6 +12,7 @@ use crate::kernels::pack::{Packed, tile_rows};
 use crate::kernels::{AddBias, Plain, RowSink, gradient};
 use crate::simd::{F32x8, I32x8};
 use crate::tensor::{Shape, TensorError};
+use std::sync::Arc;
 
 /// `[inputs] -> [outputs]`, weight `[outputs×inputs]`, bias `[outputs]`.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +62,14 @@ impl Op for Linear {
         let [features] = only(self.kind(), inputs).ok()?.dims() else { return None };
         let (input, kernel) = ([*features, 1, 1], [1, 1]);
         Some(ConvShape { input, out_channels: self.outputs, kernel, stride: 1, padding: 0, groups: 1 })
+    }
+
+    fn flow(&self, _: &[&Shape]) -> Flow {
+        Flow::New { axis: 0 }
+    }
+
+    fn narrowed(&self, kept: &[bool]) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(Self { outputs: count(kept) }))
     }
 
     fn prepare(&self, inputs: &[&Shape], params: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

@@ -1,6 +1,6 @@
 //! Product of two activations, matrix by matrix.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch};
+use super::{BlockGradient, Flow, Layer, LayerParams, Op, Scratch};
 use crate::kernels::matmul::{Matrix, matmul};
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
@@ -51,6 +51,10 @@ impl Op for MatMul {
     fn macs(&self, inputs: &[&Shape]) -> Result<u64, TensorError> {
         let Prepared { batch, m, k, n, .. } = self.sizes(inputs)?;
         Ok((batch * m * k * n) as u64)
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        Flow::same(inputs)
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

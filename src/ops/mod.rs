@@ -15,6 +15,7 @@ mod conv2d;
 mod dynamic_grid;
 mod embedding;
 mod flatten;
+mod flow;
 mod global_avg_pool;
 mod hadamard;
 mod input_grid;
@@ -45,6 +46,7 @@ pub use conv2d::Conv2d;
 pub use dynamic_grid::{DynamicGrid, Rounder};
 pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use flow::{Flow, channels};
 pub use global_avg_pool::GlobalAvgPool;
 pub use hadamard::Hadamard;
 pub use input_grid::InputGrid;
@@ -229,6 +231,26 @@ pub trait Op: std::fmt::Debug + Send + Sync {
 
     /// The window it slides over its input, if it does.
     fn window(&self) -> Option<Window> {
+        None
+    }
+
+    /// How channels pass through it. Without an answer none of its inputs' or output's can be taken out.
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        let _ = inputs;
+        Flow::Mixed
+    }
+
+    /// The same op with only the `kept` channels of its output, where those of its inputs have gone that [`Op::flow`] says go
+    /// with the others; `None` when it takes its sizes from its inputs.
+    fn narrowed(&self, kept: &[bool]) -> Option<Arc<dyn Op>> {
+        let _ = kept;
+        None
+    }
+
+    /// The op that does for one token, with those before it kept, what this one does for all of `tokens`: an attention finds their keys
+    /// at `offset` of the inputs. `None` when it is the op itself.
+    fn step(&self, tokens: usize, offset: usize) -> Option<Arc<dyn Op>> {
+        let _ = (tokens, offset);
         None
     }
 

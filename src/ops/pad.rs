@@ -1,8 +1,10 @@
 //! Padding: zeros around a value.
 
+use super::flow::count;
 use super::moves::{Moves, element, position};
-use super::{Layer, LayerParams, Op, only};
+use super::{Flow, Layer, LayerParams, Op, channels, only};
 use crate::tensor::{Shape, TensorError};
+use std::sync::Arc;
 
 /// `before` and `after` zeros in each dimension.
 #[derive(Clone, Debug)]
@@ -26,6 +28,21 @@ impl Op for Pad {
         }
         let sum = |((dim, before), after): ((&usize, &usize), &usize)| dim + before + after;
         Shape::new(&input.dims().iter().zip(&self.before).zip(&self.after).map(sum).collect::<Vec<_>>())
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        let (Some(input), Some(before), Some(after)) = (inputs.first(), self.before.first(), self.after.first()) else {
+            return Flow::Mixed;
+        };
+        let own = channels(input);
+        Flow::Tied { inputs: vec![(*before..before + own).collect()], output: (0..before + own + after).collect() }
+    }
+
+    fn narrowed(&self, kept: &[bool]) -> Option<Arc<dyn Op>> {
+        let mut op = self.clone();
+        let (before, after) = (op.before.first_mut()?, op.after.first_mut()?);
+        (*before, *after) = (count(&kept[..*before]), count(&kept[kept.len() - *after..]));
+        Some(Arc::new(op))
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

@@ -1,6 +1,6 @@
 //! Rectified linear unit: `max(x, 0)`; NaN stays NaN.
 
-use super::{BlockGradient, Layer, LayerParams, Op, RowStep, Scratch, only};
+use super::{BlockGradient, Flow, Layer, LayerParams, Op, RowStep, Scratch, only};
 use crate::kernels::elementwise::{combine_two, relu};
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
@@ -16,6 +16,10 @@ impl Op for Relu {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         only(self.kind(), inputs).cloned()
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        Flow::same(inputs)
     }
 
     fn prepare(&self, _: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

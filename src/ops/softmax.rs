@@ -1,6 +1,6 @@
 //! Softmax over the last axis.
 
-use super::{BlockGradient, Layer, LayerParams, Op, Scratch, only};
+use super::{BlockGradient, Flow, Layer, LayerParams, Op, Scratch, only};
 use crate::kernels::softmax::softmax;
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
@@ -21,6 +21,10 @@ impl Op for Softmax {
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape, TensorError> {
         only(self.kind(), inputs).cloned()
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        if inputs.iter().all(|input| input.dims().len() > 1) { Flow::same(inputs) } else { Flow::Mixed }
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

@@ -1,7 +1,7 @@
 //! Transposition: the dimensions in another order.
 
 use super::moves::{Moves, element, position};
-use super::{Layer, LayerParams, Op, only};
+use super::{Flow, Layer, LayerParams, Op, only};
 use crate::tensor::{Shape, TensorError};
 
 /// Dimension `i` of the output is dimension `order[i]` of the input.
@@ -24,6 +24,10 @@ impl Op for Transpose {
             return Err(TensorError::Unsupported { op: self.kind(), shape: input.clone(), wanted });
         }
         Shape::new(&self.order.iter().map(|&i| input.dims()[i]).collect::<Vec<_>>())
+    }
+
+    fn flow(&self, inputs: &[&Shape]) -> Flow {
+        if self.order.first() == Some(&0) { Flow::same(inputs) } else { Flow::Mixed }
     }
 
     fn prepare(&self, inputs: &[&Shape], _: &LayerParams<'_>) -> Result<Box<dyn Layer>, TensorError> {

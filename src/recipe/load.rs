@@ -11,12 +11,15 @@ use crate::models::{Network, metadata};
 /// # Errors
 /// `checksum` when the file is not such a file or does not hold what its recipe makes; else as [`Recipe::parse`].
 pub fn load(path: &str, bytes: &[u8], library: &Library) -> Result<(Recipe, Network), CoreError> {
-    let recipe = Recipe::parse(metadata(path, bytes)?["recipe"].clone(), library)?;
+    let metadata = metadata(path, bytes)?;
+    let recipe = Recipe::parse(metadata["recipe"].clone(), library)?;
     let mut network = Network::random(recipe.model, recipe.seed)?;
+    network.resize(path, &metadata)?;
     for step in &recipe.steps {
         step.reshape(&mut network)?;
     }
     network.restore(path, bytes)?;
+    network.storage = recipe.storage;
     Ok((recipe, network))
 }
 

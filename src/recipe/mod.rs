@@ -13,6 +13,7 @@ pub use sweep::{Cell, expand};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
+use crate::formats::{STORAGES, Storage, find_storage};
 use crate::methods::{METHODS, Step};
 use crate::models::{self, Execution, MODELS, Model, Network};
 use serde_json::{Value, json};
@@ -58,6 +59,8 @@ pub struct Recipe {
     pub init: Start,
     /// How quantized layers compute.
     pub execution: Execution,
+    /// How weights are stored; `None`: each in the smallest way.
+    pub storage: Option<Storage>,
     /// What is done, in order.
     pub steps: Vec<Rc<dyn Step>>,
     /// Machines whose latency is asked for; see [`TARGETS`].
@@ -66,7 +69,8 @@ pub struct Recipe {
 
 const STARTS: [(&str, Start); 2] = [("zoo", Start::Zoo), ("random", Start::Random)];
 const EXECUTIONS: [(&str, Execution); 2] = [("integer", Execution::Integer), ("fake", Execution::Fake)];
-const STORAGES: [&str; 1] = ["auto"];
+/// The storage that is the smallest of all, weight by weight.
+const AUTO: &str = "auto";
 
 /// Every target. `this-browser` is timed by the host after the run, with the steps of [`crate::graph::Plan`].
 pub static TARGETS: &[&str] = &["this-browser"];
@@ -95,7 +99,10 @@ impl Recipe {
         let data = parse_data(fields.object("data")?, model, library)?;
         let init = fields.id("init", &STARTS.map(|s| s.0), |id| pick(&STARTS, id))?.unwrap_or(Start::Zoo);
         let execution = fields.id("execution", &EXECUTIONS.map(|s| s.0), |id| pick(&EXECUTIONS, id))?;
-        fields.id("storage", &STORAGES, |id| STORAGES.contains(&id).then_some(()))?;
+        let ids = STORAGES.map(|(id, _)| id);
+        let ids: Vec<&str> = std::iter::once(AUTO).chain(ids).collect();
+        let storage =
+            fields.id("storage", &ids, |id| if id == AUTO { Some(None) } else { find_storage(id).map(Some) })?;
         let targets = parse_targets(fields.list("targets", TARGETS.len())?)?;
         let steps = fields.list("steps", MOST_STEPS)?.ok_or_else(|| {
             CoreError::new(ErrorCode::MissingField, "steps", "nothing", "a list of steps, which may be empty")
@@ -111,12 +118,16 @@ impl Recipe {
             let step = parse_step(step, &format!("steps.{i}"), &network, &parsed)?;
             parsed.push(step);
         }
+        for (i, step) in parsed.iter().enumerate() {
+            step.check_next(&format!("steps.{i}.{}", step.name()), parsed.get(i + 1).map(Rc::as_ref))?;
+        }
         let recipe = Self {
             model,
             data,
             seed,
             init,
             execution: execution.unwrap_or(Execution::Integer),
+            storage: storage.flatten(),
             steps: parsed,
             targets,
         };
@@ -133,7 +144,7 @@ impl Recipe {
             "data": {"set": self.data.set, "split": self.data.split, "count": self.data.count},
             "init": name(self.init == Start::Zoo, STARTS.map(|s| s.0)),
             "execution": name(self.execution == Execution::Integer, EXECUTIONS.map(|s| s.0)),
-            "storage": "auto", "steps": steps,
+            "storage": self.storage.map_or(AUTO, Storage::id), "steps": steps,
         });
         // Asked for by few: a recipe without targets reads as it always did.
         if let (false, Some(object)) = (self.targets.is_empty(), canonical.as_object_mut()) {

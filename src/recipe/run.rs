@@ -121,6 +121,7 @@ pub async fn prepare(
 ) -> Result<Outcome, CoreError> {
     let canonical = recipe.canonical();
     let mut network = start(&recipe, &library)?;
+    network.storage = recipe.storage;
     ctx.expect(step_macs(&recipe, &library, &network));
     for index in 0..recipe.steps.len() {
         apply(&ctx, &recipe, &canonical, index, (&library, &memory), &mut network, resume.as_ref()).await?;
@@ -163,16 +164,21 @@ pub async fn run(
     let rounds = recipe.steps.len() as u64 + u64::from(!known || recipe.steps.is_empty());
     ctx.expect(step_macs(&recipe, &library, &network) + rounds * evaluation_macs);
 
+    // What the recipe starts from is measured as it comes, dense.
     let baseline_size = measure(&ctx, &network).await?;
+    network.storage = recipe.storage;
+    let mut size = baseline_size;
     if recipe.steps.is_empty() {
-        ctx.report_bytes(baseline_size.bytes);
+        if recipe.storage.is_some() {
+            size = measure(&ctx, &network).await?;
+        }
+        ctx.report_bytes(size.bytes);
     }
     let before = baseline(&ctx, &recipe, &canonical, &network, &images, &memory).await?;
     let baseline = Baseline { accuracy: before.accuracy, size: baseline_size };
     let original = originals(&network)?;
     let mut plan = network.plan(recipe.execution)?;
     let mut evaluation = before;
-    let mut size = baseline.size;
     let mut steps = Vec::with_capacity(recipe.steps.len());
     for (index, step) in recipe.steps.iter().enumerate() {
         let epoch_loss =

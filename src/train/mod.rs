@@ -4,15 +4,21 @@ mod backprop;
 mod checkpoint;
 mod estimator;
 mod loss;
+mod mask;
 mod optimizer;
 mod parallel;
+mod pruner;
+mod score;
 mod view;
 
 pub use backprop::{Batch, Gradients, Workspace, backprop, backprop_in};
 pub use checkpoint::{Checkpoint, Position};
 pub use estimator::Estimator;
 pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
+pub use mask::{Candidate, Pattern, Scope, select, select_macs};
 pub use optimizer::{Optimizer, OptimizerState};
+pub use pruner::{PruneSchedule, Pruner, score_stream};
+pub use score::{Pruning, own_scores};
 pub use view::View;
 
 use crate::data::Images;
@@ -117,6 +123,8 @@ pub async fn train(
     let mut state = OptimizerState::new(options.optimizer, parameters);
     let steps_per_epoch = options.steps_per_epoch(images.len());
     let steps = steps_per_epoch * u64::from(options.epochs);
+    // A schedule of pruning may train several times, and start each time from where the first began.
+    let start = if view.trainings() > 1 { parameters[..count].to_vec() } else { Vec::new() };
     let mut at = Position::default();
     if let Some(checkpoint) = resume {
         at = checkpoint.restore(key, parameters, &mut state)?;
@@ -125,7 +133,8 @@ pub async fn train(
     let mut last_checkpoint = ctx.progress().0;
     let mut order = (u64::MAX, Vec::new());
     let mut workspace = Workspace::default();
-    while at.step < steps {
+    while at.step < steps * view.trainings() {
+        view.prune(ctx, (at.step, steps), parameters, &mut state, &start).await;
         let epoch = at.step / steps_per_epoch;
         if order.0 != epoch {
             order = (epoch, Rng::stream(seed, "shuffle", epoch).permutation(images.len()));
@@ -151,7 +160,7 @@ pub async fn train(
                 }
             }
         }
-        state.update(parameters, &gradients.parameters, options.rate(at.step, steps));
+        state.update(parameters, &gradients.parameters, options.rate(at.step % steps, steps));
         view.project(&mut parameters[..count]);
         for (parameter, batch) in &gradients.statistics {
             for (running, value) in parameters[*parameter].data_mut().iter_mut().zip(batch) {

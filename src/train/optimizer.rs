@@ -1,5 +1,6 @@
 //! How parameters follow gradients.
 
+use crate::models::zero_pruned;
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::Tensor;
 
@@ -37,6 +38,18 @@ impl OptimizerState {
         let zeros = || parameters.iter().map(|p| Tensor::zeros(p.shape().clone())).collect::<Vec<_>>();
         let second = if rule == Optimizer::Adam { zeros() } else { Vec::new() };
         Self { rule, first: zeros(), second, powers: [1.0; 2] }
+    }
+
+    /// As it was before the first step.
+    pub fn reset(&mut self) {
+        self.first.iter_mut().chain(&mut self.second).for_each(|moments| moments.data_mut().fill(0.0));
+        self.powers = [1.0; 2];
+    }
+
+    /// Zero moments for what `mask` says is pruned of parameter `index`.
+    pub fn forget(&mut self, index: usize, mask: &[bool]) {
+        let moments = self.first.get_mut(index).into_iter().chain(self.second.get_mut(index));
+        moments.for_each(|moments| zero_pruned(moments.data_mut(), Some(mask)));
     }
 
     /// One step at learning rate `lr`.

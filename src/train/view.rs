@@ -4,16 +4,23 @@
 //! [`View`] for what a step sees and hands it the gradients by that; whatever else shall stand between latent values and layers
 //! (a mask, another precision) belongs here too, in [`WeightView`] or [`InputView`], and not in the loop.
 
+mod input;
+
+pub use input::InputView;
+
 use super::backprop::Gradients;
-use super::estimator::{Estimator, Slopes, gradient_scale, lsq, mean_magnitude, pact, sign, unit};
+use super::estimator::{Estimator, gradient_scale, lsq, mean_magnitude, sign, unit};
+use super::optimizer::OptimizerState;
+use super::pruner::Pruner;
 use crate::error::CoreError;
 use crate::formats::{Family, Granule, WeightQuantizer};
 use crate::math::sort;
-use crate::models::{InputQuantizer, Network, Parameter};
-use crate::ops::{InputGrid, Rounder};
-use crate::simd::LANES;
+use crate::models::{InputQuantizer, Network, Parameter, kept_values, zero_pruned};
+use crate::ops::Rounder;
 use crate::task::Context;
 use crate::tensor::{Shape, Tensor};
+
+use input::Learns;
 
 /// A range that is searched is searched anew every so many steps; in between it stays the same share of the whole range.
 const SEARCH_STEPS: u64 = 16;
@@ -29,9 +36,13 @@ const SEARCH_MACS_PER_VALUE: u64 = 24 * 100 / SEARCH_STEPS;
 /// Those *own* values follow the network's parameters in the list that the optimizer moves and that checkpoints hold.
 pub struct View {
     weights: Vec<Option<WeightView>>,
+    /// Which values of each parameter pruning has kept, if it has taken any.
+    masks: Vec<Option<Vec<bool>>>,
     inputs: Vec<Option<InputView>>,
     own: Vec<Tensor>,
     clip_decay: f32,
+    /// What goes while training.
+    pruner: Option<Pruner>,
 }
 
 /// A weight seen through its quantizer.
@@ -56,96 +67,17 @@ enum Scales {
     Shared { at: usize, codes: Vec<u8> },
 }
 
-/// A layer's input seen through its grid.
-#[derive(Clone, Debug)]
-pub struct InputView {
-    /// The grid of this step.
-    pub grid: InputGrid,
-    learns: Learns,
-    /// Where its own value is, if it has one.
-    at: usize,
-    /// Values of one image.
-    features: usize,
-    /// Whether the scale still has to be chosen, by the first batch.
-    fresh: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Learns {
-    Nothing,
-    Scale { unit: f32 },
-    Clip,
-}
-
-impl InputView {
-    /// Whether gradients change the grid.
-    pub fn learns(&self) -> bool {
-        self.learns != Learns::Nothing
-    }
-
-    /// Chooses the scale by the first batch, if that is still to be done (arXiv 1902.08153, §2.1). The mean magnitude is taken over
-    /// blocks, features and lanes in this order.
-    pub fn meet(&mut self, blocks: &[&[f32]], images: usize) {
-        let Learns::Scale { unit } = self.learns else { return };
-        if std::mem::take(&mut self.fresh) {
-            let lanes = |block: usize| LANES.min(images.saturating_sub(block * LANES));
-            let values = blocks.iter().enumerate().flat_map(|(block, values)| {
-                values.as_chunks::<LANES>().0.iter().flat_map(move |features| &features[..lanes(block)])
-            });
-            self.grid.scale = (mean_magnitude(values) * unit).max(LEAST_SCALE);
-        }
-    }
-
-    fn slopes(&self, x: f32) -> Slopes {
-        match self.learns {
-            Learns::Scale { .. } if self.grid.sign => sign(x),
-            Learns::Scale { .. } => lsq(x, self.grid.scale, self.grid.low as f32, self.grid.high as f32),
-            Learns::Clip => pact(x, &self.grid),
-            Learns::Nothing => Slopes { value: if self.grid.passes(x) { 1.0 } else { 0.0 }, learned: 0.0 },
-        }
-    }
-
-    /// Makes `gradient` by the rounded block one by `x`; returns the gradient by what is learned, summed in f64 in order. Where
-    /// nothing passes the gradient is 0, whatever it was.
-    pub fn backward(&self, x: &[f32], gradient: &mut [f32]) -> f64 {
-        let mut learned = 0.0;
-        for (gradient, &x) in gradient.iter_mut().zip(x) {
-            let slopes = self.slopes(x);
-            if self.learns() {
-                learned += f64::from(*gradient * slopes.learned);
-            }
-            *gradient = if slopes.value == 0.0 { 0.0 } else { *gradient * slopes.value };
-        }
-        learned
-    }
-
-    fn follow(&mut self, own: f32) {
-        match self.learns {
-            Learns::Scale { unit } => self.grid.scale = (own * unit).max(LEAST_SCALE),
-            Learns::Clip => self.grid.scale = (own / self.grid.high as f32).max(LEAST_SCALE),
-            Learns::Nothing => {}
-        }
-    }
-
-    /// The own value that gives the grid as it is.
-    fn value(&self) -> f32 {
-        match self.learns {
-            Learns::Scale { unit } => self.grid.scale / unit,
-            Learns::Clip => self.grid.scale * self.grid.high as f32,
-            Learns::Nothing => 0.0,
-        }
-    }
-}
-
 impl WeightView {
-    fn follow(&mut self, latent: &Tensor, parameters: &[Tensor]) {
+    fn follow(&mut self, latent: &Tensor, mask: Option<&[bool]>, parameters: &[Tensor]) {
         let rule = &self.quantizer.rule;
         match &self.scales {
             Scales::Kept => {}
             Scales::Rule { at } => {
-                let parts = latent.data().chunks(self.len).zip(parameters[*at].data());
+                let parts = latent.data().chunks(self.len).zip(parameters[*at].data()).enumerate();
                 let unit = rule.unit(latent);
-                self.granules = parts.map(|(values, share)| rule.granule(values, *share, unit)).collect();
+                let kept = |(i, values)| kept_values(values, mask, i * self.len);
+                self.granules =
+                    parts.map(|(i, (values, share))| rule.granule(&kept((i, values)), *share, unit)).collect();
             }
             Scales::Learned { at, unit, .. } => {
                 for (granule, own) in self.granules.iter_mut().zip(parameters[*at].data()) {
@@ -174,11 +106,14 @@ impl WeightView {
 
     /// Makes `gradient` by the rounded weight one by the latent weight; returns the one by its own values. Sums over the values of
     /// a granule or cluster are in order, in f64. `decay` is what weights in clusters decay by.
-    fn backward(&self, latent: &Tensor, gradient: &mut Tensor, decay: f32) -> Option<Vec<f32>> {
+    fn backward(&self, latent: &Tensor, mask: Option<&[bool]>, gradient: &mut Tensor, decay: f32) -> Option<Vec<f32>> {
         let format = self.quantizer.rule.format();
         if let Scales::Shared { codes, .. } = &self.scales {
             let mut sums = vec![0.0; format.levels().unwrap_or(0) as usize];
-            for (gradient, &code) in gradient.data_mut().iter_mut().zip(codes) {
+            for (i, (gradient, &code)) in gradient.data_mut().iter_mut().zip(codes).enumerate() {
+                if mask.is_some_and(|mask| !mask[i]) {
+                    continue;
+                }
                 let value = format.decode(u32::from(code), &self.granules[0]);
                 sums[usize::from(code)] += f64::from(std::mem::take(gradient) + decay * value);
             }
@@ -228,7 +163,9 @@ impl View {
     /// `internal` when an own value has no shape, which cannot be.
     pub fn of(network: &Network, estimator: Estimator, clip_decay: f64) -> Result<Self, CoreError> {
         let first = network.parameters.len();
-        let mut view = Self { weights: Vec::new(), inputs: Vec::new(), own: Vec::new(), clip_decay: clip_decay as f32 };
+        let masks = network.parameters.iter().map(|parameter| parameter.mask.clone()).collect();
+        let (inputs, clip_decay) = (Vec::new(), clip_decay as f32);
+        let mut view = Self { weights: Vec::new(), masks, inputs, own: Vec::new(), clip_decay, pruner: None };
         for parameter in &network.parameters {
             let at = first + view.own.len();
             let seen = parameter.quantizer.as_ref().map(|quantizer| weight_view(quantizer, parameter, estimator, at));
@@ -256,6 +193,38 @@ impl View {
             view.inputs.push(Some(seen));
         }
         Ok(view)
+    }
+
+    /// The same, and weights go by a schedule.
+    ///
+    /// # Errors
+    /// `internal` when a mask has no shape, which cannot be.
+    pub fn pruning(mut self, mut pruner: Pruner) -> Result<Self, CoreError> {
+        pruner.at = self.masks.len() + self.own.len();
+        for own in pruner.own() {
+            self.own.push(own_tensor(own)?);
+        }
+        self.pruner = Some(pruner);
+        Ok(self)
+    }
+
+    /// How often the training is run.
+    pub(super) fn trainings(&self) -> u64 {
+        self.pruner.as_ref().map_or(1, |pruner| pruner.schedule.trainings())
+    }
+
+    /// Takes what is to go before a step; see [`Pruner::prune`].
+    pub(super) async fn prune(
+        &mut self,
+        ctx: &Context,
+        at: (u64, u64),
+        parameters: &mut [Tensor],
+        state: &mut OptimizerState,
+        start: &[Tensor],
+    ) {
+        if let Some(pruner) = &mut self.pruner {
+            pruner.prune(ctx, at, parameters, state, (&mut self.masks, start)).await;
+        }
     }
 
     /// Whether gradients change anything but the network's parameters: whether the estimator learns something.
@@ -291,7 +260,7 @@ impl View {
                 let shares = view.quantizer.rule.shares(ctx, &parameters[i]).await;
                 parameters[*at].data_mut().copy_from_slice(&shares);
             }
-            view.follow(&parameters[i], parameters);
+            view.follow(&parameters[i], self.masks[i].as_deref(), parameters);
         }
         for view in self.inputs.iter_mut().flatten().filter(|view| view.learns()) {
             // A fresh grid waits for the first batch; a training that goes on from a checkpoint has had it.
@@ -305,8 +274,10 @@ impl View {
     /// The parameters that are seen otherwise than they are.
     pub(super) async fn see(&self, ctx: &Context, parameters: &[Tensor]) -> Vec<Option<Tensor>> {
         let mut seen = Vec::with_capacity(self.weights.len());
-        for (view, latent) in self.weights.iter().zip(parameters) {
-            seen.push(view.as_ref().map(|view| view.see(latent)));
+        for ((view, mask), latent) in self.weights.iter().zip(&self.masks).zip(parameters) {
+            let mut own = view.as_ref().map(|view| view.see(latent));
+            own.iter_mut().for_each(|own| zero_pruned(own.data_mut(), mask.as_deref()));
+            seen.push(own);
             if view.is_some() {
                 ctx.tick(latent.data().len() as u64 * MACS_PER_VALUE).await;
             }
@@ -331,8 +302,11 @@ impl View {
         decay: f32,
     ) -> Result<(), CoreError> {
         for (i, view) in self.weights.iter().enumerate() {
+            let mask = self.masks[i].as_deref();
+            // The loss does not depend on what is pruned, and so neither do scales by way of it.
+            zero_pruned(gradients.parameters[i].data_mut(), mask);
             let Some(view) = view else { continue };
-            let own = view.backward(&parameters[i], &mut gradients.parameters[i], decay);
+            let own = view.backward(&parameters[i], mask, &mut gradients.parameters[i], decay);
             gradients.parameters.extend(own.map(own_tensor).transpose()?);
         }
         for (node, view) in self.inputs.iter().enumerate() {
@@ -349,6 +323,9 @@ impl View {
                 Learns::Nothing => 0.0,
             };
             gradients.parameters.push(own_tensor(vec![gradient])?);
+        }
+        if let Some(pruner) = &self.pruner {
+            pruner.backward(parameters, &mut gradients.parameters);
         }
         Ok(())
     }
@@ -373,11 +350,14 @@ impl View {
     /// # Errors
     /// `internal` when a weight does not pack, which its granules rule out.
     pub fn store(self, network: &mut Network, parameters: Vec<Tensor>) -> Result<(), CoreError> {
-        for ((slot, mut latent), view) in network.parameters.iter_mut().zip(parameters).zip(self.weights) {
+        let slots = network.parameters.iter_mut().zip(parameters).zip(self.masks);
+        for (((slot, mut latent), mask), view) in slots.zip(self.weights) {
+            slot.mask = mask;
             if let Some(mut view) = view {
                 if matches!(view.scales, Scales::Shared { .. }) {
                     // Values may have passed each other. As every latent value is one of them, packing finds it again.
                     latent = view.see(&latent);
+                    zero_pruned(latent.data_mut(), slot.mask.as_deref());
                     for codebook in view.granules.iter_mut().filter_map(|granule| granule.codebook.as_mut()) {
                         let mut ascending = codebook.to_vec();
                         sort(&mut ascending);
@@ -385,8 +365,7 @@ impl View {
                     }
                 }
                 let WeightView { quantizer, granules, scales, .. } = view;
-                let packed = quantizer.rule.pack(&latent, granules.clone());
-                slot.packed = Some(packed.map_err(|error| CoreError::internal(&slot.name, error))?);
+                slot.pack(&*quantizer.rule, latent.clone(), granules.clone())?;
                 let learned = (!matches!(scales, Scales::Rule { .. })).then_some(granules);
                 slot.quantizer = Some(WeightQuantizer { learned, ..quantizer });
             }
@@ -412,13 +391,14 @@ fn weight_view(
     let (rule, latent) = (&quantizer.rule, &parameter.latent);
     let count = rule.granules(latent);
     let len = (latent.data().len() / count).max(1);
-    let parts = latent.data().chunks(len);
+    let mask = parameter.mask.as_deref();
+    let parts = latent.data().chunks(len).enumerate().map(|(i, values)| kept_values(values, mask, i * len));
     // Clusters are not looked for anew.
     let packed = parameter.packed.as_ref().filter(|packed| packed.format().clustered().is_some());
     let known = quantizer.learned.clone().or(packed.map(|packed| packed.granules().to_vec()));
     let granules = known.clone().unwrap_or_else(|| {
         let unit = rule.unit(latent);
-        parts.clone().map(|values| rule.granule(values, 1.0, unit)).collect()
+        parts.clone().map(|values| rule.granule(&values, 1.0, unit)).collect()
     });
     let level = |value: f32, granule: &Granule| rule.format().level(rule.format().encode(value, granule), granule);
     let levels: Option<Vec<[i32; 2]>> =

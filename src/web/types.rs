@@ -21,6 +21,12 @@ export interface QuantizeStep {
   weights?: WeightSpec; activations?: ActivationSpec;
   layers?: Record<string, { weights?: Partial<WeightSpec>; activations?: Partial<ActivationSpec> }>;
 }
+/** A prune step. */
+export interface PruneStep {
+  method?: string; pattern?: string | { nm: [number, number] } | { block: [number, number] }; scope?: string; sparsity?: number;
+  layers?: Record<string, "keep" | { sparsity: number }>; keep_last?: boolean; images?: number; seed?: number;
+  schedule?: { kind: string; from?: number; end?: number; every?: number; rounds?: number; rewind?: string };
+}
 /** A train step. */
 export interface TrainStep {
   epochs?: number; batch?: number; optimizer?: string; lr?: number; momentum?: number; schedule?: string;
@@ -29,7 +35,7 @@ export interface TrainStep {
 }
 /** A recipe, version 1; canonical recipes have every default written out. */
 export interface Recipe {
-  version: 1; model: string; seed: number; steps: ({ quantize: QuantizeStep } | { train: TrainStep })[];
+  version: 1; model: string; seed: number; steps: ({ quantize: QuantizeStep } | { train: TrainStep } | { prune: PruneStep })[];
   data?: { set?: string; split?: string; count?: number; train?: number; validation?: number; test?: number }; init?: string; execution?: string; storage?: string;
   targets?: string[];
 }

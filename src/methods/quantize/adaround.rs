@@ -43,6 +43,8 @@ pub(super) struct Problem<'a> {
     pub weight: &'a [f32],
     /// Position of their first value in the whole weight.
     pub first: usize,
+    /// Which values of the whole weight pruning has kept, if it has taken any.
+    pub mask: Option<&'a [bool]>,
     /// One per row.
     pub bias: &'a [f32],
     /// What alone reads the outputs, if it works element by element.
@@ -299,6 +301,11 @@ pub(super) async fn learn(
     let activation = problem.activation.map(|op| op.prepare(&[&shape], &LayerParams::default()));
     let activation = activation.transpose().map_err(fault)?;
     let mut state = State::new(grid, problem.first, problem.weight);
+    if let Some(mask) = problem.mask {
+        // What is pruned may only be 0.
+        let pruned = state.bounds.iter_mut().zip(&mask[problem.first..]).filter(|(_, kept)| !**kept);
+        pruned.for_each(|(bounds, _)| *bounds = (0.0, 0.0));
+    }
     let mut scratch = Scratch::default();
     let steps = f64::from(problem.iterations);
     for step in 0..problem.iterations {
@@ -401,6 +408,7 @@ mod tests {
                     images: 31,
                     weight,
                     first: weight.len(),
+                    mask: None,
                     bias,
                     activation,
                     iterations: 1000,

@@ -136,7 +136,8 @@ async fn exponent(
     inputs: &Inputs,
     means: &[f64],
 ) -> Vec<f64> {
-    let weight = &network.parameters[network.graph.nodes()[seam.reader].first_param].latent;
+    let parameter = &network.parameters[network.graph.nodes()[seam.reader].first_param];
+    let (weight, mask) = (&parameter.latent, parameter.mask.as_deref());
     let reads = Reads::new(network, seam.reader, seam.channels);
     let mut best = (f64::INFINITY, vec![1.0; seam.channels]);
     for step in 0..EXPONENTS {
@@ -147,7 +148,7 @@ async fn exponent(
         }
         let mut scaled = weight.clone();
         scaled.data_mut().iter_mut().zip(&by_weight).for_each(|(w, s)| *w = (f64::from(*w) * s) as f32);
-        let granules = range::granules(ctx, spec, &scaled, None).await;
+        let granules = range::granules(ctx, spec, &scaled, mask, None).await;
         let grid = Grid::new(spec.format, &granules, scaled.data().len());
         let rounded = |i: usize| f64::from(grid.nearest(i, scaled.data()[i])) / by_weight[i];
         let error = inputs.total(weight.data(), rounded);

@@ -13,7 +13,7 @@ const POSITIONS: usize = 64;
 ///
 /// Eight lanes sum in f32 over up to 64 positions of one block, the lane sums are added as in weight gradients, and those
 /// in f64, ascending.
-pub(super) async fn gram(
+pub(in crate::methods) async fn gram(
     ctx: &Context,
     shape: &ConvShape,
     group: usize,
@@ -51,14 +51,28 @@ pub(super) async fn gram(
 }
 
 /// Multiply-adds of the Gram matrix over `windows` blocks of eight windows.
-pub(super) fn gram_macs(taps: usize, windows: usize) -> u64 {
+pub(in crate::methods) fn gram_macs(taps: usize, windows: usize) -> u64 {
     (taps * taps * windows * LANES) as u64
+}
+
+/// A Gram matrix with `damping` times its mean diagonal added to that, rows and columns in this order.
+pub(in crate::methods) fn damped(gram: &[f64], damping: f64, order: &[usize]) -> Vec<f64> {
+    let taps = order.len();
+    let trace = (0..taps).fold(0.0, |sum, i| sum + gram[i * taps + i]);
+    let damp = if trace > 0.0 { damping * trace / taps as f64 } else { 1.0 };
+    let mut h = vec![0.0; taps * taps];
+    for (i, &from) in order.iter().enumerate() {
+        for (j, &to) in order.iter().enumerate() {
+            h[i * taps + j] = gram[from * taps + to] + if i == j { damp } else { 0.0 };
+        }
+    }
+    h
 }
 
 /// The upper triangular U with UᵀU = H⁻¹, for a symmetric positive definite H of `n` rows; `None` when H is not.
 ///
 /// H = R Rᵀ with R upper triangular, last row first; U = R⁻¹. In f64, sums in ascending order of the inner index.
-pub(super) async fn inverse_factor(ctx: &Context, h: &[f64], n: usize) -> Option<Vec<f64>> {
+pub(in crate::methods) async fn inverse_factor(ctx: &Context, h: &[f64], n: usize) -> Option<Vec<f64>> {
     let mut r = vec![0.0f64; n * n];
     for j in (0..n).rev() {
         for i in (0..=j).rev() {
@@ -93,7 +107,7 @@ pub(super) async fn inverse_factor(ctx: &Context, h: &[f64], n: usize) -> Option
 }
 
 /// Multiply-adds of [`inverse_factor`].
-pub(super) fn factor_macs(n: usize) -> u64 {
+pub(in crate::methods) fn factor_macs(n: usize) -> u64 {
     (n as u64).pow(3) / 3
 }
 

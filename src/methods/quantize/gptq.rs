@@ -4,7 +4,7 @@
 //! The paper takes columns in blocks of 128 to save memory traffic; in exact arithmetic the blocks change nothing. Here
 //! eight rows at a time go through all columns, which fits a cache as well.
 
-use super::factor::inverse_factor;
+use super::factor::{damped, inverse_factor};
 use super::grid::Grid;
 use crate::math::sort_indices;
 use crate::task::Context;
@@ -18,6 +18,8 @@ pub(super) struct Rows<'a> {
     pub weight: &'a [f32],
     /// Position of the first value in the whole weight, for its granules.
     pub first: usize,
+    /// Which values of the whole weight pruning has kept, if it has taken any.
+    pub mask: Option<&'a [bool]>,
     /// Values of a row.
     pub taps: usize,
     /// Σ x xᵀ over the layer's inputs, `[taps][taps]`.
@@ -41,17 +43,14 @@ pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Op
     if rows.act_order {
         sort_indices(&mut order, &mut |a, b| gram[b * taps + b].total_cmp(&gram[a * taps + a]));
     }
-    let trace = (0..taps).fold(0.0, |sum, i| sum + gram[i * taps + i]);
-    let damp = if trace > 0.0 { rows.damping * trace / taps as f64 } else { 1.0 };
-    let mut h = vec![0.0; taps * taps];
-    for (i, &from) in order.iter().enumerate() {
-        for (j, &to) in order.iter().enumerate() {
-            h[i * taps + j] = gram[from * taps + to] + if i == j { damp } else { 0.0 };
-        }
-    }
-    let u = inverse_factor(ctx, &h, taps).await?;
+    let u = inverse_factor(ctx, &damped(gram, rows.damping, &order), taps).await?;
     let mut out = weight.to_vec();
-    let nearest: Vec<f32> = weight.iter().enumerate().map(|(i, &value)| grid.nearest(first + i, value)).collect();
+    // What is pruned stays 0; what errors would push onto it goes on to the columns behind it.
+    let round = |at: usize, value: f32| match rows.mask {
+        Some(mask) if !mask[first + at] => 0.0,
+        _ => grid.nearest(first + at, value),
+    };
+    let nearest: Vec<f32> = weight.iter().enumerate().map(|(i, &value)| round(i, value)).collect();
     let mut errors = [0.0; 2];
     for (tile, values) in out.chunks_mut(ROWS * taps).enumerate() {
         let mut free: Vec<f64> =
@@ -60,7 +59,7 @@ pub(super) async fn round(ctx: &Context, grid: &Grid<'_>, rows: &Rows<'_>) -> Op
             let factors = &u[i * taps..(i + 1) * taps];
             for (row, free) in free.chunks_mut(taps).enumerate() {
                 let at = row * taps + column;
-                let rounded = grid.nearest(first + tile * ROWS * taps + at, free[i] as f32);
+                let rounded = round(tile * ROWS * taps + at, free[i] as f32);
                 values[at] = rounded;
                 let error = (free[i] - f64::from(rounded)) / factors[i];
                 free[i + 1..].iter_mut().zip(&factors[i + 1..]).for_each(|(w, u)| *w -= error * u);
@@ -124,7 +123,7 @@ mod tests {
         let rounded = Task::new(Rc::new(Context::new(1)), |ctx| async move {
             let (weight, gram) = (&given.0[..], &given.1[..]);
             let grid = Grid::new(format, &granules, weight.len());
-            let rows = Rows { weight, first: 0, taps: TAPS, gram, damping: 0.01, act_order };
+            let rows = Rows { weight, first: 0, mask: None, taps: TAPS, gram, damping: 0.01, act_order };
             let rounded = round(&ctx, &grid, &rows).await.unwrap();
             assert!(rounded.iter().enumerate().all(|(i, &v)| grid.nearest(i, v) == v), "off the grid");
             rounded

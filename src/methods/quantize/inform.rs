@@ -7,7 +7,7 @@ use super::windows::{Stream, positions};
 use super::{QuantizeStep, WeightSpec, adaround, factor, gptq, range};
 use crate::data::Images;
 use crate::error::{CoreError, ErrorCode};
-use crate::formats::{Granule, PackedTensor, WeightQuantizer, WeightRule};
+use crate::formats::{Granule, WeightQuantizer};
 use crate::graph::Graph;
 use crate::kernels::conv::ConvShape;
 use crate::methods::StepContext;
@@ -44,9 +44,9 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>, clip
                 images: &images,
                 seed,
             };
-            let packed = layer.round(ctx, cx.network, index, &rounded, float.as_ref()).await?;
+            let (chosen, granules) = layer.round(ctx, cx.network, index, &rounded, float.as_ref()).await?;
             let parameter = &mut cx.network.parameters[index];
-            parameter.packed = Some(packed);
+            parameter.pack(spec, chosen, granules)?;
             parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
         }
         let arithmetic = match cx.network.inputs[node] {
@@ -71,7 +71,11 @@ pub(super) async fn quantize(step: &QuantizeStep, cx: &mut StepContext<'_>, clip
     Ok(())
 }
 
-async fn run(
+/// Runs a node of `stream` with the network's parameters as they are used.
+///
+/// # Errors
+/// `internal` when they do not fit.
+pub(in crate::methods) async fn run(
     ctx: &Context,
     stream: &mut Stream,
     network: &Network,
@@ -116,7 +120,7 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    /// The packed weight.
+    /// The chosen values and their granules.
     async fn round(
         &self,
         ctx: &Context,
@@ -124,10 +128,11 @@ impl Layer<'_> {
         index: usize,
         rounded: &Stream,
         float: Option<&Stream>,
-    ) -> Result<PackedTensor, CoreError> {
+    ) -> Result<(Tensor, Vec<Granule>), CoreError> {
         let parameter = &network.parameters[index];
         let weight = &parameter.latent;
-        let granules = range::granules(ctx, self.spec, weight, self.clips).await;
+        let mask = parameter.mask.as_deref();
+        let granules = range::granules(ctx, self.spec, weight, mask, self.clips).await;
         let entry = &self.graph.nodes()[self.node];
         let chosen = match entry.op.windows(&self.graph.input_shapes(entry)) {
             Some(shape) if self.spec.rounding.needs_images() => {
@@ -145,11 +150,18 @@ impl Layer<'_> {
                 let bias = network.parameters[index + 1].latent.data();
                 let values = match (self.spec.rounding.kind, float) {
                     (Rounding::Adaround, Some(float)) => {
-                        self.adaround(ctx, &shape, [weight.data(), bias], &granules, [inputs, float.output(self.node)])
-                            .await?
+                        self.adaround(
+                            ctx,
+                            &shape,
+                            ([weight.data(), bias], mask),
+                            &granules,
+                            [inputs, float.output(self.node)],
+                        )
+                        .await?
                     }
                     _ => {
-                        self.gptq(ctx, &shape, weight.data(), &granules, inputs, &|block| rounded.lanes(block)).await?
+                        self.gptq(ctx, &shape, (weight.data(), mask), &granules, inputs, &|block| rounded.lanes(block))
+                            .await?
                     }
                 };
                 Tensor::new(weight.shape().clone(), values)
@@ -157,14 +169,14 @@ impl Layer<'_> {
             }
             _ => weight.clone(),
         };
-        self.spec.pack(&chosen, granules).map_err(|error| CoreError::internal(&parameter.name, error))
+        Ok((chosen, granules))
     }
 
     async fn gptq(
         &self,
         ctx: &Context,
         shape: &ConvShape,
-        weight: &[f32],
+        (weight, mask): (&[f32], Option<&[bool]>),
         granules: &[Granule],
         inputs: &[Vec<f32>],
         lanes: &dyn Fn(usize) -> usize,
@@ -177,6 +189,7 @@ impl Layer<'_> {
             let rows = gptq::Rows {
                 weight: own,
                 first: values.len(),
+                mask,
                 taps: shape.taps(),
                 gram: &gram,
                 damping: self.spec.rounding.damping,
@@ -196,7 +209,7 @@ impl Layer<'_> {
         &self,
         ctx: &Context,
         shape: &ConvShape,
-        [weight, bias]: [&[f32]; 2],
+        ([weight, bias], mask): ([&[f32]; 2], Option<&[bool]>),
         granules: &[Granule],
         [inputs, targets]: [&[Vec<f32>]; 2],
     ) -> Result<Vec<f32>, CoreError> {
@@ -214,6 +227,7 @@ impl Layer<'_> {
                 images: self.images.len(),
                 weight: &weight[group * size..(group + 1) * size],
                 first: group * size,
+                mask,
                 bias: &bias[group * rows..(group + 1) * rows],
                 activation: activation.map(|op| op.as_ref() as &dyn Op),
                 iterations: self.spec.rounding.iterations,
@@ -252,4 +266,4 @@ pub(super) fn macs(step: &QuantizeStep, network: &Network) -> u64 {
 #[cfg(test)]
 mod layer_errors;
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::methods) mod tests;

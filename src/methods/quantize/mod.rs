@@ -4,11 +4,11 @@ mod adaround;
 mod awq;
 mod bits;
 mod calibrate;
-mod factor;
+pub(super) mod factor;
 mod gptq;
 mod grid;
 mod hqq;
-mod inform;
+pub(super) mod inform;
 mod kv;
 mod parse;
 mod range;
@@ -21,7 +21,7 @@ mod spec;
 #[cfg(test)]
 mod tests;
 mod transform;
-mod windows;
+pub(super) mod windows;
 
 pub(crate) use kv::for_cache;
 pub(crate) use rounding::roundings_of;
@@ -36,15 +36,14 @@ pub use spec::{
 
 pub use transform::{TRANSFORMS, Transform};
 
-use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids};
-use crate::data::{AssetRef, Images, Library, find_split};
+use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids, training_assets, training_images};
+use crate::data::{AssetRef, Images, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
-use crate::formats::{Family, WeightQuantizer, WeightRule};
+use crate::formats::{Family, WeightQuantizer};
 use crate::models::{InputQuantizer, Model, Network};
 use crate::named::Named;
 use crate::ops::{DynamicGrid, Rounder};
-use crate::rng::Rng;
 use crate::task::Phase;
 use kv::KvSpec;
 use range::Clips;
@@ -85,11 +84,6 @@ pub struct QuantizeStep {
 const DEFAULT_IMAGES: u32 = 256;
 /// The exponent of `smoothquant` when the recipe does not say (arXiv 2211.10438, §4).
 const DEFAULT_ALPHA: f64 = 0.5;
-
-/// Images of a model's train split.
-fn train_images(library: &Library, model: &Model) -> Result<u32, CoreError> {
-    Ok(find_split(&*library.set(model.data)?, "train")?.count)
-}
 
 impl QuantizeStep {
     fn weights_of(&self, layer: &str) -> Option<&WeightSpec> {
@@ -170,10 +164,7 @@ impl QuantizeStep {
 
     /// Training images: the first, or those that the seed draws.
     fn images(&self, library: &Library, model: &Model, count: u32) -> Result<Images, CoreError> {
-        let Some(seed) = self.seed else { return library.images(model.data, "train", count) };
-        let all = library.images(model.data, "train", train_images(library, model)?)?;
-        let order = Rng::stream(seed, "draw", 0).permutation(all.len());
-        Ok(all.picked(&order[..order.len().min(count as usize)]))
+        training_images(library, model, count, self.seed)
     }
 
     /// Whether weights or biases are chosen by what training images say.
@@ -272,11 +263,9 @@ impl QuantizeStep {
             let Some(index) = cx.network.weight_of(node) else { continue };
             let Some(spec) = self.weights_of(&cx.network.graph.nodes()[node].name) else { continue };
             let parameter = &mut cx.network.parameters[index];
-            let granules =
-                range::granules(cx.ctx, spec, &parameter.latent, clips.get(index).and_then(Option::as_ref)).await;
-            let packed =
-                spec.pack(&parameter.latent, granules).map_err(|error| CoreError::internal(&parameter.name, error))?;
-            parameter.packed = Some(packed);
+            let (mask, clips) = (parameter.mask.as_deref(), clips.get(index).and_then(Option::as_ref));
+            let granules = range::granules(cx.ctx, spec, &parameter.latent, mask, clips).await;
+            parameter.pack(spec, parameter.latent.clone(), granules)?;
             parameter.quantizer = Some(WeightQuantizer { rule: Rc::new(*spec), learned: None });
         }
         Ok(())
@@ -341,6 +330,10 @@ impl Step for QuantizeStep {
     }
 
     fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {
+        if self.transforms.contains(&Transform::Hadamard) && earlier.iter().any(|step| step.as_prune().is_some()) {
+            let found = "hadamard after prune, which would mix what is pruned with what is not";
+            return Err(CoreError::new(ErrorCode::Combination, path, found, "no hadamard, or no prune"));
+        }
         match earlier.iter().find(|step| step.name() == self.name()) {
             None => Ok(()),
             Some(_) => Err(CoreError::new(
@@ -355,8 +348,7 @@ impl Step for QuantizeStep {
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
         let informed = if self.looks_at_images() { self.images } else { 0 };
         let count = self.calibration_images().max(informed);
-        let drawn = self.seed.filter(|_| count > 0).map(|_| train_images(library, model)).transpose()?;
-        let mut assets = library.assets(model.data, "train", drawn.unwrap_or(count))?;
+        let mut assets = training_assets(library, model, count, self.seed)?;
         if let Some(budget) = self.bits {
             assets.extend(library.assets(model.data, "validation", budget.images)?);
         }
@@ -383,6 +375,8 @@ impl Step for QuantizeStep {
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
+            // Pruning may have taken inputs.
+            self.check_groups(&format!("steps.{}.{}", cx.index, METHOD.name), cx.network)?;
             let mut chosen = None;
             let clips = self.transform(cx).await?;
             if let (Some(budget), Some(base)) = (self.bits, &self.weights) {

@@ -191,7 +191,7 @@ impl QuantizeStep {
     }
 
     /// Groups and blocks must divide the weights of an output of every layer that has them.
-    fn check_groups(&self, path: &str, network: &Network) -> Result<(), CoreError> {
+    pub(super) fn check_groups(&self, path: &str, network: &Network) -> Result<(), CoreError> {
         for node in 0..network.graph.nodes().len() {
             let name = &network.graph.nodes()[node].name;
             let (Some(index), Some(spec)) = (network.weight_of(node), self.weights_of(name)) else { continue };

@@ -4,7 +4,7 @@ use super::hqq;
 use super::rounding::Rounding;
 use super::spec::{Granularity, Range, Scale, WeightSpec};
 use crate::formats::{Clustered, Clusters, Format, Granule, PackedTensor, ROUNDS, ScaleType, Shares, WeightRule};
-use crate::math::sort;
+use crate::models::kept_values;
 use crate::task::Context;
 use crate::tensor::{Tensor, TensorError};
 
@@ -13,25 +13,22 @@ pub(super) const STEPS: u32 = 100;
 /// About what rounding one value costs, in multiply-adds.
 pub(super) const MACS_PER_VALUE: u64 = 24;
 
-/// Values sorted at once.
-const RUN: usize = 8192;
-/// About what sorting one value costs, in multiply-adds.
-const MACS_PER_SORTED: u64 = 100;
 /// About what one of Lloyd's rounds costs for one centroid.
 const MACS_PER_CENTROID: u64 = 400;
 
 /// The granules of a weight: one, one per output channel, or one per group or block. A scale is rounded to what is stored
 /// before anything is judged or encoded by it.
 ///
-/// `clips` are shares of the whole range that were chosen before, one for each granule.
+/// What `mask` says is pruned has no say in it: it is 0 whatever the granule. `clips` are shares of the whole range that were chosen before, one for each granule.
 pub(super) async fn granules(
     ctx: &Context,
     spec: &WeightSpec,
     weight: &Tensor,
+    mask: Option<&[bool]>,
     clips: Option<&Vec<f32>>,
 ) -> Vec<Granule> {
     if let Some(clustered) = spec.format.clustered() {
-        return vec![cluster(ctx, clustered, weight.data()).await];
+        return vec![cluster(ctx, clustered, &kept_values(weight.data(), mask, 0)).await];
     }
     let shares = match clips {
         Some(clips) => clips.clone(),
@@ -39,7 +36,9 @@ pub(super) async fn granules(
     };
     let unit = spec.unit(weight);
     let mut granules = Vec::with_capacity(shares.len());
-    for (values, share) in weight.data().chunks(granule_len(spec, weight)).zip(shares) {
+    let len = granule_len(spec, weight);
+    for (i, (values, share)) in weight.data().chunks(len).zip(shares).enumerate() {
+        let values = &*kept_values(values, mask, i * len);
         let granule = spec.granule(values, share, unit);
         granules.push(match spec.rounding.kind {
             Rounding::Hqq => hqq::moved(spec.format, values, granule, spec.group().is_some()),
@@ -125,13 +124,7 @@ impl WeightRule for WeightSpec {
 /// The codebook of a weight, as [`Format::fit`] gives it, giving way between rounds.
 async fn cluster(ctx: &Context, clustered: &Clustered, values: &[f32]) -> Granule {
     let mut sorted: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    for run in sorted.chunks_mut(RUN) {
-        sort(run);
-        ctx.tick(run.len() as u64 * MACS_PER_SORTED).await;
-    }
-    // Of sorted runs, which it finds, the sort makes one.
-    sort(&mut sorted);
-    ctx.tick(sorted.len() as u64 * MACS_PER_SORTED).await;
+    ctx.sort(&mut sorted).await;
     let mut clusters = Clusters::new(sorted, clustered.values());
     for _ in 0..ROUNDS {
         let moved = clusters.round();

@@ -11,7 +11,7 @@ use crate::error::CoreError;
 use crate::formats::WeightRule;
 use crate::math::log10;
 use crate::methods::StepContext;
-use crate::models::Network;
+use crate::models::{Network, zero_pruned};
 use crate::ops::Arithmetic;
 use crate::simd::LANES;
 use crate::task::{Context, Phase};
@@ -83,8 +83,11 @@ pub async fn sensitivity(
         let mut own = Vec::new();
         for &(node, index) in &layers {
             let fault = |error| CoreError::internal(&graph.nodes()[node].name, error);
-            let granules = range::granules(ctx, spec, &plain[index], None).await;
-            own.push(spec.pack(&plain[index], granules).and_then(|packed| packed.decode()).map_err(fault)?);
+            let mask = network.parameters[index].mask.as_deref();
+            let granules = range::granules(ctx, spec, &plain[index], mask, None).await;
+            let mut values = spec.pack(&plain[index], granules).and_then(|packed| packed.decode()).map_err(fault)?;
+            zero_pruned(values.data_mut(), mask);
+            own.push(values);
         }
         rounded.push(own);
     }

@@ -161,7 +161,7 @@ fn fold_batchnorm(network: &mut Network) -> Result<usize, CoreError> {
         folded.push(norm);
     }
     if !folded.is_empty() {
-        network.edit(|node| if folded.contains(&node) { Edit::Remove } else { Edit::Keep })?;
+        network.edit(|node| if folded.contains(&node) { Edit::Remove(0) } else { Edit::Keep })?;
     }
     Ok(folded.len())
 }

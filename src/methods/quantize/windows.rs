@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 /// The values of a network for all images, as far as nodes yet to run read them. Clones share them.
 #[derive(Clone)]
-pub(super) struct Stream {
+pub(in crate::methods) struct Stream {
     /// Per value, one `[feature][lane]` block for every eight images; empty when nothing reads it any more.
     values: Vec<Rc<Vec<Vec<f32>>>>,
     images: usize,
@@ -94,7 +94,7 @@ impl Stream {
 
 /// Writes the window of one output position into `out`: `[tap][lane]`, taps in the order (channel, ky, kx) of a row of
 /// the weight; padding is 0.
-pub(super) fn window(shape: &ConvShape, group: usize, position: usize, block: &[f32], out: &mut [f32]) {
+pub(in crate::methods) fn window(shape: &ConvShape, group: usize, position: usize, block: &[f32], out: &mut [f32]) {
     let [channels, height, width] = shape.input;
     let per_group = channels / shape.groups;
     let across = shape.output()[2];
@@ -117,7 +117,7 @@ pub(super) fn window(shape: &ConvShape, group: usize, position: usize, block: &[
 }
 
 /// Output positions of one image.
-pub(super) fn positions(shape: &ConvShape) -> usize {
+pub(in crate::methods) fn positions(shape: &ConvShape) -> usize {
     let [_, height, width] = shape.output();
     height * width
 }

@@ -4,6 +4,7 @@ use crate::formats::{self, Format, WeightRule};
 use crate::methods::{Granularity, Range, RoundingSpec, Scale, WeightSpec};
 use crate::models;
 use crate::rng::Rng;
+use crate::simd::LANES;
 use crate::task::Task;
 use crate::train::{Batch, Optimizer, Schedule, TrainOptions, Training, Workspace, backprop, backprop_in, train};
 use std::rc::Rc;

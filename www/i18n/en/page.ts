@@ -158,6 +158,7 @@ export const page = {
   "progress.phase.load": "loading",
   "progress.phase.train": "training",
   "progress.phase.calibrate": "calibrating",
+  "progress.phase.prune": "pruning",
   "progress.phase.quantize": "quantizing",
   "progress.phase.evaluate": "reading the test set",
   "progress.phase.done": "done",

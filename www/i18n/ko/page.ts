@@ -158,6 +158,7 @@ export const page: Record<keyof typeof english, string> = {
   "progress.phase.load": "불러오는 중",
   "progress.phase.train": "학습 중",
   "progress.phase.calibrate": "보정 중",
+  "progress.phase.prune": "가지치기 중",
   "progress.phase.quantize": "양자화 중",
   "progress.phase.evaluate": "시험 데이터 읽는 중",
   "progress.phase.done": "끝",

@@ -89,7 +89,7 @@ export function explorerFacts({ weights }: ExplorerView, speech: Speech): Templa
 
 /** What a piece is called. */
 function pieceName({ suffix }: Piece, weights: WeightInspection, speech: Speech): string {
-  const block = weights.scale !== null && weights.pieces.length === 1;
+  const block = weights.scale !== null && weights.pieces.every((piece) => ["", ".mask"].includes(piece.suffix));
   return speech.t(`inside.piece.${suffix === "" ? (block ? "block" : "codes") : suffix.slice(1)}`);
 }
 
@@ -98,6 +98,8 @@ export function explorerBytes({ weights }: ExplorerView, speech: Speech): Templa
   return html`<div class="pieces">
     ${weights.pieces.map((piece, at) => {
       const { bytes, offset, suffix } = piece;
+      // All that is shown is pruned, and nothing stored for it.
+      if (bytes.length === 0) return nothing;
       const write = suffix === ".lengths" ? String : hex;
       const said = speech.t("inside.piece.at", {
         name: pieceName(piece, weights, speech),
@@ -133,12 +135,12 @@ export function explorerRows({ weights, format }: ExplorerView, speech: Speech):
       </thead>
       <tbody>
         ${weights.values.map((value, at) => {
-          const [original = 0, code = 0, place = 0] = [weights.original[at], weights.codes[at], weights.places[at]];
-          return html`<tr data-place=${place}>
+          const [original = 0, code = 0, place = null] = [weights.original[at], weights.codes[at], weights.places[at]];
+          return html`<tr data-place=${place ?? nothing}>
             <th scope="row">${speech.whole(weights.first + at)}</th>
             <td title=${exact(original)}>${short(original, 5)}</td>
             <td><code>${whole ? code : codeWords(code, width)}</code></td>
-            <td>${speech.whole((weights.pieces[0]?.offset ?? 0) + place)}</td>
+            <td>${place === null ? "–" : speech.whole((weights.pieces[0]?.offset ?? 0) + place)}</td>
             <td title=${exact(value)}>${short(value, 5)}</td>
             <td>${short(value - original)}</td>
           </tr>`;

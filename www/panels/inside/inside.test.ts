@@ -6,7 +6,17 @@ import { darkness, floatRecipe, heatRecipe, heatTable, imagesOf } from "./heat";
 import { bytesIn, largest, sortLayers } from "./layers";
 import { codeWords, decibels, exact, hex, short } from "./numbers";
 
-const NO_BYTES = { values: 0, scales: 0, zero_points: 0, indices: 0, codebooks: 0, biases: 0, padding: 0, other: 0 };
+const NO_BYTES = {
+  values: 0,
+  scales: 0,
+  zero_points: 0,
+  indices: 0,
+  masks: 0,
+  codebooks: 0,
+  biases: 0,
+  padding: 0,
+  other: 0,
+};
 
 function layer(name: string, change: Partial<LayerInspection> = {}): LayerInspection {
   return {

@@ -25,6 +25,7 @@ export interface Order {
 export const KINDS = [
   "values",
   "indices",
+  "masks",
   "codebooks",
   "scales",
   "zero_points",

@@ -46,8 +46,9 @@ async fn layer_errors(
             // The rounding in question comes last: the layers behind it see what it gives.
             for (spec, at) in [(nearest, 1), (spec, 0)] {
                 let layer = Layer { graph: &graph, node, spec: &spec, clips: None, images: &images, seed: 1 };
-                let packed = layer.round(&ctx, &network, index, &rounded, Some(&float)).await.unwrap();
-                let given = outputs(&packed.decode().unwrap()).await;
+                let (values, granules) = layer.round(&ctx, &network, index, &rounded, Some(&float)).await.unwrap();
+                network.parameters[index].pack(&spec, values, granules).unwrap();
+                let given = outputs(&network.parameters[index].effective().unwrap()).await;
                 for (block, (given, wanted)) in given.iter().zip(&wanted).enumerate() {
                     for (i, (a, b)) in clip(given).iter().zip(&clip(wanted)).enumerate() {
                         let used = i % LANES < rounded.lanes(block);
@@ -55,7 +56,6 @@ async fn layer_errors(
                         found[at] += if used { difference * difference } else { 0.0 };
                     }
                 }
-                network.parameters[index].packed = Some(packed);
             }
             errors.push((entry.name.clone(), found));
         }

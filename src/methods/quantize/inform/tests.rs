@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::future::Future;
 
-pub(in crate::methods::quantize) fn spec(format: &str, kind: Rounding) -> WeightSpec {
+pub(in crate::methods) fn spec(format: &str, kind: Rounding) -> WeightSpec {
     WeightSpec {
         format: formats::find(format).unwrap(),
         granularity: Granularity::Channel,
@@ -23,14 +23,14 @@ pub(in crate::methods::quantize) fn spec(format: &str, kind: Rounding) -> Weight
     }
 }
 
-pub(in crate::methods::quantize) fn finish<T: 'static, F: Future<Output = T> + 'static>(
+pub(in crate::methods) fn finish<T: 'static, F: Future<Output = T> + 'static>(
     start: impl FnOnce(Rc<Context>) -> F,
 ) -> T {
     Task::new(Rc::new(Context::new(1)), start).finish()
 }
 
 /// A trained network after a quantize step, or as it is, and the first images of the train split.
-pub(in crate::methods::quantize) fn network(model: &str, step: Option<Value>, images: u32) -> (Network, Images) {
+pub(in crate::methods) fn network(model: &str, step: Option<Value>, images: u32) -> (Network, Images) {
     let mut library = models::library().unwrap();
     let entry = models::zoo().unwrap().remove(model).unwrap();
     let bytes = std::fs::read(&entry.asset.path).unwrap();
@@ -103,7 +103,7 @@ fn bias_correction_takes_the_mean_error_away() {
 }
 
 /// Logits of the first images.
-pub(in crate::methods::quantize) fn logits(network: &Network, images: &Images) -> Vec<f32> {
+pub(in crate::methods) fn logits(network: &Network, images: &Images) -> Vec<f32> {
     let mut plan = network.plan(Execution::Integer).unwrap();
     let blocks = (0..images.len()).step_by(LANES).flat_map(|first| {
         images.fill(first..(first + LANES).min(images.len()), plan.input());
@@ -112,7 +112,7 @@ pub(in crate::methods::quantize) fn logits(network: &Network, images: &Images) -
     blocks.collect()
 }
 
-pub(in crate::methods::quantize) fn assert_alike(found: &[f32], wanted: &[f32]) {
+pub(in crate::methods) fn assert_alike(found: &[f32], wanted: &[f32]) {
     let largest = wanted.iter().fold(0.0f32, |most, v| most.max(v.abs()));
     for (found, wanted) in found.iter().zip(wanted) {
         assert!((found - wanted).abs() <= 1e-4 * largest, "{found} is not {wanted} (of {largest})");
@@ -159,8 +159,9 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
         let mut alone = network.clone();
         let index = alone.parameters.iter().position(|p| p.name == format!("{}.weight", effect.layer)).unwrap();
         let (spec, weight) = (specs[effect.spec], alone.parameters[index].latent.clone());
-        let granules = finish(|ctx| async move { range::granules(&ctx, &spec, &weight, None).await });
-        alone.parameters[index].packed = Some(spec.pack(&alone.parameters[index].latent, granules).unwrap());
+        let granules = finish(|ctx| async move { range::granules(&ctx, &spec, &weight, None, None).await });
+        let parameter = &mut alone.parameters[index];
+        parameter.pack(&spec, parameter.latent.clone(), granules).unwrap();
         let mut plan = alone.plan(Execution::Integer).unwrap();
         let given = finish({
             let (_, images) = self::network("lenet5-fashion", None, 60);
