@@ -3,7 +3,7 @@
 
 use super::conv::{Conv, TILE_ROWS};
 use super::pack::{Packed, Tile};
-use super::registers::{Columns, N1, N2, N3, N4, Rows};
+use super::registers::{Columns, N1, N2, N3, N4, Rows, Take};
 use crate::simd::{F32x8, LANES, Lane, Offsets, side_by_side};
 
 type Lanes = [f32; LANES];
@@ -72,7 +72,25 @@ fn panel<const N: usize, C: Columns<F32x8>>(weights: &[Lanes], x: &[f32], bias: 
     side_by_side(weights.as_chunks::<N>().0, x, |weights, &x| {
         sums = sums.add_scaled(F32x8::splat(x), C::load(&|j| F32x8::load(&weights[j]), 0));
     });
-    sums.each(0, 0, &mut |_, j, sum| put(sum, |i| bias.get(j * LANES + i).copied(), &mut out[j * LANES..]));
+    sums.each(0, 0, &mut Put { bias, out });
+}
+
+/// Takes the sums of a panel's rows, plus their biases, to where they go.
+struct Put<'a> {
+    bias: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Take<F32x8> for Put<'_> {
+    #[inline(always)]
+    fn take(&mut self, _: usize, column: usize, sum: F32x8) {
+        let Self { bias, out } = self;
+        let (bias, out) = (bias.get(column * LANES..).unwrap_or(&[]), &mut out[column * LANES..]);
+        match (bias.first_chunk(), out.first_chunk_mut()) {
+            (Some(bias), Some(out)) => sum.add(F32x8::load(bias)).store(out),
+            _ => put(sum, |i| bias.get(i).copied(), out),
+        }
+    }
 }
 
 /// Writes as many lanes as there is room for, plus their bias.
