@@ -38,6 +38,8 @@ export function judge({ title, unit, rate, workloads, goals }, { about, samples_
       ratio,
       goal: goal?.says ?? null,
       met: goal?.least === undefined ? null : ratio >= goal.least,
+      // Where no more than a draw is wanted: whether the two cannot be told apart, their quartiles overlapping.
+      drawn: goal?.least === 1 && ratio < 1 && rates[own].q3 >= rates[rival].q1,
       beyond: goal?.beyond === undefined ? null : ratio >= goal.beyond,
     };
   };
@@ -50,13 +52,18 @@ const number = (value) => (value >= 100 ? Math.round(value).toLocaleString("en")
 
 /** The table as text. */
 export function table({ date, browser, cpu, cores, peers, rows, recorded_elsewhere }) {
-  const said = rows.map(({ title, unit, ours, rival, rivals, ratio, goal, met, beyond }) => [
+  const verdict = ({ met, beyond, drawn }) => {
+    if (met === null) return "";
+    if (!met) return drawn ? "missed, within the spread" : "missed";
+    return beyond ? "met, and beyond" : "met";
+  };
+  const said = rows.map(({ title, unit, ours, rival, rivals, ratio, goal, ...judged }) => [
     title,
     `${number(ours)} ${unit}`,
     rival === null ? "" : `${rival} ${number(rivals)}`,
     ratio === null ? "" : ratio.toFixed(2),
     goal ?? "",
-    met === null ? "" : met ? (beyond ? "met, and beyond" : "met") : "missed",
+    verdict(judged),
   ]);
   const head = ["work", "ours", "against", "ratio", "at least", ""];
   const widths = head.map((title, i) => Math.max(title.length, ...said.map((cells) => cells[i].length)));
