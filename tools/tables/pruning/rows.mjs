@@ -114,8 +114,10 @@ export function cells() {
   return [...grid, DEEP_COMPRESSION, HALF];
 }
 
-/** Cells in the order in which they are computed: what takes little first. */
+/** Cells in the order in which they are computed: the pipelines, then what takes little. */
 export function ordered(list) {
-  const cost = ({ row, model }) => 2 * MODELS.indexOf(model) + (isTuned(row, model) ? 1 : 0);
+  const pipelines = [DEEP_COMPRESSION.row, HALF.row];
+  const cost = ({ row, model }) =>
+    pipelines.includes(row) ? -1 : 2 * MODELS.indexOf(model) + (isTuned(row, model) ? 1 : 0);
   return [...list].sort((a, b) => cost(a) - cost(b));
 }
