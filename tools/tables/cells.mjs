@@ -1,46 +1,50 @@
-// The file of cells beside the table, a line of JSON each, so that a change shows as the lines it changed.
+// The file of cells beside a table, a line of JSON each, so that a change shows as the lines it changed.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../setup/lib.mjs";
 
-export const FILE = "docs/tables/quantization.json";
-export const PAGE = "docs/tables/quantization.md";
+export const fileOf = (table) => `docs/tables/${table}.json`;
+export const pageOf = (table) => `docs/tables/${table}.md`;
 
 /** First digits of a SHA-256, enough to tell recipes and outputs apart. */
 const DIGITS = 16;
 export const recipeKey = (recipe) => createHash("sha256").update(JSON.stringify(recipe)).digest("hex").slice(0, DIGITS);
-export const nameOf = ({ row, model, bits }) => `${row} ${model} ${bits}`;
+/** Columns are bits of a weight, or the share that is pruned, in percent. */
+export const nameOf = ({ row, model, bits, sparsity }) => `${row} ${model} ${bits ?? sparsity}`;
 
 /** What the table keeps of an answer of the engine to a cell's recipe. */
 export function resultOf(cell, answer) {
-  const { row, model, bits, recipe } = cell;
-  const place = { row, model, bits, recipe: recipeKey(recipe) };
+  const { row, model, bits, sparsity, recipe } = cell;
+  const column = bits === undefined ? { sparsity } : { bits };
+  const place = { row, model, ...column, recipe: recipeKey(recipe) };
   if (answer.error !== undefined) return { ...place, refused: answer.error };
-  const { accuracy, size, numerics, steps, digests } = answer;
+  const { accuracy, size, cost, numerics, steps, digests } = answer;
   return {
     ...place,
     numerics,
     correct: accuracy.correct,
     total: accuracy.total,
     ...(accuracy.bits_per_character === undefined ? {} : { bits_per_character: accuracy.bits_per_character }),
-    ...(steps.length > 1 ? { before: steps[0].accuracy.correct } : {}),
+    ...(steps.length > 1 ? { before: steps.at(-2).accuracy.correct } : {}),
+    ...(sparsity === undefined ? {} : { macs: cost.macs }),
     bytes: size.bytes,
+    ...(recipe.storage === undefined ? {} : { ledger: size.ledger, alternatives: size.alternatives }),
     outputs: digests.outputs.slice(0, DIGITS),
   };
 }
 
 /** The file's content; an empty one where there is none. */
-export function readTable() {
-  const path = join(root, FILE);
+export function readTable(table) {
+  const path = join(root, fileOf(table));
   return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : { date: "", engine: "", baselines: {}, cells: [] };
 }
 
-export function writeTable({ date, engine, baselines, cells }) {
+export function writeTable(table, { date, engine, baselines, cells }) {
   const lines = cells.map((cell) => `  ${JSON.stringify(cell)}`).join(",\n");
   const head = Object.entries(baselines).map(([model, each]) => `  ${JSON.stringify(model)}: ${JSON.stringify(each)}`);
   const text = `{\n "date": ${JSON.stringify(date)},\n "engine": ${JSON.stringify(engine)},\n "baselines": {\n${head.join(",\n")}\n },\n "cells": [\n${lines}\n ]\n}\n`;
-  const path = join(root, FILE);
+  const path = join(root, fileOf(table));
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
 }

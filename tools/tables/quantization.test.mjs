@@ -4,18 +4,18 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadEngine } from "../../bin/engine.mjs";
 import { root } from "../setup/lib.mjs";
-import { nameOf, PAGE, readTable, recipeKey, resultOf } from "./cells.mjs";
+import { nameOf, pageOf, readTable, recipeKey, resultOf } from "./cells.mjs";
 import { page } from "./page.mjs";
 import { cells, MODELS } from "./rows.mjs";
 import { CLAIMS, lookup } from "./text.mjs";
 
-const table = readTable();
+const table = readTable("quantization");
 const known = new Map(table.cells.map((cell) => [nameOf(cell), cell]));
 const all = cells();
 const engine = await loadEngine();
 
 it("the page is what the cells look like", () => {
-  expect(readFileSync(join(root, PAGE), "utf8")).toBe(page(table));
+  expect(readFileSync(join(root, pageOf("quantization")), "utf8")).toBe(page(table));
 });
 
 it("cells are of the rows there are, and of their recipes", () => {

@@ -1,15 +1,10 @@
-// npm run tables: computes the table of quantization methods, docs/tables/quantization.md, and the cells it is made of,
-// docs/tables/quantization.json, natively on one thread. Cells that are there already, by this engine's numerics, are not run again, so
-// that the same command resumes what was stopped. With `-- --pages` only the page is written, from the cells there are.
+// Computes the cells of a table, natively on one thread. Cells that are there already, by this engine's numerics, are not run again, so
+// that the same command resumes what was stopped.
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { main, root, run, Stop } from "../setup/lib.mjs";
-import { checkNode, ensureRust } from "../setup/steps.mjs";
-import { nameOf, PAGE, readTable, recipeKey, resultOf, writeTable } from "./cells.mjs";
-import { page } from "./page.mjs";
-import { cells, MODELS, ordered } from "./rows.mjs";
+import { root, run, Stop } from "../setup/lib.mjs";
+import { nameOf, readTable, recipeKey, resultOf, writeTable } from "./cells.mjs";
 
 /** The native engine, which answers a line for each line. */
 class Engine {
@@ -33,12 +28,17 @@ class Engine {
   }
 }
 
-async function compute() {
+/** The native engine for tables, built for this machine. */
+export async function buildEngine() {
   // For this machine's own vectors: wider ones are faster and give the same bits.
   const build = ["build", "--release", "--bin", "featherweight-native", "--target-dir", "target/train"];
   const built = await run("cargo", build, { show: true, env: { RUSTFLAGS: "-C target-cpu=native" } });
   if (built.code !== 0) throw new Stop("The native engine does not compile.");
-  const table = readTable();
+}
+
+/** Computes what is not there yet of the table of this name: `models` in f32, and `cells` in the order of `ordered`. */
+export async function compute(name, { models, cells, ordered }) {
+  const table = readTable(name);
   const engine = new Engine();
   const plain = (model) => ({ version: 1, model, seed: 1, data: { test: 8 }, steps: [] });
   const about = await engine.ask(plain("lenet5-fashion"));
@@ -47,18 +47,18 @@ async function compute() {
     const found = known.get(nameOf(cell));
     return found?.recipe === recipeKey(cell.recipe) && (found.refused ?? found.numerics === about.numerics) !== false;
   };
-  const all = cells().filter((cell) => cell.recipe !== undefined);
+  const all = cells.filter((cell) => cell.recipe !== undefined);
   const left = ordered(all.filter((cell) => !isDone(cell)));
-  console.log(`${all.length - left.length} of ${all.length} cells are there`);
+  console.log(`${name}: ${all.length - left.length} of ${all.length} cells are there`);
   const save = () => {
     const kept = all.map((cell) => known.get(nameOf(cell))).filter((cell) => cell !== undefined);
-    writeTable({ ...table, engine: about.engine, date: new Date().toISOString().slice(0, 10), cells: kept });
+    writeTable(name, { ...table, engine: about.engine, date: new Date().toISOString().slice(0, 10), cells: kept });
   };
-  for (const model of MODELS) {
+  for (const model of models) {
     if (table.baselines[model]?.numerics === about.numerics) continue;
-    const { accuracy, size, numerics } = await engine.ask({ version: 1, model, seed: 1, steps: [] });
+    const { accuracy, size, cost, numerics } = await engine.ask({ version: 1, model, seed: 1, steps: [] });
     const { correct, total, bits_per_character } = accuracy;
-    table.baselines[model] = { numerics, correct, total, bits_per_character, bytes: size.bytes };
+    table.baselines[model] = { numerics, correct, total, bits_per_character, bytes: size.bytes, macs: cost.macs };
     save();
   }
   for (const [index, cell] of left.entries()) {
@@ -75,12 +75,3 @@ async function compute() {
   }
   engine.end();
 }
-
-await main(async () => {
-  checkNode();
-  if (!process.argv.includes("--pages")) {
-    await ensureRust();
-    await compute();
-  }
-  writeFileSync(join(root, PAGE), page(readTable()));
-});
