@@ -59,11 +59,11 @@ export function findings(table) {
   const whole = table.baselines[LENET300];
   const parts = [
     "## What it shows",
-    `**Half costs nothing, nine tenths cost most of it, and training brings it back.** \`lenet300-fashion\` keeps ${n("magnitude", LENET300, 50, "pruned")} of ${number(whole.correct)} right answers without half of its weights and ${n("magnitude", LENET300, 90, "pruned")} without 90 %.
+    `**Half costs little, nine tenths cost much, and training brings most of it back.** \`lenet300-fashion\` keeps ${n("magnitude", LENET300, 50, "pruned")} of ${number(whole.correct)} right answers without half of its weights and ${n("magnitude", LENET300, 90, "pruned")} without 90 %.
 Ten epochs later that is ${n("magnitude", LENET300, 90, "tuned")}, ${lost(LENET300, get("magnitude", LENET300, 90, "tuned"))} points less than whole; at 95 % ${n("magnitude", LENET300, 95, "tuned")}. \`lenet5-fashion\`: ${n("magnitude", LENET5, 90, "pruned")}, trained ${n("magnitude", LENET5, 90, "tuned")}.`,
     `**What to take.** Drawn weights are the worst choice by far as long as something is left to lose: at 80 % of \`lenet300-fashion\` ${n("random", LENET300, 80, "pruned")} right answers, and ${n("magnitude", LENET300, 80, "pruned")} by magnitude. The same share of each layer
 is worse than comparing all: ${n("magnitude-layer", LENET300, 90, "pruned")} against ${n("magnitude", LENET300, 90, "pruned")} at 90 %, since the last, small layer loses as much as the first. \`sparsegpt\`, which makes good what it takes, is ahead without training at up to 80 % (${n("sparsegpt", LENET300, 80, "pruned")}), although it takes the same share of
-each layer. Training evens that out and more: at 90 % \`sparsegpt\` ends at ${n("sparsegpt", LENET300, 90, "tuned")} and magnitude at ${n("magnitude", LENET300, 90, "tuned")}. \`wanda\`, made for transformers, compares inside each row and has nothing for it here: ${n("wanda", LENET300, 90, "tuned")}.`,
+each layer. Training evens that out and more: at 90 % \`sparsegpt\` ends at ${n("sparsegpt", LENET300, 90, "tuned")} and magnitude at ${n("magnitude", LENET300, 90, "tuned")}. \`wanda\`, made for transformers, compares inside each row; here that ends hardly above drawn weights, ${n("wanda", LENET300, 90, "tuned")} and ${n("random", LENET300, 90, "tuned")}.`,
   ];
   if (half !== undefined) {
     parts.push(
