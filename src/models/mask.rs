@@ -35,13 +35,11 @@ impl Parameter {
         Ok(())
     }
 
-    /// The mask, where the packed form alone does not say what is pruned: its format has no code for 0 there, so that a file must
-    /// hold the mask beside it.
-    pub fn mask_to_store(&self) -> Option<&[bool]> {
-        let (mask, packed) = (self.mask.as_deref()?, self.packed.as_ref()?);
-        let values = packed.decode().ok()?;
-        let revived = values.data().iter().zip(mask).any(|(value, kept)| !kept && *value != 0.0);
-        revived.then_some(mask)
+    /// Whether the codes alone would bring back what is pruned: their format has none for 0 there.
+    pub(crate) fn codes_revive(&self) -> bool {
+        let (Some(mask), Some(packed)) = (&self.mask, &self.packed) else { return false };
+        let revived = |values: Tensor| values.data().iter().zip(mask).any(|(value, kept)| !kept && *value != 0.0);
+        packed.decode().is_ok_and(revived)
     }
 
     /// Whole numbers and scales of rows, as [`crate::formats::PackedTensor::levels`] gives them; 0 for what is pruned.
@@ -53,7 +51,7 @@ impl Parameter {
 
     /// Codes for kernels that decode them; `None` where codes alone would bring back what is pruned.
     pub(super) fn weight_only(&self) -> Option<WeightOnly> {
-        let packed = self.packed.as_ref().filter(|_| self.mask_to_store().is_none());
+        let packed = self.packed.as_ref().filter(|_| !self.codes_revive());
         packed.and_then(|packed| packed.weight_only())
     }
 }

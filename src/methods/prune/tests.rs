@@ -368,7 +368,7 @@ fn no_rounding_and_no_training_brings_anything_back() {
                 assert!(zero(&values) && zero(&parameter.latent), "{step}: {}", parameter.name);
                 assert!(values.data().iter().zip(mask).any(|(v, kept)| *kept && *v != 0.0), "{step}");
                 let stored = zero(&parameter.packed.as_ref().unwrap().decode().unwrap());
-                assert_eq!(parameter.mask_to_store().is_none(), stored, "{step}");
+                assert_eq!(!parameter.codes_revive(), stored, "{step}");
             }
             // What runs is what is said to run: integer sums against f32 on the same values, but for inputs between two codes.
             let outputs = [Execution::Integer, Execution::Fake].map(|execution| {
