@@ -291,7 +291,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("quantize.alpha", [0.0, 1.0]),
         ("prune.images", [1.0, 1024.0]),
         ("prune.rounds", [1.0, 50.0]),
-        ("prune.sparsity", [0.0, 0.999]),
+        ("prune.percent", [0.0, 99.9]),
         ("train.clip_decay", [0.0, 1.0]),
         ("train.epochs", [1.0, 200.0]),
         ("weights.bits", [*CLUSTERED_BITS.start() as f64, *CLUSTERED_BITS.end() as f64]),
