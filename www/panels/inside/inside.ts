@@ -16,6 +16,7 @@ import { floatRecipe, type Heat, heatRecipe, imagesOf, type Measure, WIDTHS } fr
 import { bytesIn, type ColumnId, hasWeight, KINDS, largest, type Order } from "./layers";
 import { short } from "./numbers";
 import { heatMap, layersTable, ledgerTable } from "./sections";
+import { storageTable } from "./storage";
 
 /** Recipes whose layers are remembered. */
 const KEPT = 24;
@@ -367,6 +368,11 @@ export class InsidePanel extends Panel {
           <div class="ledger-plot"></div>
           ${ledgerTable(outcome.size.ledger, outcome.size.bytes, speech)}
         </div>
+      </section>
+      <section>
+        <h3>${this.t("inside.storage")}</h3>
+        <p class="soft">${this.t("inside.storage.about")}</p>
+        ${storageTable(outcome, speech)}
       </section>
     `;
   }
