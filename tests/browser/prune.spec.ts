@@ -20,9 +20,10 @@ it("prunes by hand: chosen, drawn to another share, fine-tuned, and kept in the 
   await settled(page);
   expect(hash(page)).toBe("#r1=lenet300-fashion.p80&n=1000");
   expect(plain(await page.locator("h1").textContent())).toContain("80 % of its weights gone");
-  expect(await page.locator(".strip-pruned").count()).toBe(3);
-  const lost = plain(await page.locator(".step.prune .effect").textContent());
-  expect(lost).toMatch(/^−\d+\.\d\d pt · −7\d %$/);
+  await expect.poll(() => page.locator(".strip-pruned").count()).toBe(3);
+  const effect = async () => plain(await page.locator(".step.prune .effect").textContent());
+  await expect.poll(effect).toMatch(/^−\d+\.\d\d pt · −7\d %$/);
+  const lost = await effect();
 
   // On the keyboard, a percent at a time.
   const share = page.getByRole("slider", { name: "How much" });
@@ -36,8 +37,7 @@ it("prunes by hand: chosen, drawn to another share, fine-tuned, and kept in the 
   await settled(page);
   expect(hash(page)).toBe("#r1=lenet300-fashion.p81.t1&n=1000");
   const points = (text: string) => Number(/^([−+]?\d+\.\d+)/.exec(text)?.[1]?.replace("−", "-"));
-  const tuned = plain(await page.locator(".step.prune .effect").textContent());
-  expect(points(tuned)).toBeGreaterThan(points(lost));
+  await expect.poll(async () => points(await effect()), { timeout: 20_000 }).toBeGreaterThan(points(lost));
 
   // What cannot be set for magnitudes says why.
   await page.locator(".more-settings > summary").first().click();
@@ -69,12 +69,9 @@ it("draws accuracy against what is pruned, without fine-tuning and with it, from
 it("makes a network smaller by whole channels, and names the smallest way to store single weights", async () => {
   const page = await site.open({ hash: "#r1=lenet5-fashion.p50~uc&n=1000&x=macs" });
   await settled(page);
-  const [before, after] = await page
-    .locator("fw-chart .mark")
-    .evaluateAll((marks) =>
-      marks.map((mark) => Number(mark.querySelector(".dot")?.getAttribute("cx") ?? mark.getBoundingClientRect().x)),
-    );
-  expect(before).not.toBe(after);
+  const place = async (mark: string) => (await page.locator(mark).first().boundingBox())?.x ?? Number.NaN;
+  await page.locator("fw-chart .mark.pruned").waitFor();
+  expect(await place("fw-chart .mark.pruned .dot")).toBeLessThan(await place("fw-chart .mark:not(.pruned) .dot"));
   await what(page).selectOption({ label: "single weights" });
   await settled(page);
   await page.locator("fw-inside").scrollIntoViewIfNeeded();
