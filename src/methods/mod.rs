@@ -10,7 +10,7 @@ pub use quantize::{
     Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,
     Transform, WIDTHS, WeightSpec, sensitivity, widths,
 };
-pub use train::{ESTIMATORS, OPTIMIZERS, SCHEDULES, TrainStep};
+pub use train::{ESTIMATORS, MESSAGES, OPTIMIZERS, PRECISIONS, SCHEDULES, TrainStep};
 
 pub(crate) use quantize::{GROUP_SIZES, for_cache, for_inputs, ranges_of, roundings_of};
 
