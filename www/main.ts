@@ -54,6 +54,7 @@ const engine: EnginePort = {
   measure: async (recipe, options) => (await client).measure(recipe, options),
   inspect: async (recipe, options) => (await client).inspect(recipe, options),
   weights: async (recipe, place) => (await client).weights(recipe, place),
+  matrix: async (recipe, layer) => (await client).matrix(recipe, layer),
   sensitivity: async (recipe, bits, images, options) => (await client).sensitivity(recipe, bits, images, options),
 };
 
