@@ -68,14 +68,14 @@ it("has a ledger that adds up to the size, and layers that do too", async () => 
   const total = numberIn(await page.locator("table.ledger tfoot td").first().textContent());
   const sum = (texts: string[]) => texts.reduce((all, text) => all + numberIn(text), 0);
   expect(sum(cells)).toBe(total);
-  expect(sum(await page.locator("table.layers tbody td:nth-child(4)").allTextContents())).toBe(total);
+  expect(sum(await page.locator("table.layers td[data-column=bytes]").allTextContents())).toBe(total);
   await page.context().close();
 });
 
 it("sorts the layers, chooses one by keys, and says what its histograms show", async () => {
   const page = await inside("#n=1000");
   await page.getByRole("button", { name: "Multiply-adds" }).click();
-  const macs = (await page.locator("table.layers tbody td:last-child").allTextContents()).map(numberIn);
+  const macs = (await page.locator("table.layers td[data-column=macs]").allTextContents()).map(numberIn);
   expect(macs).toEqual([...macs].sort((a, b) => b - a));
   await page.getByRole("button", { name: "conv1", exact: true }).focus();
   await page.keyboard.press("Enter");
@@ -87,6 +87,55 @@ it("sorts the layers, chooses one by keys, and says what its histograms show", a
   expect(await page.locator(".inputs-plot svg").getAttribute("aria-label")).toMatch(/inputs of conv1/);
   await page.context().close();
 });
+
+it("draws a weight before and after, and reads one by keys and by the pointer", async () => {
+  const page = await inside("#n=1000");
+  await page.getByRole("button", { name: "fc3", exact: true }).click();
+  await page.getByRole("heading", { name: "Weight matrix of fc3" }).waitFor();
+  const picture = page.locator("fw-weight-picture");
+  expect(await picture.locator("canvas").count()).toBe(2);
+  const reading = picture.getByRole("status");
+  await picture.getByRole("group", { name: /Weight matrix of fc3, 10×84/ }).focus();
+  for (const key of ["ArrowDown", "ArrowDown", "ArrowRight"]) await page.keyboard.press(key);
+  const words = /^Output 1, input 1: before (−?[\d.]+), after (−?[\d.]+)$/;
+  const [, before, after] = plain(await reading.textContent()).match(words) ?? [];
+  // The same weight in the explorer: the second of the second granule.
+  await page.getByRole("spinbutton", { name: "Granule" }).fill("1");
+  await page.keyboard.press("Enter");
+  await expect.poll(async () => (await rows(page))[1]?.before).toBeCloseTo(numberIn(before ?? ""), 4);
+  expect((await rows(page))[1]?.after).toBeCloseTo(numberIn(after ?? ""), 4);
+  const box = await picture.locator("canvas").nth(1).boundingBox();
+  if (!box) throw new Error("no canvas");
+  await page.mouse.move(box.x + (box.width / 84) * 40.5, box.y + (box.height / 10) * 6.5);
+  await expect.poll(() => reading.textContent()).toMatch(/^Output 6, input 40:/);
+  // Its pixels are of more than one colour.
+  const colours = await picture.locator("canvas").evaluateAll((canvases) =>
+    canvases.map((canvas) => {
+      const { width, height } = canvas as HTMLCanvasElement;
+      const data = (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(0, 0, width, height).data ?? [];
+      return new Set(new Uint32Array(new Uint8Array(data).buffer)).size;
+    }),
+  );
+  // Before, nearly every weight has its own; after, a few levels of each channel.
+  expect(colours[0]).toBeGreaterThan(200);
+  expect(colours[1]).toBeGreaterThan(20);
+  expect(colours[1]).toBeLessThan(colours[0] ?? 0);
+  await page.context().close();
+});
+
+it("shows times of layers once they were measured, of this recipe alone", async () => {
+  const page = await inside("#n=1000");
+  const times = page.locator("table.layers td[data-column=time]");
+  expect(await times.count()).toBe(0);
+  await page.getByRole("button", { name: /Measure on this machine/ }).click();
+  await page.locator("fw-browser").getByRole("button", { name: "Measure", exact: true }).press("Enter");
+  await expect.poll(() => times.count(), { timeout: 90_000 }).toBe(5);
+  for (const text of await times.allTextContents()) expect(numberIn(text)).toBeGreaterThan(0);
+  await page.getByRole("combobox", { name: "Weights" }).selectOption({ label: "INT3" });
+  await settled(page);
+  await expect.poll(() => times.count()).toBe(0);
+  await page.context().close();
+}, 120_000);
 
 it("tries every layer at every width, can be stopped, and keeps what it found", async () => {
   const page = await inside("#n=1000");
