@@ -102,7 +102,7 @@ const LEAST = 0.2;
 /** What was taken out keeps this share. */
 const FADED = 0.3;
 /** Of the lines over what was taken out. */
-const LINE = 0.6;
+const LINE = 0.5;
 
 /** Pixels, four bytes each. Lines over what was taken out are `stripe` pixels from each other. */
 export interface Raster {

@@ -31,7 +31,7 @@ export const inside = {
 
   "inside.units": "Which units go",
   "inside.units.about":
-    "Each field is a layer, each cell one of its outputs: a channel, a neuron or a whole head; the stronger, the larger the norm of its weights as trained. Coloured cells are about to go and leave an empty slot; where single weights go, cells are filled as far as weights stay. Here the least norm goes first; the method may have ranked by something else. Source: this engine.",
+    "Each field is a layer, each cell one of its outputs: a channel, a neuron or a whole head; the stronger, the larger the norm of its weights as trained. Coloured cells are about to go and leave an empty slot; where single weights go, cells are filled as far as weights stay. In each layer the least norm goes first here; the method may have ranked by something else. Source: this engine.",
   "inside.units.together": "A line joins layers whose channels are added or passed on: they go together.",
   "inside.units.read": "The network’s layers with what stays of each. {list}",
   "inside.units.note": "{left} of {all}",
@@ -39,7 +39,7 @@ export const inside = {
   "inside.units.layer.none": "{layer}: taken out whole, with its {all} {all#unit|units}.",
   "inside.units.layer.some": "{layer}: {left} of {all} {all#unit|units} stay ({which}), and {share} of its weights.",
   "inside.units.layer.all": "{layer}: all {all} units stay, and {share} of its weights.",
-  "inside.units.hint": "Point at a cell to read it.",
+  "inside.units.hint": "Point at a cell, or tap it, to read it.",
   "inside.units.unit.gone": "{layer}, unit {unit}: norm {norm}, taken out",
   "inside.units.unit.stays": "{layer}, unit {unit}: norm {norm}, keeps {share} of its weights",
   "inside.units.play": "Play again",
@@ -66,6 +66,7 @@ export const inside = {
   "inside.matrix.after.out": "taken out",
   "inside.matrix.minus": "negative, full from −{full} on",
   "inside.matrix.plus": "positive, full from {full} on",
+  "inside.matrix.zero": "0 by rounding",
   "inside.matrix.pruned": "pruned",
   "inside.matrix.out": "taken out with its unit",
   "inside.matrix.cell": "Each weight has a square of its own.",

@@ -156,7 +156,7 @@ export class InsidePanel extends Panel {
         return lab.engine.weights(recipe, { ...place, granule: 0, from: 0 });
       });
       const pair = await pairOf(lab.engine, choice, lab.catalog, place.layer);
-      const units = await survey(lab.engine, choice, lab.catalog, layers);
+      const units = await survey(lab.engine, choice, lab.catalog, layers, asking.signal);
       if (asking.signal.aborted) return;
       for (const oldest of [...this.#layers.keys()].slice(0, Math.max(0, this.#layers.size + 1 - KEPT)))
         this.#layers.delete(oldest);

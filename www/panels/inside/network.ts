@@ -116,7 +116,8 @@ export class NetworkView extends LitElement {
         const share = 1 - ((1 - (layer.weights - layer.taken) / layer.weights) * step) / STEPS;
         return {
           name: layer.layer,
-          groups: layer.groups,
+          // A branch that was taken out whole left its shortcut: they did not go together.
+          groups: layer.left === 0 ? [] : layer.groups,
           note: gone
             ? speech.t("inside.units.note", { left: this.#there(layer), all: whole })
             : layer.taken > 0
@@ -185,7 +186,7 @@ export class NetworkView extends LitElement {
         </label>
       </div>
       <div class="units-plot" @pointerover=${point} @pointerdown=${point}></div>
-      <p class="reading with-mouse">${this.#reading()}</p>
+      <p class="reading">${this.#reading()}</p>
       <details>
         <summary>${speech.t("inside.units.text")}</summary>
         <ul>${this.layers.map((layer) => html`<li>${this.#sentence(layer)}</li>`)}</ul>

@@ -21,7 +21,7 @@ import type { Pair } from "./survey";
 import { type Aligned, aligned } from "./units";
 
 /** Heights of a picture, and the side of a weight at most, in pixels of the page. */
-const MOST_HEIGHT = 380;
+const MOST_HEIGHT = 480;
 const MOST_HEIGHT_NARROW = 240;
 const MOST_CELL = 14;
 /** Between the lines over what was taken out. */
@@ -55,6 +55,8 @@ export class WeightPicture extends LitElement {
   /** Place in the smaller weight of each of the whole one. */
   #now: ReadonlyMap<number, number> | undefined;
   #full = 1;
+  /** Whether any weight that pruning kept is 0 now. */
+  #zeros = false;
   #drawn: { before: Drawn; after: Drawn } | undefined;
   readonly #redraw = () => {
     this.requestUpdate();
@@ -96,6 +98,7 @@ export class WeightPicture extends LitElement {
     const { origin } = after;
     this.#now = origin && new Map(Array.from(origin, (place, at) => [place, at]));
     this.#full = fullMagnitude(before.values);
+    this.#zeros = after.values.some((value, at) => value === 0 && after.kept?.[at] !== 0);
     const last = changed.get("pair") as Pair | undefined;
     if (last?.layer !== layer) this.at = undefined;
   }
@@ -238,6 +241,7 @@ export class WeightPicture extends LitElement {
     return html`<p class="matrix-scale soft">
       <span><i class="swatch weight-minus" aria-hidden="true"></i>${speech.t("inside.matrix.minus", { full })}</span>
       <span><i class="swatch weight-plus" aria-hidden="true"></i>${speech.t("inside.matrix.plus", { full })}</span>
+      ${this.#zeros ? html`<span><i class="swatch weight-zero" aria-hidden="true"></i>${speech.t("inside.matrix.zero")}</span>` : nothing}
       ${this.pair?.after.kept ? html`<span><i class="swatch weight-none" aria-hidden="true"></i>${speech.t("inside.matrix.pruned")}</span>` : nothing}
       ${this.pair?.after.origin ? html`<span><i class="swatch weight-out" aria-hidden="true"></i>${speech.t("inside.matrix.out")}</span>` : nothing}
       <span>${fit.block > 1 ? speech.t("inside.matrix.block", { side: fit.block }) : speech.t("inside.matrix.cell")}</span>

@@ -28,12 +28,14 @@ export async function survey(
   choice: Choice,
   catalog: Catalog,
   layers: readonly LayerInspection[],
+  signal: AbortSignal,
 ): Promise<readonly LayerUnits[]> {
   const there = new Set(layers.filter(hasWeight).map(({ layer }) => layer));
   const [whole, own] = [recipeOf(baselineOf(choice), catalog), recipeOf(choice, catalog)];
   const units: LayerUnits[] = [];
   // One after the other: the page answers between them.
   for (const { name } of weightedLayers(choice, catalog)) {
+    signal.throwIfAborted();
     const before = await engine.matrix(whole, name);
     units.push(unitsOf(name, before, there.has(name) ? await engine.matrix(own, name) : undefined));
   }

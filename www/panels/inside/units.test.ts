@@ -35,9 +35,9 @@ describe("what is left of a layer", () => {
   it("is counted by units: norms as trained, and shares of what was not taken out with inputs", () => {
     const found = unitsOf("fc", before, after);
     expect(found.units).toEqual([
-      { key: "2/0", norm: 5, gone: false, share: 1 },
-      { key: "2/1", norm: 2, gone: true, share: 0 },
-      { key: "2/2", norm: 10, gone: false, share: 2 / 3 },
+      { key: "2/0", of: "2", norm: 5, gone: false, share: 1 },
+      { key: "2/1", of: "2", norm: 2, gone: true, share: 0 },
+      { key: "2/2", of: "2", norm: 10, gone: false, share: 2 / 3 },
     ]);
     expect(found).toMatchObject({ weights: 12, left: 6, nonzero: 3, taken: 7, groups: [2] });
     expect(unitsOf("fc", before, undefined)).toMatchObject({ left: 0, taken: 12, nonzero: 0 });
@@ -48,7 +48,7 @@ describe("what is left of a layer", () => {
     const heads = { ...before, units: new Uint32Array([0, 0, 0, 0, FIXED, FIXED]) };
     expect(unitsOf("qkv", heads, heads).units.map(({ key, norm }) => [key, norm])).toEqual([
       ["0/0", Math.sqrt(29)],
-      ["qkv:2", 10],
+      ["qkv/2", 10],
     ]);
     // The outputs of an embedding are columns.
     const columns = { ...before, units: new Uint32Array(8).fill(FIXED) };
@@ -66,26 +66,30 @@ describe("the order in which units leave", () => {
     nonzero: 1,
     taken: 0,
     groups: [],
-    units: units.map(([key, norm, gone]) => ({ key, norm, gone, share: 1 })),
+    units: units.map(([key, norm, gone]) => ({ key, of: key.split("/")[0] ?? "", norm, gone, share: 1 })),
   });
 
-  it("begins with the least norm, and what goes together leaves at once", () => {
+  it("begins in each layer with the least norm, and what goes together leaves at once", () => {
     const order = leaving([
       layer("a", [
         ["0/0", 8, true],
         ["0/1", 10, false],
-        ["0/2", 1, true],
+        ["0/2", 3, true],
       ]),
-      layer("b", [["1/0", 50, true]]),
-      // The mean of 0.8 and 0.2 of what is greatest in their layers is before 1, and behind 0.1.
+      layer("b", [
+        ["1/0", 50, true],
+        ["1/1", 40, true],
+        ["1/2", 60, true],
+        ["1/3", 1, true],
+      ]),
+      // By the mean of both layers, 0.5 and 0.35, unit 2 is before unit 0; in this one it is the other way round.
       layer("c", [
         ["0/0", 2, true],
-        ["0/2", 1, true],
+        ["0/2", 4, true],
         ["0/1", 10, false],
       ]),
     ]);
-    expect([...order.keys()]).toEqual(["0/2", "0/0", "1/0"]);
-    expect([...order.values()]).toEqual([1 / 3, 2 / 3, 1]);
+    expect(Object.fromEntries(order)).toEqual({ "0/2": 0.5, "0/0": 1, "1/3": 0.25, "1/1": 0.5, "1/0": 0.75, "1/2": 1 });
     expect(leaving([layer("a", [["0/0", 1, false]])]).size).toBe(0);
   });
 

@@ -32,6 +32,8 @@ export function isPruned(after: WeightMatrix): boolean {
 export interface Unit {
   /** Equal for what goes together, also in other layers. */
   readonly key: string;
+  /** Its group of channels, or its layer: what it is ranked in. */
+  readonly of: string;
   /** The root of the sum of its squared weights before. */
   readonly norm: number;
   readonly gone: boolean;
@@ -59,13 +61,14 @@ export function unitsOf(layer: string, before: WeightMatrix, after: WeightMatrix
   // An embedding has a row for each character, and its outputs are columns.
   const rows = before.shape[0] === outputs;
   const row = before.values.length / outputs;
-  const found = new Map<string, { squares: number; there: number; kept: number }>();
+  const found = new Map<string, { of: string; squares: number; there: number; kept: number }>();
   const groups = new Set<number>();
   for (let output = 0; output < outputs; output += 1) {
     const [group = FIXED, unit = FIXED] = [before.units[2 * output], before.units[2 * output + 1]];
     if (group !== FIXED) groups.add(group);
-    const key = group === FIXED ? `${layer}:${output}` : `${group}/${unit}`;
-    const sums = found.get(key) ?? { squares: 0, there: 0, kept: 0 };
+    const of = group === FIXED ? layer : String(group);
+    const key = `${of}/${group === FIXED ? output : unit}`;
+    const sums = found.get(key) ?? { of, squares: 0, there: 0, kept: 0 };
     found.set(key, sums);
     for (let i = 0; i < row; i += 1) {
       const at = rows ? output * row + i : i * outputs + output;
@@ -74,8 +77,9 @@ export function unitsOf(layer: string, before: WeightMatrix, after: WeightMatrix
       if (states[at] === KEPT) sums.kept += 1;
     }
   }
-  const units = [...found].map(([key, { squares, there, kept }]) => ({
+  const units = [...found].map(([key, { of, squares, there, kept }]) => ({
     key,
+    of,
     norm: Math.sqrt(squares),
     gone: there === 0,
     share: there === 0 ? 0 : kept / there,
@@ -92,22 +96,29 @@ export function unitsOf(layer: string, before: WeightMatrix, after: WeightMatrix
 }
 
 /**
- * When each unit that is gone leaves, 0 to 1: by its norm, as a share of the greatest of its layer, the least first. What goes together has the
- * mean of its layers and leaves at once.
+ * When each unit that is gone leaves, 0 to 1: in each layer those of the least norm first, at even steps. What goes together is ranked by the
+ * mean of its norms, each as a share of the greatest of its layer, and leaves at once.
  */
 export function leaving(layers: readonly LayerUnits[]): ReadonlyMap<string, number> {
-  const sums = new Map<string, { sum: number; count: number }>();
+  const sums = new Map<string, { of: string; sum: number; count: number }>();
   for (const { units } of layers) {
     const most = Math.max(...units.map(({ norm }) => norm), Number.MIN_VALUE);
-    for (const { key, norm, gone } of units) {
+    for (const { key, of, norm, gone } of units) {
       if (!gone) continue;
       const { sum, count } = sums.get(key) ?? { sum: 0, count: 0 };
-      sums.set(key, { sum: sum + norm / most, count: count + 1 });
+      sums.set(key, { of, sum: sum + norm / most, count: count + 1 });
     }
   }
-  // Equals stay in the order of the layers.
-  const order = [...sums].map(([key, { sum, count }]) => ({ key, rank: sum / count })).sort((a, b) => a.rank - b.rank);
-  return new Map(order.map(({ key }, at) => [key, (at + 1) / order.length]));
+  // Equals stay in the order of their layer.
+  const order = [...sums].sort(([, a], [, b]) => a.sum / a.count - b.sum / b.count);
+  const leaves = new Map<string, number>();
+  for (const group of new Set(order.map(([, { of }]) => of))) {
+    const own = order.filter(([, { of }]) => of === group);
+    own.forEach(([key], at) => {
+      leaves.set(key, (at + 1) / own.length);
+    });
+  }
+  return leaves;
 }
 
 export interface Counts {
