@@ -4,8 +4,8 @@ use crate::data::{AssetRef, DataSet, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{
-    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, GROUP_SIZES, RANGES, ROUNDINGS, SCALES, TRANSFORMS,
-    for_cache, for_inputs, ranges_of, roundings_of,
+    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, GROUP_SIZES, PRUNINGS, RANGES, ROUNDINGS, SCALES,
+    SCOPES, STRUCTURES, TRANSFORMS, UNIT_SCORES, for_cache, for_inputs, ranges_of, roundings_of,
 };
 use crate::models::{self, MODELS};
 use crate::named::Named;
@@ -175,6 +175,14 @@ pub struct Catalog {
     pub corrections: Vec<ChoiceInfo>,
     /// How gradients pass what is rounded.
     pub estimators: Vec<ChoiceInfo>,
+    /// By what single weights are pruned.
+    pub prunings: Vec<ChoiceInfo>,
+    /// What weights are compared with, for pruning.
+    pub scopes: Vec<ChoiceInfo>,
+    /// What can be taken out as a whole.
+    pub structures: Vec<ChoiceInfo>,
+    /// By what that is chosen.
+    pub unit_scores: Vec<ChoiceInfo>,
     /// Least and greatest values of numbers, by name.
     #[cfg_attr(target_arch = "wasm32", tsify(type = "Record<string, [number, number]>"))]
     pub limits: Named<[f64; 2]>,
@@ -281,6 +289,9 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("activations.percentile", [50.0, 100.0]),
         ("quantize.images", [1.0, 1024.0]),
         ("quantize.alpha", [0.0, 1.0]),
+        ("prune.images", [1.0, 1024.0]),
+        ("prune.rounds", [1.0, 50.0]),
+        ("prune.percent", [0.0, 99.9]),
         ("train.clip_decay", [0.0, 1.0]),
         ("train.epochs", [1.0, 200.0]),
         ("weights.bits", [*CLUSTERED_BITS.start() as f64, *CLUSTERED_BITS.end() as f64]),
@@ -304,6 +315,10 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         transforms: choices(TRANSFORMS),
         corrections: choices(CORRECTIONS),
         estimators: choices(ESTIMATORS),
+        prunings: choices(PRUNINGS),
+        scopes: choices(SCOPES),
+        structures: choices(STRUCTURES),
+        unit_scores: choices(UNIT_SCORES),
         limits,
     })
 }

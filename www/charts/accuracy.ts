@@ -3,14 +3,23 @@
 import { line } from "d3-shape";
 import { DOT, type Label, placeLabels, type Segment } from "./labels";
 import { type Point, paretoFront, paretoPath } from "./pareto";
-import { type Axis, accuracyAxis, bitsAxis, bitsPerCharacterAxis, bytesAxis, KILOBYTE } from "./scales";
+import {
+  type Axis,
+  accuracyAxis,
+  bitsAxis,
+  bitsPerCharacterAxis,
+  bytesAxis,
+  KILOBYTE,
+  macsAxis,
+  percentAxis,
+} from "./scales";
 import { type SvgNode, svg } from "./svg";
 
 export interface Mark {
   readonly key: string;
   /** The series the mark belongs to; a format without scales belongs to several. */
   readonly series: readonly string[];
-  /** Bytes or bits per weight, as `axis` says. */
+  /** Bytes, bits per weight, percent of the weights that are 0 or gone, or multiply-adds, as `axis` says. */
   readonly x: number;
   /** Accuracy and its interval, in percent; bits per character for text. */
   readonly percent: number;
@@ -18,8 +27,10 @@ export interface Mark {
   readonly high: number;
   /** Whether every image of the test set is in: filled, otherwise hollow. */
   readonly complete: boolean;
-  /** Whether the line of the series runs through it: false for a format that is not a wider or narrower kin. */
-  readonly linked: boolean;
+  /** Those of its series whose line runs through it: none for a format that is not a wider or narrower kin. */
+  readonly linked: readonly string[];
+  /** Whether weights were pruned: drawn with corners. */
+  readonly pruned: boolean;
   /** Short direct label, such as "4". */
   readonly label: string;
   /** The whole mark in words. */
@@ -32,6 +43,8 @@ export interface Series {
   readonly label: string;
   /** Whether this is the family of the chosen recipe: drawn in full strength, its marks labelled. */
   readonly chosen: boolean;
+  /** Whether it is one of more and more pruning. */
+  readonly pruned: boolean;
 }
 
 export interface AccuracyWords {
@@ -45,8 +58,10 @@ export interface AccuracyWords {
   readonly pinned: string;
 }
 
+export type AxisKind = "bytes" | "bits" | "sparsity" | "macs";
+
 export interface AccuracyData {
-  readonly axis: "bytes" | "bits";
+  readonly axis: AxisKind;
   /** Percent of right answers, more being better; or bits per character, fewer being better. */
   readonly measure: "percent" | "bits";
   readonly marks: readonly Mark[];
@@ -84,6 +99,16 @@ export interface Plot {
   readonly y: Axis;
 }
 
+/** The horizontal axis of each kind; where there is nothing yet, one that shows what to expect. */
+const AXES: Readonly<Record<AxisKind, (values: readonly number[], range: readonly [number, number]) => Axis>> = {
+  bytes: (values, range) => bytesAxis(values.length > 0 ? values : [8 * KILOBYTE, 256 * KILOBYTE], range),
+  bits: (values, range) => bitsAxis(values.length > 0 ? values : [1, 32], range),
+  sparsity: (_, range) => percentAxis(range),
+  macs: macsAxis,
+};
+/** What a tick of each axis is divided by to be in the axis' unit. */
+const UNITS: Readonly<Record<AxisKind, number>> = { bytes: KILOBYTE, bits: 1, sparsity: 1, macs: 1e6 };
+
 /** Room for labels around the plot, and both axes. */
 export function accuracyPlot(data: AccuracyData, size: Size): Plot {
   const left = 34;
@@ -93,10 +118,7 @@ export function accuracyPlot(data: AccuracyData, size: Size): Plot {
   const xs = data.marks.map((mark) => mark.x);
   const percents = data.marks.map((mark) => mark.low);
   if (data.baseline !== undefined) percents.push(data.baseline);
-  const x =
-    data.axis === "bytes"
-      ? bytesAxis(xs.length > 0 ? xs : [8 * KILOBYTE, 256 * KILOBYTE], [left + 8, right])
-      : bitsAxis(xs.length > 0 ? xs : [1, 32], [left + 8, right]);
+  const x = AXES[data.axis](xs, [left + 8, right]);
   const values = percents.length > 0 ? percents : [0];
   const y = data.measure === "bits" ? bitsPerCharacterAxis(values, [bottom, top]) : accuracyAxis(values, [bottom, top]);
   return { left, right, top, bottom, x, y };
@@ -158,7 +180,7 @@ function axes(data: AccuracyData, plot: Plot, size: Size): SvgNode[] {
   }
   x.ticks.forEach((tick, index) => {
     const last = index === x.ticks.length - 1;
-    const value = data.axis === "bytes" ? tick / KILOBYTE : tick;
+    const value = tick / UNITS[data.axis];
     const text = last ? `${value} ${data.words.unit}` : String(value);
     const at = x.scale(tick);
     parts.push(
@@ -188,8 +210,9 @@ function showsChance(data: AccuracyData, plot: Plot): boolean {
   return data.chance >= plot.y.domain[0] && data.chance <= plot.y.domain[1];
 }
 
-/** The best for their size, from the smallest on, in pixels. */
+/** The best for their size, from the smallest on, in pixels; none where the axis is no size. */
 function frontPoints(data: AccuracyData, positions: ReadonlyMap<string, Point>): Point[] {
+  if (data.axis === "sparsity") return [];
   const points = data.marks.flatMap((mark) => {
     const point = positions.get(mark.key);
     return point ? [{ x: point.x, y: better(data, mark.percent), pixel: point }] : [];
@@ -201,7 +224,7 @@ function frontPoints(data: AccuracyData, positions: ReadonlyMap<string, Point>):
 function seriesPoints(data: AccuracyData, series: Series, positions: ReadonlyMap<string, Point>): Point[] {
   return (
     data.marks
-      .filter((mark) => mark.linked && mark.series.includes(series.key))
+      .filter((mark) => mark.linked.includes(series.key))
       .sort((a, b) => a.x - b.x || better(data, b.percent) - better(data, a.percent))
       .flatMap((mark) => positions.get(mark.key) ?? [])
       // Of marks one above the other the line takes the best: it shows what a size can do, not a zigzag.
@@ -263,10 +286,18 @@ function lines(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
       const path = line<Point>()
         .x((point) => point.x)
         .y((point) => point.y)(own);
-      if (path) parts.push(svg("path", { class: series.chosen ? "series chosen" : "series", d: path }));
+      if (path)
+        parts.push(
+          svg("path", { class: `series${series.chosen ? " chosen" : ""}${series.pruned ? " pruned" : ""}`, d: path }),
+        );
     }
   }
   return parts;
+}
+
+/** The mark of what is pruned: pointing up, about as large as a dot. */
+function triangle({ x, y }: Point): string {
+  return `M${x},${y - 6.2}L${x + 5.4},${y + 3.6}H${x - 5.4}Z`;
 }
 
 function marks(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Point>, id: string): SvgNode[] {
@@ -286,11 +317,16 @@ function marks(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, Po
     const top = plot.y.scale(mark.high);
     const foot = plot.y.scale(mark.low);
     if (foot - top > 3) parts.push(svg("line", { class: "interval", x1: point.x, x2: point.x, y1: top, y2: foot }));
-    parts.push(svg("circle", { class: mark.complete ? "dot" : "dot hollow", cx: point.x, cy: point.y, r: 4.5 }));
+    const look = mark.complete ? "dot" : "dot hollow";
+    parts.push(
+      mark.pruned
+        ? svg("path", { class: look, d: triangle(point) })
+        : svg("circle", { class: look, cx: point.x, cy: point.y, r: 4.5 }),
+    );
     return svg(
       "g",
       {
-        class: mark.series.some((key) => chosen.has(key)) ? "mark chosen" : "mark",
+        class: `mark${mark.series.some((key) => chosen.has(key)) ? " chosen" : ""}${mark.pruned ? " pruned" : ""}`,
         id: `${id}-${index}`,
         "data-key": mark.key,
         role: "option",
@@ -343,12 +379,12 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
     });
   for (const series of data.series) {
     const own = data.marks.filter((mark) => mark.series.includes(series.key)).sort((a, b) => a.x - b.x);
-    const least = own.find((mark) => mark.linked && mark.series.length === 1) ?? own[0];
+    const least = own.find((mark) => mark.linked.includes(series.key) && mark.series.length === 1) ?? own[0];
     const first = least ? positions.get(least.key) : undefined;
     if (first && series.label) {
       wanted.push({
         text: series.label,
-        class: series.chosen ? "label quant" : "axis",
+        class: series.chosen ? `label ${series.pruned ? "prune" : "quant"}` : "axis",
         anchor: first,
         places: ["right", "below-right", "above", "below", "left"],
         always: false,

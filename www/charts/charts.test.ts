@@ -34,7 +34,8 @@ function mark(key: string, x: number, percent: number, more: Partial<Mark> = {})
     low: percent - 0.6,
     high: percent + 0.6,
     complete: true,
-    linked: true,
+    linked: ["s"],
+    pruned: false,
     label: key,
     description: `run ${key}`,
     ...more,
@@ -45,7 +46,7 @@ function data(marks: readonly Mark[], more: Partial<AccuracyData> = {}): Accurac
   return {
     axis: "bytes",
     marks,
-    series: [{ key: "s", label: "", chosen: true }],
+    series: [{ key: "s", label: "", chosen: true, pruned: false }],
     baseline: 90,
     chance: 10,
     current: undefined,
@@ -173,10 +174,7 @@ describe("accuracy chart", () => {
   });
 
   it("draws the line of a family through its linked marks alone", () => {
-    const path = byClass(
-      accuracyChart(data([...marks, mark("t", 9_000, 74, { linked: false })]), SIZE, "m"),
-      "series",
-    )[0];
+    const path = byClass(accuracyChart(data([...marks, mark("t", 9_000, 74, { linked: [] })]), SIZE, "m"), "series")[0];
     expect(path?.attributes.d?.match(/[ML]/g)).toEqual(["M", "L", "L"]);
   });
 

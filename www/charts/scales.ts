@@ -80,3 +80,20 @@ export function accuracyAxis(
   const ticks = scale.ticks(5);
   return { scale, ticks, domain: [from, 100], truncated: from > 0 };
 }
+
+/** Percent from 0 to 100, as they are. */
+export function percentAxis(range: readonly [number, number]): Axis {
+  const scale = scaleLinear()
+    .domain([0, 100])
+    .range([...range]);
+  return { scale, ticks: scale.ticks(5), domain: [0, 100] };
+}
+
+/** Multiply-adds from none on, on a plain axis. */
+export function macsAxis(values: readonly number[], range: readonly [number, number]): Axis {
+  const scale = scaleLinear()
+    .domain([0, Math.max(1, ...values)])
+    .nice(5)
+    .range([...range]);
+  return { scale, ticks: scale.ticks(5), domain: [0, scale.domain()[1] ?? 1] };
+}

@@ -19,6 +19,7 @@ export type {
   ModelInfo as CatalogModel,
   Phase,
   Piece,
+  PruneStep as Prune,
   QuantizeStep as Quantize,
   Recipe,
   Size,

@@ -77,6 +77,14 @@ describe("words", () => {
       ["preset", PRESETS],
       ["about.preset", PRESETS],
       ["estimator", catalog.estimators],
+      ["pruning", catalog.prunings],
+      ["about.pruning", catalog.prunings],
+      ["scope", catalog.scopes],
+      ["pattern", catalog.structures],
+      ["about.pattern", catalog.structures],
+      ["trait.pruned", catalog.structures],
+      ["unitScore", catalog.unit_scores],
+      ["about.unitScore", catalog.unit_scores],
       // Characters are their own names.
       [
         "class",

@@ -2,6 +2,42 @@
 
 import type { Speech } from "../i18n";
 import { type Choice, DEFAULT_CHOICE, FIRST_IMAGES, GROUPED, NO_ACTIVATIONS, NONE, SAME } from "../state/choice";
+import { AT_ONCE, NM, NO_PRUNING, prunes, takesUnits, USUAL } from "../state/pruning";
+
+/** How much is pruned: "80 %", "2:4". */
+export function amountWords({ pattern, sparsity, nm }: Choice): string {
+  if (pattern === NO_PRUNING) return "";
+  return pattern === NM ? nm : `${sparsity}\u00a0%`;
+}
+
+/** What is pruned and how, and the training behind it; empty where nothing is. Without `amount`, not how much. */
+export function pruneWords(choice: Choice, speech: Speech, amount = true): string[] {
+  const { pattern, block, score, unitScore, scope, schedule, rounds, tuned } = choice;
+  if (!prunes(choice)) return [];
+  const differs = (field: keyof Choice) => choice[field] !== DEFAULT_CHOICE[field];
+  const units = takesUnits(choice);
+  const what = speech.t(`trait.pruned.${pattern}`, { block: block.replace("x", "×") });
+  const words = [amount ? speech.t("trait.pruned", { amount: amountWords(choice), what }) : what];
+  if (units ? differs("unitScore") : differs("score"))
+    words.push(
+      speech.t("trait.by", { score: units ? speech.name("unitScore", unitScore) : speech.name("pruning", score) }),
+    );
+  const add = (used: boolean, key: string, values: Record<string, string | number> = {}) => {
+    if (used) words.push(speech.t(key, values));
+  };
+  add(differs("shareOf"), "trait.ofMacs");
+  add(scope !== USUAL, "trait.scope", { scope: speech.name("scope", scope) });
+  add(choice.keepLast, "trait.keepLast");
+  add(differs("looked"), "trait.looked", { count: choice.looked });
+  const when = speech.t(`schedule.${schedule}`);
+  if (["iterative", "lottery"].includes(schedule)) add(true, "trait.schedule.rounds", { name: when, rounds });
+  else add(schedule !== AT_ONCE, "trait.schedule", { name: when });
+  add(differs("rewind"), "trait.rewind");
+  if (tuned > 0) add(true, "trait.tuned", { epochs: tuned });
+  else add(!amount, "trait.tuned.not");
+  add(differs("storage"), "trait.storage", { storage: speech.name("storage", choice.storage) });
+  return words;
+}
 
 /** How weights share scales, where it is not the usual way. */
 export function granularityWords(choice: Choice, speech: Speech): string {

@@ -1,12 +1,12 @@
 /** Sentences that several panels say: names of recipes, results in words, errors. */
 
 import type { Speech } from "../i18n";
-import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, isBaseline, NO_ACTIVATIONS } from "../state/choice";
+import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, isBaseline, NO_ACTIVATIONS, quantizes } from "../state/choice";
 import type { Problem } from "../state/lab";
 import { encodeRecipe } from "../state/link";
 import type { Outcome } from "../state/runs";
 import type { Catalog, CoreError } from "../state/schema";
-import { granularityWords, inputWords, methodWords } from "./methods";
+import { granularityWords, inputWords, methodWords, pruneWords } from "./methods";
 
 /** Short name of a recipe's width, for labels: "4 bits". */
 export function widthName(choice: Choice, speech: Speech): string {
@@ -16,7 +16,9 @@ export function widthName(choice: Choice, speech: Speech): string {
 /** Name of a recipe in words: format, then whatever is not as usual. */
 export function recipeName(choice: Choice, speech: Speech): string {
   if (isBaseline(choice)) return speech.name("format", FULL_PRECISION);
-  const parts = [speech.name("format", choice.weights)];
+  const parts = pruneWords(choice, speech);
+  if (!quantizes(choice)) return parts.join(", ");
+  parts.push(speech.name("format", choice.weights));
   if (choice.granularity !== DEFAULT_CHOICE.granularity) parts.push(granularityWords(choice, speech));
   if (!choice.symmetric) parts.push(speech.t("trait.asymmetric"));
   if (choice.range !== DEFAULT_CHOICE.range) parts.push(rangeWords(choice, speech));

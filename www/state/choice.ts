@@ -1,5 +1,14 @@
 /** What the recipe panel can set, flat; and the recipe it stands for. Ranges and ids come from the catalog alone. */
 
+import {
+  DEFAULT_PRUNING,
+  normalisePruning,
+  type PruneChoice,
+  pruneSteps,
+  prunes,
+  pruningOf,
+  shareless,
+} from "./pruning";
 import type { Catalog, DataSet, Format, Model, Quantize, Recipe, Train } from "./schema";
 
 /** What one layer has instead of what all others have: formats, or `same`. */
@@ -9,7 +18,7 @@ export interface LayerChoice {
   readonly activations: string;
 }
 
-export interface Choice {
+export interface Choice extends PruneChoice {
   readonly model: string;
   readonly weights: string;
   readonly granularity: string;
@@ -109,6 +118,7 @@ export const DEFAULT_CHOICE: Choice = {
   cacheGranularity: "token",
   epochs: 0,
   estimator: "ste",
+  ...DEFAULT_PRUNING,
   count: 0,
   seed: 7,
 };
@@ -137,6 +147,9 @@ export function formatOf(catalog: Catalog, id: string): Format | undefined {
  * together beyond that the engine knows: see `www/state/settle.ts`.
  */
 export function normalise(choice: Choice, catalog: Catalog): Choice {
+  const pruning = normalisePruning(choice);
+  if (prunes(choice) && !quantizes(choice))
+    return { ...baselineOf(choice), ...pruning, count: wholeSplit(choice, catalog) ? 0 : choice.count };
   const format = formatOf(catalog, choice.weights);
   const inputs = formatOf(catalog, choice.activations);
   const grouped = choice.granularity === GROUPED;
@@ -145,6 +158,7 @@ export function normalise(choice: Choice, catalog: Catalog): Choice {
   const cached = choice.cache !== NONE;
   const result = {
     ...choice,
+    ...pruning,
     granularity: format?.scaled && (!grouped || format.groups) ? choice.granularity : DEFAULT_CHOICE.granularity,
     symmetric: format?.asymmetric ? choice.symmetric : true,
     range: format?.ranged && format.ranges.includes(choice.range) ? choice.range : DEFAULT_CHOICE.range,
@@ -157,7 +171,7 @@ export function normalise(choice: Choice, catalog: Catalog): Choice {
       const own = choice.layers.find((entry) => entry.name === name);
       return own && (own.weights !== SAME || own.activations !== SAME) ? [own] : [];
     }),
-    epochs: isBaseline(choice) ? 0 : choice.epochs,
+    epochs: quantizes(choice) ? choice.epochs : 0,
     count: wholeSplit(choice, catalog) ? 0 : choice.count,
   };
   const calibrated = ranged && result.mode === DEFAULT_CHOICE.mode;
@@ -254,12 +268,17 @@ export function baselineOf(choice: Choice): Choice {
 }
 
 export function isBaseline(choice: Choice): boolean {
+  return !prunes(choice) && !quantizes(choice);
+}
+
+/** Whether a choice has a quantize step. */
+export function quantizes(choice: Choice): boolean {
   return (
-    choice.weights === FULL_PRECISION &&
-    choice.activations === NO_ACTIVATIONS &&
-    choice.transforms.length === 0 &&
-    choice.layers.length === 0 &&
-    choice.cache === NONE
+    choice.weights !== FULL_PRECISION ||
+    choice.activations !== NO_ACTIVATIONS ||
+    choice.transforms.length > 0 ||
+    choice.layers.length > 0 ||
+    choice.cache !== NONE
   );
 }
 
@@ -273,7 +292,11 @@ export function recipeOf(choice: Choice, catalog: Catalog): Recipe {
     model: choice.model,
     ...data,
     seed: choice.seed,
-    steps: isBaseline(choice) ? [] : [{ quantize: quantizeOf(choice, catalog) }, ...trainOf(choice, catalog)],
+    ...said("storage", choice.storage, DEFAULT_CHOICE.storage),
+    steps: [
+      ...pruneSteps(choice),
+      ...(quantizes(choice) ? [{ quantize: quantizeOf(choice, catalog) }, ...trainOf(choice, catalog)] : []),
+    ],
   };
 }
 
@@ -375,7 +398,9 @@ export function allWidths(choice: Choice, catalog: Catalog): Choice[] {
   const seen = new Map<string, Choice>();
   for (const format of weightFormats(catalog).filter((entry) => entry.curve)) {
     const cell =
-      format.id === FULL_PRECISION ? baselineOf(choice) : normalise({ ...choice, weights: format.id }, catalog);
+      format.id === FULL_PRECISION
+        ? { ...baselineOf(choice), ...pruningOf(choice) }
+        : normalise({ ...choice, weights: format.id }, catalog);
     seen.set(choiceKey(cell), cell);
   }
   return [...seen.values()];
@@ -411,4 +436,9 @@ const FIELDS = Object.keys(DEFAULT_CHOICE) as (keyof Choice)[];
 /** The family a choice belongs to: everything but the weights' format. */
 export function familyKey(choice: Choice): string {
   return choiceKey({ ...choice, weights: "" });
+}
+
+/** The line of more and more pruning that a choice is on: everything but how much goes. */
+export function shareKey(choice: Choice): string {
+  return choiceKey({ ...choice, ...shareless(choice) });
 }

@@ -4,7 +4,9 @@ import { type Choice, DEFAULT_CHOICE, dataOf, normalise, type RecipeChoice, reci
 import { decodeRecipe, encodeRecipe, LinkError } from "./link";
 import type { Catalog } from "./schema";
 
-export const AXES = ["bytes", "bits"] as const;
+export const AXES = ["bytes", "bits", "sparsity", "macs"] as const;
+/** Families that a link can ask to be run. */
+const FAMILIES = ["widths", "sparsities"] as const;
 export const TABS = ["chart", "recipe", "lost", "runs"] as const;
 
 export type AxisName = (typeof AXES)[number];
@@ -17,6 +19,8 @@ export interface View {
   readonly tab: Tab;
   /** Whether the whole family of widths is to be run. */
   readonly widths: boolean;
+  /** Whether every sparsity of the chosen pruning is to be run, trained and not. */
+  readonly sparsities: boolean;
   /** The recipe the chosen one is compared with, on the same images and seed; without one, its baseline. */
   readonly pinned: RecipeChoice | undefined;
 }
@@ -26,6 +30,7 @@ export const DEFAULT_VIEW: View = {
   axis: "bytes",
   tab: "chart",
   widths: false,
+  sparsities: false,
   pinned: undefined,
 };
 
@@ -96,8 +101,11 @@ const PROPERTIES: readonly Property[] = [
   },
   {
     key: "run",
-    write: (view) => (view.widths ? "widths" : undefined),
-    read: (view, value) => ({ ...view, widths: oneOf(["widths"], value, "run") === "widths" }),
+    write: (view) => FAMILIES.filter((family) => view[family]).join("+") || undefined,
+    read: (view, value) => {
+      const asked = value.split("+").map((name) => oneOf(FAMILIES, name, "run"));
+      return { ...view, widths: asked.includes("widths"), sparsities: asked.includes("sparsities") };
+    },
   },
   {
     key: "tab",

@@ -13,6 +13,7 @@ import {
 } from "./choice";
 import { DEFAULT_VIEW, type LinkProblem, readHash, type View, writeHash } from "./hash";
 import { coreError, type EnginePort } from "./port";
+import { allShares, prunes } from "./pruning";
 import { scoreOf } from "./quality";
 import { newRun, type Outcome, type Run, smallestReaching } from "./runs";
 import type { Catalog, CoreError, Progress } from "./schema";
@@ -101,6 +102,7 @@ export class Lab extends EventTarget {
     this.#changed();
     this.runCurrent();
     if (this.view.widths) this.runWidths();
+    if (this.view.sparsities) this.runSparsities();
   }
 
   /** The address was changed from outside: Back, Forward or typing. */
@@ -243,6 +245,24 @@ export class Lab extends EventTarget {
     if (!this.catalog) return;
     this.#show({ ...this.view, widths: true }, true);
     this.#run(this.#family(this.view.choice, this.catalog).filter((entry) => !this.#fresh(entry)));
+  }
+
+  /** Runs the chosen pruning at every sparsity, without training behind it and with it. */
+  runSparsities(): void {
+    const { catalog } = this;
+    if (!catalog) return;
+    this.#show({ ...this.view, sparsities: true, axis: this.view.axis === "macs" ? "macs" : "sparsity" }, true);
+    const { choice } = this.view;
+    if (!prunes(choice)) return;
+    // Whatever else the engine would want changed makes it another recipe.
+    const kept = fieldsOf(choice);
+    const ends = allShares(choice).map((share) =>
+      settle({ ...choice, ...share }, kept, catalog, (recipe) => this.#prospects.refusal(recipe)),
+    );
+    const cells = new Map(
+      ends.filter(({ refusal }) => refusal === undefined).map((end) => [choiceKey(end.choice), end.choice]),
+    );
+    this.#run([baselineOf(choice), ...cells.values()].filter((entry) => !this.#fresh(entry)));
   }
 
   /** A choice at every width, without what the engine does not take at one, and without those it takes at none. */

@@ -1,38 +1,53 @@
 /**
  * Choice ⇄ the readable part of a link, version 1: `lenet5-fashion.q4a8~gt~asym~rm~cm`.
  *
- * The model's code, then the steps, parted by dots. A quantize step is `q` and the weights' code, `a` and the inputs' code,
+ * The model's code, then the steps, parted by dots. A prune step is `p` and how much goes (www/state/prune-codes.ts), a training
+ * behind it `t` and its epochs. A quantize step is `q` and the weights' code, `a` and the inputs' code,
  * then what differs from the defaults, each behind a `~` (www/state/codes.ts). A training through it is `t` and its epochs, then
- * `~e` estimator: `lenet5-fashion.q2.t2~el`. Codes come from the catalog.
+ * `~e` estimator: `lenet5-fashion.p80.t1.q2.t2~el`. Codes come from the catalog.
  */
 
 import {
   type Choice,
   DEFAULT_CHOICE,
   FULL_PRECISION,
-  isBaseline,
   NO_ACTIVATIONS,
   normalise,
+  quantizes,
   type RecipeChoice,
 } from "./choice";
-import { codeOf, decodeOption, encodeOptions, idOf, LinkError } from "./codes";
+import { QUANTIZE_ENTRIES } from "./codes";
+import { codeOf, decodeOption, type Entry, encodeOptions, idOf, LinkError } from "./coding";
+import { decodeAmount, encodeAmount, PRUNE_ENTRIES } from "./prune-codes";
+import { prunes } from "./pruning";
 import type { Catalog } from "./schema";
 
-export { LinkError } from "./codes";
+export { LinkError } from "./coding";
 
 /** Writes the model and steps of a choice. */
 export function encodeRecipe(choice: Choice, catalog: Catalog): string {
   const model = codeOf(catalog.models, choice.model, "model");
-  if (isBaseline(choice)) return model;
   const plain = normalise(choice, catalog);
-  let step = `q${codeOf(catalog.formats, plain.weights, "weights")}`;
-  if (plain.activations !== NO_ACTIVATIONS) step += `a${codeOf(catalog.formats, plain.activations, "activations")}`;
-  step += encodeOptions(plain, catalog);
-  if (plain.epochs === 0) return `${model}.${step}`;
-  let train = `t${plain.epochs}`;
-  if (plain.estimator !== DEFAULT_CHOICE.estimator)
-    train += `~e${codeOf(catalog.estimators, plain.estimator, "estimator")}`;
-  return `${model}.${step}.${train}`;
+  const steps = [...encodePruning(plain, catalog), ...encodeQuantizing(plain, catalog)];
+  return [model, ...steps].join(".");
+}
+
+function encodePruning(choice: Choice, catalog: Catalog): string[] {
+  if (!prunes(choice)) return [];
+  const step = `p${encodeAmount(choice)}${encodeOptions(PRUNE_ENTRIES, choice, catalog)}`;
+  return choice.tuned === 0 ? [step] : [step, `t${choice.tuned}`];
+}
+
+function encodeQuantizing(choice: Choice, catalog: Catalog): string[] {
+  if (!quantizes(choice)) return [];
+  let step = `q${codeOf(catalog.formats, choice.weights, "weights")}`;
+  if (choice.activations !== NO_ACTIVATIONS) step += `a${codeOf(catalog.formats, choice.activations, "activations")}`;
+  step += encodeOptions(QUANTIZE_ENTRIES, choice, catalog);
+  if (choice.epochs === 0) return [step];
+  let train = `t${choice.epochs}`;
+  if (choice.estimator !== DEFAULT_CHOICE.estimator)
+    train += `~e${codeOf(catalog.estimators, choice.estimator, "estimator")}`;
+  return [step, train];
 }
 
 /** Reads what `encodeRecipe` writes. Throws a `LinkError` naming the part that is not known. */
@@ -48,22 +63,50 @@ export function decodeRecipe(text: string, catalog: Catalog): RecipeChoice {
     weights: FULL_PRECISION,
     activations: NO_ACTIVATIONS,
   };
-  if (rest === "") return base;
-  const [quantize = "", train, ...more] = rest.split(".");
-  if (!quantize.startsWith("q") || more.length > 0) throw new LinkError("step", rest);
-  const [formats = "", ...options] = quantize.slice(1).split("~");
-  const choice = { ...base, ...decodeFormats(formats, catalog) };
-  for (const option of options) Object.assign(choice, decodeOption(option, catalog, model.id));
-  return train === undefined ? choice : { ...choice, ...decodeTrain(train, catalog) };
+  const steps = rest === "" ? [] : rest.split(".");
+  const take = (kind: string) => (steps[0]?.startsWith(kind) ? steps.shift()?.slice(kind.length) : undefined);
+  let choice = base;
+  const pruning = take("p");
+  if (pruning !== undefined) {
+    const [amount = "", ...options] = pruning.split("~");
+    choice = decodeAll(PRUNE_ENTRIES, { ...choice, ...decodeAmount(amount, catalog) }, options, catalog);
+    const tuned = take("t");
+    if (tuned !== undefined) choice = { ...choice, tuned: epochsOf(tuned, `t${tuned}`, catalog) };
+  }
+  const quantizing = take("q");
+  if (quantizing !== undefined) {
+    const [formats = "", ...options] = quantizing.split("~");
+    choice = decodeAll(QUANTIZE_ENTRIES, { ...choice, ...decodeFormats(formats, catalog) }, options, catalog);
+    const train = take("t");
+    if (train !== undefined) choice = { ...choice, ...decodeTrain(train, catalog) };
+  }
+  if (steps.length > 0) throw new LinkError("step", rest);
+  return choice;
+}
+
+function decodeAll(
+  entries: readonly Entry[],
+  start: RecipeChoice,
+  options: readonly string[],
+  catalog: Catalog,
+): RecipeChoice {
+  const choice = { ...start };
+  for (const option of options) Object.assign(choice, decodeOption(entries, option, catalog, start.model));
+  return choice;
+}
+
+function epochsOf(digits: string | undefined, text: string, catalog: Catalog): number {
+  const epochs = /^[1-9]\d{0,3}$/.test(digits ?? "") ? Number(digits) : Number.NaN;
+  const [least = 1, most = 1] = catalog.limits["train.epochs"] ?? [];
+  if (!(epochs >= least && epochs <= most)) throw new LinkError("step", text);
+  return epochs;
 }
 
 function decodeTrain(text: string, catalog: Catalog): Pick<Choice, "epochs" | "estimator"> {
-  const [, digits, code] = text.match(/^t([1-9]\d{0,3})(?:~e(.+))?$/) ?? [];
-  const epochs = Number(digits);
-  const [least = 1, most = 1] = catalog.limits["train.epochs"] ?? [];
-  if (!(epochs >= least && epochs <= most)) throw new LinkError("step", text);
+  const [digits, code, ...more] = text.split("~e");
+  if (more.length > 0) throw new LinkError("step", `t${text}`);
   return {
-    epochs,
+    epochs: epochsOf(digits, `t${text}`, catalog),
     estimator: code === undefined ? DEFAULT_CHOICE.estimator : idOf(catalog.estimators, code, "estimator"),
   };
 }

@@ -57,6 +57,18 @@ export function bitsOf(run: Run, baseline: Outcome | undefined): number | undefi
   return (8 * (bytes - ledger.biases - ledger.other)) / weights;
 }
 
+/** Multiply-adds for one input. */
+export function macsOf({ layers }: Pick<Outcome, "layers">): number {
+  return layers.reduce((sum, layer) => sum + layer.macs, 0);
+}
+
+/** The share of the baseline's parameters that are 0 or gone. */
+export function goneOf({ layers }: Pick<Outcome, "layers">, baseline: Pick<Outcome, "layers">): number {
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const nonzero = sum(layers.map((layer) => layer.nonzero));
+  return 1 - nonzero / Math.max(1, sum(baseline.layers.map((layer) => layer.parameters)));
+}
+
 export interface Flip {
   readonly index: number;
   readonly label: number;

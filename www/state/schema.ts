@@ -10,6 +10,7 @@ export type {
   Piece,
   Place,
   Progress,
+  Prune,
   Quantize,
   Recipe,
   Report,

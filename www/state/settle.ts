@@ -5,6 +5,7 @@
  */
 
 import { type Choice, DEFAULT_CHOICE, misfitting, NONE, normalise, recipeOf } from "./choice";
+import { AT_ONCE, TUNED, UNSTRUCTURED, USUAL } from "./pruning";
 import type { Catalog, CoreError, Recipe } from "./schema";
 
 export type Change = Partial<Choice>;
@@ -24,8 +25,11 @@ const MOST_REPAIRS = 12;
 /** The format for layers that blocks do not fit, where one has to be found. */
 const ROOMY = "int8";
 
-/** What to change, by what the path named and the engine found; nothing where the path means something else. */
-type Repair = (choice: Choice, catalog: Catalog, at: string, found: string) => Change;
+/**
+ * What to change, by what the path named and the engine found; nothing where the path means something else. Of several ways the
+ * first is taken that changes anything and no field that is to stay.
+ */
+type Repair = (choice: Choice, catalog: Catalog, at: string, found: string) => Change | readonly Change[];
 
 const reset =
   <K extends keyof Choice>(field: K): Repair =>
@@ -41,6 +45,25 @@ const roomy =
 
 /** What an error's path says about the choice, tried in this order. */
 const REPAIRS: readonly (readonly [RegExp, Repair])[] = [
+  [
+    /\.prune\.pattern/,
+    () => [
+      { score: DEFAULT_CHOICE.score },
+      { unitScore: DEFAULT_CHOICE.unitScore },
+      { pattern: DEFAULT_CHOICE.pattern },
+    ],
+  ],
+  [
+    /\.prune\.schedule$/,
+    ({ schedule, tuned }) => [
+      schedule === AT_ONCE ? { schedule: "gradual", tuned: tuned || TUNED } : { schedule: AT_ONCE },
+      { score: DEFAULT_CHOICE.score },
+      { pattern: UNSTRUCTURED },
+    ],
+  ],
+  [/\.prune\.scope$/, () => [{ scope: USUAL }, { score: DEFAULT_CHOICE.score }]],
+  [/\.prune\.method$/, () => [{ unitScore: DEFAULT_CHOICE.unitScore }, { pattern: DEFAULT_CHOICE.pattern }]],
+  [/\.prune\.images$/, reset("looked")],
   [
     /\.layers\.(.+?)(?:\.(?:weights|activations)\b.*)?$/,
     ({ layers }, _, at) =>
@@ -90,10 +113,16 @@ function repairOf(refusal: CoreError, choice: Choice, catalog: Catalog, kept: Re
   for (const [path, repair] of REPAIRS) {
     const match = path.exec(refusal.path);
     if (!match) continue;
-    const change = repair(choice, catalog, match[1] ?? "", refusal.found);
-    const fields = Object.keys(change);
-    if (fields.length === 0) continue;
-    return fields.some((field) => kept.has(field as keyof Choice)) ? {} : change;
+    const found = repair(choice, catalog, match[1] ?? "", refusal.found);
+    const changes = (Array.isArray(found) ? found : [found]) as readonly Change[];
+    const fields = (change: Change) => Object.keys(change) as (keyof Choice)[];
+    if (changes.every((change) => fields(change).length === 0)) continue;
+    const wanted = changes.find(
+      (change) =>
+        fields(change).some((field) => change[field] !== choice[field]) &&
+        fields(change).every((field) => !kept.has(field)),
+    );
+    return wanted ?? {};
   }
   return {};
 }

@@ -23,6 +23,7 @@ import { encodeRecipe } from "./link";
 import { LINKS } from "./links";
 import { type Precomputed, precomputedRuns } from "./precomputed";
 import { browserKeep, nextTheme, startLanguage, storedTheme } from "./preferences";
+import { BLOCKS, NMS, REWINDS, SCHEDULES, STORAGES } from "./pruning";
 import { bitsOf, bytesOf, errorsPerClass, flips, newRun, type Outcome, smallestReaching } from "./runs";
 import type { Progress } from "./schema";
 
@@ -89,6 +90,17 @@ describe("links", () => {
       { ends: true, budget: 2.125, judged: 2000, images: 1024, draw: Number.MAX_SAFE_INTEGER },
       { draw: 0 },
       { percentile: 99.999, watched: 1 },
+      ...catalog.prunings.map(({ id }) => ({ pattern: "unstructured", score: id, looked: 7 })),
+      ...catalog.unit_scores.map(({ id }) => ({ pattern: "channel", unitScore: id, shareOf: "macs" })),
+      ...catalog.structures.map(({ id }) => ({ pattern: id, sparsity: 12.5 })),
+      ...catalog.scopes.map(({ id }) => ({ pattern: "unstructured", scope: id, sparsity: 99.9, keepLast: true })),
+      ...NMS.map((nm) => ({ pattern: "nm", nm })),
+      ...BLOCKS.map((block) => ({ pattern: "block", block, sparsity: 0.5 })),
+      ...SCHEDULES.map((schedule) => ({ pattern: "unstructured", schedule, tuned: 200 })),
+      ...REWINDS.map((rewind) => ({ pattern: "unstructured", schedule: "lottery", rewind, rounds: 50, tuned: 1 })),
+      ...STORAGES.map((storage) => ({ pattern: "unstructured", storage })),
+      { pattern: "unstructured", weights: "fp32", activations: "none", tuned: 3 },
+      { pattern: "unstructured", tuned: 3, epochs: 2 },
     ];
     const hashes = new Set<string>();
     for (const change of lists) {
@@ -112,6 +124,7 @@ describe("links", () => {
         axis: "bits",
         tab: "runs",
         widths: true,
+        sparsities: true,
         pinned: recipeIn({ ...baselineOf(DEFAULT_CHOICE), model: model.id, weights: "int8" }),
       };
       expect(readHash(writeHash(view, catalog), catalog)).toEqual({ view, problem: undefined });
@@ -142,7 +155,18 @@ describe("links", () => {
     ["#r1=resnet-fashion.q4", "hash"],
     ["#r1=lenet5-fashion.q99", "hash"],
     ["#r1=lenet5-fashion.q4a77", "hash"],
-    ["#r1=lenet5-fashion.p50", "hash"],
+    ["#r1=lenet5-fashion.p", "hash"],
+    ["#r1=lenet5-fashion.p101", "hash"],
+    ["#r1=lenet5-fashion.p3:2", "hash"],
+    ["#r1=lenet5-fashion.p50~b3x3", "hash"],
+    ["#r1=lenet5-fashion.p50~ux", "hash"],
+    ["#r1=lenet5-fashion.p50~mx", "hash"],
+    ["#r1=lenet5-fashion.p50~n51", "hash"],
+    ["#r1=lenet5-fashion.p50.p50", "hash"],
+    ["#r1=lenet5-fashion.p50.t0", "hash"],
+    ["#r1=lenet5-fashion.p50.t1.t1", "hash"],
+    ["#r1=lenet5-fashion.q4.p50", "hash"],
+    ["#run=widths+colours", "hash"],
     ["#r1=lenet5-fashion.q4~zz", "hash"],
     ["#r1=lenet5-fashion.q4~x", "hash"],
     ["#r1=lenet5-fashion.q4~xf-q", "hash"],

@@ -4,6 +4,7 @@ import { errors } from "./errors";
 import { inside } from "./inside";
 import { methods } from "./methods";
 import { page } from "./page";
+import { pruning } from "./pruning";
 
-export const en = { ...page, ...catalog, ...errors, ...inside, ...methods };
+export const en = { ...page, ...catalog, ...errors, ...inside, ...methods, ...pruning };
 export type Key = keyof typeof en;

@@ -5,5 +5,6 @@ import { errors } from "./errors";
 import { inside } from "./inside";
 import { methods } from "./methods";
 import { page } from "./page";
+import { pruning } from "./pruning";
 
-export const ko: Record<Key, string> = { ...page, ...catalog, ...errors, ...inside, ...methods };
+export const ko: Record<Key, string> = { ...page, ...catalog, ...errors, ...inside, ...methods, ...pruning };

@@ -11,12 +11,15 @@ import {
   isBaseline,
   NO_ACTIVATIONS,
   normalise,
+  quantizes,
   readsText,
+  shareKey,
 } from "../../state/choice";
 import type { AxisName } from "../../state/hash";
-import { bitsOf, bytesOf, type Run } from "../../state/runs";
+import { NO_PRUNING, prunes, pruningOf } from "../../state/pruning";
+import { bitsOf, bytesOf, goneOf, macsOf, type Outcome, type Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
-import { granularityWords, inputWords, methodWords } from "../methods";
+import { amountWords, granularityWords, inputWords, methodWords, pruneWords } from "../methods";
 import { mistakes, qualityWords, rangeWords, recipeName, trainingWords } from "../words";
 
 export interface ChartInput {
@@ -38,35 +41,57 @@ export function shownRuns(input: ChartInput): Run[] {
   return input.runs.filter((run) => (run.outcome ?? run.progress?.partial) && dataOf(run.choice.model) === data);
 }
 
-/** Families of the runs and of the choice: all recipes that differ in the weights' format alone. */
-function families(runs: readonly Choice[], choice: Choice, catalog: Catalog | undefined): Choice[] {
-  const found = new Map<string, Choice>();
+/** Recipes that a line joins: those that differ in the weights' format alone, or in how much is pruned. */
+interface Family {
+  readonly key: string;
+  readonly over: "weights" | "sparsity";
+  readonly sample: Choice;
+}
+
+const ofWidths = (member: Choice): Family => ({
+  key: familyKey(member),
+  over: "weights",
+  sample: { ...member, weights: "" },
+});
+const ofShares = (member: Choice): Family => ({ key: shareKey(member), over: "sparsity", sample: member });
+
+/** Families of the runs and of the choice. */
+function families(runs: readonly Choice[], choice: Choice, catalog: Catalog | undefined): Family[] {
+  const found = new Map<string, Family>();
+  const add = (family: Family) => found.set(family.key, found.get(family.key) ?? family);
+  const widths = new Map<string, Set<string>>();
   const tell = (member: Choice) => {
     const format = catalog?.formats.find((entry) => entry.id === member.weights);
     const telling = format
       ? format.scaled && format.asymmetric && format.ranged
-      : !isBaseline(member) && /^int/.test(member.weights);
-    if (telling) found.set(familyKey(member), { ...member, weights: "" });
+      : quantizes(member) && /^int/.test(member.weights);
+    if (prunes(member)) {
+      add(ofShares(member));
+      // Of pruned recipes a line over widths says something only where there are several.
+      const key = familyKey(member);
+      widths.set(key, (widths.get(key) ?? new Set()).add(member.weights));
+      if (telling && (widths.get(key)?.size ?? 0) > 1) add(ofWidths(member));
+    } else if (telling) add(ofWidths(member));
   };
   tell(choice);
   for (const member of runs) tell(member);
   if (found.size === 0) {
-    const plain = {
-      ...choice,
-      weights: "",
-      ...(isBaseline(choice) ? { activations: DEFAULT_CHOICE.activations } : {}),
-    };
-    found.set(familyKey(plain), plain);
+    const activations = isBaseline(choice) ? DEFAULT_CHOICE.activations : choice.activations;
+    add(ofWidths({ ...choice, activations }));
   }
   return [...found.values()];
 }
 
 /** Whether a choice is a member of a family, once what its format ignores is set aside. */
-export function belongs(member: Choice, family: Choice, catalog: Catalog | undefined): boolean {
-  if (isBaseline(member))
-    return member.model === family.model && member.count === family.count && member.seed === family.seed;
-  const sibling = { ...family, weights: member.weights };
-  return choiceKey(catalog ? normalise(sibling, catalog) : looselyNormalised(sibling)) === choiceKey(member);
+export function belongs(member: Choice, { over, sample }: Family, catalog: Catalog | undefined): boolean {
+  const plain = (choice: Choice) => (catalog ? normalise(choice, catalog) : looselyNormalised(choice));
+  if (over === "sparsity") {
+    if (prunes(member)) return shareKey(member) === shareKey(sample);
+    // Nothing pruned is where the line without training begins.
+    return sample.tuned === 0 && choiceKey(plain({ ...sample, pattern: NO_PRUNING })) === choiceKey(member);
+  }
+  if (!quantizes(member)) return choiceKey({ ...baselineOf(sample), ...pruningOf(sample) }) === choiceKey(member);
+  return choiceKey(plain({ ...sample, weights: member.weights })) === choiceKey(member);
 }
 
 /** Before the catalog is there, the precomputed curve has one family: floats and sign formats take its defaults. */
@@ -76,11 +101,13 @@ function looselyNormalised(choice: Choice): Choice {
     : { ...choice, granularity: DEFAULT_CHOICE.granularity, symmetric: true, range: DEFAULT_CHOICE.range };
 }
 
-type Trait = (choice: Choice, speech: Speech) => string;
+type Trait = (choice: Choice, speech: Speech, family: Family) => string;
 
 /** What families can differ in, in the order it is said. */
 const TRAITS: readonly Trait[] = [
   (choice, speech) => speech.name("model", choice.model),
+  (choice, speech, { over }) => pruneWords(choice, speech, over === "weights").join(", ") || speech.t("trait.unpruned"),
+  (choice, speech, { over }) => (over === "sparsity" ? speech.name("format", choice.weights) : ""),
   granularityWords,
   (choice, speech) => speech.t(choice.symmetric ? "trait.symmetric" : "trait.asymmetric"),
   rangeWords,
@@ -98,10 +125,10 @@ const TRAITS: readonly Trait[] = [
   (choice, speech) => (choice.count > 0 ? speech.t("trait.count", { count: speech.whole(choice.count) }) : ""),
 ];
 
-function familyLabel(family: Choice, all: readonly Choice[], speech: Speech): string {
-  const telling = TRAITS.filter((trait) => new Set(all.map((other) => trait(other, speech))).size > 1);
+function familyLabel(family: Family, all: readonly Family[], speech: Speech): string {
+  const telling = TRAITS.filter((trait) => new Set(all.map((other) => trait(other.sample, speech, other))).size > 1);
   return telling
-    .map((trait) => trait(family, speech))
+    .map((trait) => trait(family.sample, speech, family))
     .filter(Boolean)
     .join(", ");
 }
@@ -130,11 +157,11 @@ export function runWords(run: Run, speech: Speech): string {
   });
 }
 
-function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Speech): Mark | undefined {
+function toMark(run: Run, all: readonly Family[], input: ChartInput, speech: Speech): Mark | undefined {
   const { outcome, progress } = run;
   const baseline = input.runs.find((other) => other.key === choiceKey(baselineOf(run.choice)))?.outcome;
   const bytes = bytesOf(run);
-  const x = input.axis === "bytes" ? bytes : bitsOf(run, baseline);
+  const x = placeOf(run, baseline, input.axis);
   const text = readsText(run.choice, input.catalog);
   // Of text there is no estimate on the way.
   const partial =
@@ -154,21 +181,31 @@ function toMark(run: Run, all: readonly Choice[], input: ChartInput, speech: Spe
           bytes: speech.whole(bytes),
         })
       : runWords(run, speech);
+  const own = all.filter((family) => belongs(run.choice, family, input.catalog));
+  const kin = /^(fp|bf|int)\d+$/.test(run.choice.weights);
   return {
     key: run.key,
-    series: all.filter((family) => belongs(run.choice, family, input.catalog)).map(familyKey),
+    series: own.map(({ key }) => key),
     x,
     percent: text ? (bits ?? 0) : accuracy.top1 * 100,
     low: low ?? 0,
     high: high ?? 0,
     complete: accuracy !== partial && run.choice.count === 0,
-    linked: /^(fp|bf|int)\d+$/.test(run.choice.weights),
-    label: speech.name("mark", run.choice.weights),
+    linked: own.filter(({ over }) => over === "sparsity" || kin).map(({ key }) => key),
+    pruned: prunes(run.choice),
+    label: own[0]?.over === "sparsity" ? amountWords(run.choice) : speech.name("mark", run.choice.weights),
     description:
       run.choice.model === input.choice.model
         ? description
         : `${speech.name("model", run.choice.model)}: ${description}`,
   };
+}
+
+/** Where a run stands on an axis; nothing where that is not known yet. */
+function placeOf(run: Run, baseline: Outcome | undefined, axis: AxisName): number | undefined {
+  if (axis === "bytes") return bytesOf(run);
+  if (axis === "bits") return bitsOf(run, baseline);
+  return run.outcome && (axis === "macs" ? macsOf(run.outcome) : baseline && 100 * goneOf(run.outcome, baseline));
 }
 
 /** Everything the chart draws. */
@@ -180,12 +217,13 @@ export function chartData(input: ChartInput, speech: Speech): AccuracyData {
     input.catalog,
   );
   const marks = shown.flatMap((run) => toMark(run, all, input, speech) ?? []);
-  const own = all.filter((family) => belongs(input.choice, family, input.catalog)).map(familyKey);
+  const own = all.filter((family) => belongs(input.choice, family, input.catalog)).map(({ key }) => key);
   const series: Series[] = all
     .map((family) => ({
-      key: familyKey(family),
+      key: family.key,
       label: all.length > 1 ? familyLabel(family, all, speech) : "",
-      chosen: own[0] === familyKey(family),
+      chosen: own[0] === family.key,
+      pruned: family.over === "sparsity",
     }))
     .sort((a, b) => Number(b.chosen) - Number(a.chosen));
   const base = shown.find((run) => run.key === choiceKey(baselineOf(input.choice)))?.outcome?.accuracy;
@@ -201,7 +239,7 @@ export function chartData(input: ChartInput, speech: Speech): AccuracyData {
     active: input.active,
     pinned: input.pinned,
     words: {
-      unit: speech.t(input.axis === "bytes" ? "chart.unit.bytes" : "chart.unit.bits"),
+      unit: speech.t(`chart.unit.${input.axis}`),
       measure: text ? speech.t("chart.measure.text") : "%",
       baseline: base ? speech.t("chart.baseline", { percent: qualityWords(base, speech) }) : "",
       chance: speech.t("chart.chance", {

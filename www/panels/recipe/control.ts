@@ -16,8 +16,8 @@ export interface Control {
   readonly options: readonly Option[];
   /** The option chosen; of `checks`, those chosen, parted by spaces; of `number`, the number. */
   readonly value: string;
-  /** `segments` shows all options side by side, `list` opens them, `checks` takes any number of them, `number` is typed. */
-  readonly look: "segments" | "list" | "checks" | "number";
+  /** `segments` shows all options side by side, `list` opens them, `checks` takes any number of them, `number` is typed, `slider` drawn too. */
+  readonly look: "segments" | "list" | "checks" | "number" | "slider";
   /** Said in place of the choice when it has no meaning for the format. */
   readonly unused?: string | undefined;
   /** Said in place of the choice when it is made elsewhere. */
@@ -39,7 +39,8 @@ export interface Surroundings {
   /** The control whose explanation is open. */
   readonly open: string | undefined;
   readonly toggle: (id: string) => void;
-  readonly choose: (change: Change, control: Control) => void;
+  /** `gesture` while a slider is being drawn. */
+  readonly choose: (change: Change, control: Control, gesture?: boolean) => void;
   /** Why a change is refused; nothing where it is not, or not known yet. */
   readonly why: (change: Change) => string | undefined;
   /** What the control showed before a change that set it along with others. */
@@ -51,7 +52,7 @@ export interface Surroundings {
 /** The value in words. */
 export function valueWords(entry: Control, speech: Speech): string {
   if (entry.shown !== undefined) return entry.shown;
-  if (entry.look === "number") return entry.value;
+  if (entry.number) return entry.look === "slider" ? `${entry.value}\u00a0%` : entry.value;
   const chosen = entry.value.split(" ");
   const names = entry.options.filter((option) => chosen.includes(option.value)).map((option) => option.name);
   return names.join(", ") || speech.t("recipe.nothing");
@@ -95,6 +96,7 @@ type Refused = ReadonlyMap<string, string>;
 function choices(entry: Control, around: Surroundings): TemplateResult {
   if (entry.shown !== undefined) return html`<span class="unused">${entry.shown}</span>`;
   if (entry.look === "number") return field(entry, around);
+  if (entry.look === "slider") return slider(entry, around);
   const chosen = entry.look === "checks" ? entry.value.split(" ") : [entry.value];
   const refused = new Map<string, string>();
   for (const { value } of entry.options) {
@@ -157,6 +159,23 @@ function list(entry: Control, refused: Refused, around: Surroundings): TemplateR
       return html`<option value=${option.value} ?selected=${chosen} .selected=${chosen} ?disabled=${reason !== undefined}>${words}</option>`;
     })}
   </select>`;
+}
+
+/** A percentage, drawn or typed. */
+function slider(entry: Control, around: Surroundings): TemplateResult {
+  const { least, most } = entry.number ?? { least: 0, most: 100 };
+  return html`<span class="slider"
+    ><input
+      type="range"
+      min=${least}
+      max=${Math.floor(most)}
+      step="1"
+      aria-label=${nameOf(entry, around.speech)}
+      aria-valuetext="${entry.value} %"
+      .value=${entry.value}
+      @input=${(event: Event) => around.choose(entry.to((event.target as HTMLInputElement).value), entry, true)}
+    />${field({ ...entry, look: "number" }, around)}<span aria-hidden="true">%</span></span
+  >`;
 }
 
 function field(entry: Control, around: Surroundings): TemplateResult {

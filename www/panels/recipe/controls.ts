@@ -5,8 +5,8 @@ import {
   type Choice,
   dataOf,
   formatOf,
-  isBaseline,
   NO_ACTIVATIONS,
+  quantizes,
   readsText,
   testImages,
   weightFormats,
@@ -16,7 +16,7 @@ import type { Catalog } from "../../state/schema";
 import type { Control, Option } from "./control";
 
 /** Epochs of training offered besides none. */
-const EPOCHS = [1, 2, 5];
+export const EPOCHS = [1, 2, 5];
 /** Counts of images offered besides the whole split. */
 const COUNTS = [1000, 2000];
 /** The same for passages of text, which take longer. */
@@ -108,7 +108,7 @@ export function firstControls(choice: Choice, catalog: Catalog, speech: Speech):
       ],
       value: String(choice.epochs),
       look: "segments",
-      unused: isBaseline(choice)
+      unused: !quantizes(choice)
         ? speech.t("recipe.notUsed", { format: speech.name("format", choice.weights) })
         : undefined,
       source: "",

@@ -46,7 +46,8 @@ const BUDGET = 4;
 
 type Field = keyof Choice;
 
-class Maker {
+/** Makes controls of one field. */
+export class Maker {
   constructor(
     readonly choice: Choice,
     readonly catalog: Catalog,

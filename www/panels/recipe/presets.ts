@@ -11,6 +11,7 @@ import {
   readsText,
   weightedLayers,
 } from "../../state/choice";
+import { DEFAULT_PRUNING } from "../../state/pruning";
 import type { Catalog, CoreError, Model } from "../../state/schema";
 import type { Change, Settled } from "../../state/settle";
 
@@ -28,12 +29,12 @@ export interface Preset {
   readonly settings: (place: Place) => readonly Change[];
 }
 
-/** Nothing but rounding weights: where every preset starts. */
-const PLAIN: Change = (({ model: _, count: __, seed: ___, ...rest }) => ({
-  ...rest,
-  activations: NO_ACTIVATIONS,
-  calibration: "minmax",
-}))(DEFAULT_CHOICE);
+/** Nothing but rounding weights: where every preset starts. What is pruned stays. */
+const PLAIN: Change = Object.fromEntries(
+  Object.entries({ ...DEFAULT_CHOICE, activations: NO_ACTIVATIONS, calibration: "minmax" }).filter(
+    ([field]) => !["model", "count", "seed"].includes(field) && !(field in DEFAULT_PRUNING),
+  ),
+);
 
 /** The layers that blocks do not fit. */
 const ROOMY = { misfits: "int8" } as const;

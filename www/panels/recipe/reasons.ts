@@ -8,7 +8,7 @@ import type { CoreError } from "../../state/schema";
 import { errorWords } from "../words";
 
 /** Kinds of ids among the words of a sentence, and how each is named. */
-const KINDS = ["format", "rounding", "transform", "model"] as const;
+const KINDS = ["format", "pruning", "rounding", "transform", "model"] as const;
 
 /** What the engine says, with the ids in it as groups. */
 const SENTENCES: readonly (readonly [RegExp, string])[] = [
@@ -35,13 +35,26 @@ const SENTENCES: readonly (readonly [RegExp, string])[] = [
   [/^bits to share out with awq/, "reason.budgetAwq"],
   [/^int8 for ends of at least 8 bits/, "reason.ends"],
   [/^a seed for images that nothing looks at$/, "reason.unseen"],
-  [/^images that nothing looks at$/, "reason.unlooked"],
   [/^bias correction with adaround/, "reason.biasAdaround"],
   [/^nothing is rounded that would need correction$/, "reason.nothingRounded"],
   [/^kv_cache, but (?<model>\S+) keeps no keys/, "reason.noCache"],
   [/^train after quantize with dynamic inputs/, "reason.trainDynamic"],
   [/^train after quantize with kmeans/, "reason.trainCodebook"],
   [/^train after quantize with (?<method>[\w-]+), whose codes/, "reason.trainCodes"],
+  [/^images with (?<pruning>\w+), which looks at none$/, "reason.onlyImages"],
+  [/^(?:global|layer|row) with (?<pruning>lamp|wanda|sparsegpt)$/, "reason.scopeWith"],
+  [/^a pattern with lamp/, "reason.patternLamp"],
+  [/^blocks with sparsegpt/, "reason.blocksSparsegpt"],
+  [/^(?:gradual|iterative|lottery|one-shot) with nm/, "reason.nmAtOnce"],
+  [/^(?:gradual|iterative|lottery|one-shot) with (?<pruning>\w+)$/, "reason.scheduleWith"],
+  [/^hadamard after prune/, "reason.hadamardPruned"],
+  [/^a scope with nm/, "reason.nmScope"],
+  [/^movement, whose scores are summed up/, "reason.movementFirst"],
+  [/^(?:channel|neuron|head|layer), and (?<model>\S+) has none that can go$/, "reason.noUnits"],
+  [/^[\w-]+, and (?<layer>\S+) has no batch norm$/, "reason.noBatchNorm"],
+  [/^a scope with layer$/, "reason.branchScope"],
+  [/^[\w-]+ with layer$/, "reason.branchScore"],
+  [/^images that nothing looks at$/, "reason.unlooked"],
 ];
 
 /** The reason in the page's words, if the engine's sentence is known. */

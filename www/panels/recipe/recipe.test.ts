@@ -8,6 +8,7 @@ import type { Control } from "./control";
 import { firstControls, modelControl } from "./controls";
 import { sections } from "./more";
 import { changesOf, PRESETS, type Preset, presetOf, prospectOf } from "./presets";
+import { pruneControls, pruneSections } from "./prune";
 import { knownReason } from "./reasons";
 
 const catalog = realCatalog();
@@ -36,8 +37,26 @@ function controls(choice: Choice): Control[] {
   const more = sections(choice, catalog, english, { name: undefined, pick: () => {} }).flatMap(
     (section) => section.controls,
   );
-  return [modelControl(choice, catalog, english), ...firstControls(choice, catalog, english), ...more];
+  const pruning = pruneSections(choice, catalog, english).flatMap((section) => section.controls);
+  return [
+    modelControl(choice, catalog, english),
+    ...pruneControls(choice, catalog, english),
+    ...pruning,
+    ...firstControls(choice, catalog, english),
+    ...more,
+  ];
 }
+
+/** Prunings that have every control and meet every reason. */
+const PRUNINGS: readonly Change[] = [
+  { pattern: "unstructured", score: "wanda" },
+  { pattern: "unstructured", score: "lamp", schedule: "lottery", tuned: 1 },
+  { pattern: "unstructured", score: "movement", schedule: "gradual", tuned: 1 },
+  { pattern: "nm", score: "sparsegpt" },
+  { pattern: "block" },
+  { pattern: "channel", unitScore: "taylor" },
+  { pattern: "layer" },
+];
 
 describe("presets", () => {
   it.each(PRESETS.map((preset) => [preset.id, preset] as const))(
@@ -124,6 +143,61 @@ describe("reasons", () => {
   );
 });
 
+describe("prunings", () => {
+  it.each(["mlp-digits", "resnet8-fashion", "transformer-shakespeare"])(
+    "are settled or refused for a known reason, whatever is chosen next on %s",
+    (model) => {
+      let [found, settled] = [0, 0];
+      for (const pruning of PRUNINGS) {
+        const choice = normalise({ ...DEFAULT_CHOICE, model, ...pruning }, catalog);
+        const start = ask(recipeOf(choice, catalog));
+        if (start) {
+          expect(knownReason(start, english), start.found).toBeDefined();
+          continue;
+        }
+        for (const entry of [
+          ...pruneControls(choice, catalog, english),
+          ...pruneSections(choice, catalog, english).flatMap((section) => section.controls),
+        ])
+          for (const value of entry.number ? [entry.number.other] : entry.options.map((option) => option.value)) {
+            if (value === entry.value) continue;
+            const end = prospect(choice)(entry.to(value));
+            if (end.refusal === undefined) {
+              settled += 1;
+              expect(ask(recipeOf(end.choice, catalog))).toBeUndefined();
+              continue;
+            }
+            found += 1;
+            for (const language of languages) {
+              const reason = knownReason(end.refusal, new Speech(language));
+              expect(reason, `${entry.id} ${value}: ${end.refusal.found}`).toBeDefined();
+              expect(reason).not.toMatch(/[{}]|undefined/);
+            }
+          }
+      }
+      expect(found).toBeGreaterThan(5);
+      expect(settled).toBeGreaterThan(50);
+    },
+    60_000,
+  );
+
+  it("give way to what is chosen beside them", () => {
+    const start = normalise({ ...DEFAULT_CHOICE, pattern: "unstructured", score: "wanda" }, catalog);
+    expect(prospect(start)({ pattern: "nm", scope: "usual" })).toMatchObject({
+      refusal: undefined,
+      choice: { pattern: "nm" },
+    });
+    // Movement has to train first, so it brings a schedule; blocks cannot be scored by LAMP, so that goes.
+    expect(prospect(start)({ score: "movement" }).choice).toMatchObject({ schedule: "gradual", tuned: 1 });
+    const lamp = normalise({ ...start, score: "lamp" }, catalog);
+    expect(prospect(lamp)({ pattern: "block" }).choice).toMatchObject({ pattern: "block", score: "magnitude" });
+    expect(prospect(lamp)({ schedule: "gradual", tuned: 1 }).choice).toMatchObject({
+      schedule: "gradual",
+      score: "lamp",
+    });
+  });
+});
+
 describe("controls", () => {
   it.each(languages)("have a name and an explanation in %s", (language) => {
     const speech = new Speech(language);
@@ -134,7 +208,9 @@ describe("controls", () => {
         if (!("code" in choice))
           for (const entry of controls({ ...choice, draw: 1, budget: choice.budget || 3 })) shown.set(entry.id, entry);
       }
-    expect(shown.size).toBeGreaterThan(28);
+    for (const pruning of PRUNINGS)
+      for (const entry of controls(normalise({ ...DEFAULT_CHOICE, ...pruning }, catalog))) shown.set(entry.id, entry);
+    expect(shown.size).toBeGreaterThan(40);
     for (const entry of shown.values()) {
       expect(speech.has(`recipe.${entry.words ?? entry.id}`), entry.id).toBe(true);
       expect(speech.has(`about.${entry.words ?? entry.id}`), entry.id).toBe(true);
@@ -145,7 +221,11 @@ describe("controls", () => {
     const presets = PRESETS.map((preset) => chosen(preset, "transformer-shakespeare"));
     const choices = presets.flatMap((choice) => ("code" in choice ? [] : [choice]));
     const reached = new Set<string>();
-    for (const choice of [DEFAULT_CHOICE, ...choices])
+    for (const choice of [
+      DEFAULT_CHOICE,
+      ...choices,
+      ...PRUNINGS.map((pruning) => ({ ...DEFAULT_CHOICE, ...pruning })),
+    ])
       for (const entry of controls({ ...choice, draw: 1, budget: 3 }))
         for (const field of Object.keys(entry.to(entry.number?.other ?? entry.options[0]?.value ?? "")))
           reached.add(field);

@@ -1,9 +1,11 @@
 /** The recipe: the model, the quantize step with all it can be given, and what each costs. */
 
 import { html, nothing, type TemplateResult } from "lit";
-import { type Choice, DEFAULT_CHOICE, isBaseline, normalise, readsText, recipeOf } from "../../state/choice";
+import { type Choice, DEFAULT_CHOICE, normalise, quantizes, readsText, recipeOf } from "../../state/choice";
 import { coreError } from "../../state/port";
+import { AT_ONCE, prunes } from "../../state/pruning";
 import { score } from "../../state/quality";
+import type { Outcome } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
 import type { Change } from "../../state/settle";
 import { Panel } from "../panel";
@@ -14,7 +16,23 @@ import { type Control, control, nameOf, type Surroundings, valueWords } from "./
 import { firstControls, modelControl } from "./controls";
 import { type Section, sections } from "./more";
 import { changesOf, PRESETS, presetOf, prospectOf } from "./presets";
+import { pruneControls, pruneSections } from "./prune";
 import { reasonWords } from "./reasons";
+
+/** The steps that have settings behind a fold. */
+type Fold = "prune" | "quantize";
+
+/** How good and how large a network is after a step. */
+interface Standing {
+  readonly accuracy: Outcome["accuracy"];
+  readonly bytes: number;
+}
+
+/** A change in percent, with its sign: "−88". */
+function change(share: number): string {
+  const percent = (100 * Math.abs(share)).toFixed(0);
+  return percent === "0" ? percent : `${share < 0 ? "−" : "+"}${percent}`;
+}
 
 /** Said of a choice that is no preset. */
 const OWN = "own";
@@ -23,14 +41,14 @@ export class RecipePanel extends Panel {
   static override properties = {
     ...Panel.properties,
     open: { state: true },
-    more: { state: true },
+    unfolded: { state: true },
     fault: { state: true },
     layer: { state: true },
   };
 
   declare open: string | undefined;
-  /** Whether the fold is open. */
-  declare more: boolean;
+  /** The folds that are open. */
+  declare unfolded: readonly Fold[];
   declare fault: { readonly id: string; readonly reason: string } | undefined;
   /** The layer whose own settings are shown. */
   declare layer: string | undefined;
@@ -38,7 +56,7 @@ export class RecipePanel extends Panel {
   constructor() {
     super();
     this.open = undefined;
-    this.more = false;
+    this.unfolded = [];
     this.fault = undefined;
     this.layer = undefined;
   }
@@ -67,11 +85,11 @@ export class RecipePanel extends Panel {
   }
 
   /** A change by hand. What was typed may be refused: that is said, and nothing changes. */
-  #choose(change: Change, entry: Control): void {
+  #choose(change: Change, entry: Control, gesture = false): void {
     const refusal = entry.look === "number" ? this.lab.refusal(change) : undefined;
     this.fault = refusal && { id: entry.id, reason: reasonWords(refusal, this.speech) };
     if (refusal) this.requestUpdate();
-    else this.lab.choose(change);
+    else this.lab.choose(change, gesture);
   }
 
   #why(change: Change): string | undefined {
@@ -79,12 +97,19 @@ export class RecipePanel extends Panel {
     return refusal && reasonWords(refusal, this.speech);
   }
 
+  /** The settings behind the fold of the prune step. */
+  #pruneSections(choice: Choice, catalog: Catalog): Section[] {
+    return pruneSections(choice, catalog, this.speech);
+  }
+
   /** Every control by its id, as it would be for a choice. */
   #controlsOf(choice: Choice, catalog: Catalog): Map<string, Control> {
     const { speech } = this;
     const all = [
       modelControl(choice, catalog, speech),
+      ...pruneControls(choice, catalog, speech),
       ...firstControls(choice, catalog, speech),
+      ...this.#pruneSections(choice, catalog).flatMap((section) => section.controls),
       ...this.#sections(choice, catalog).flatMap((section) => section.controls),
     ];
     return new Map(all.map((entry) => [entry.id, entry]));
@@ -162,10 +187,12 @@ export class RecipePanel extends Panel {
   /** Settings behind the fold that are not as they are by themselves. */
   #summary(all: readonly Section[], choice: Choice, catalog: Catalog): string {
     const { speech } = this;
-    const { model, weights, activations, epochs } = choice;
-    const plain = normalise({ ...DEFAULT_CHOICE, model, weights, activations, epochs }, catalog);
+    const { model, weights, activations, epochs, pattern, tuned, schedule } = choice;
+    const plain = normalise({ ...DEFAULT_CHOICE, model, weights, activations, epochs, pattern, tuned }, catalog);
     const usual = new Map(
-      this.#sections(plain, catalog).flatMap(({ controls }) => controls.map((entry) => [entry.id, entry.value])),
+      [...this.#sections(plain, catalog), ...this.#pruneSections({ ...plain, schedule }, catalog)].flatMap(
+        ({ controls }) => controls.map((entry) => [entry.id, entry.id === "schedule" ? AT_ONCE : entry.value]),
+      ),
     );
     return all
       .flatMap(({ controls }) => controls)
@@ -177,6 +204,58 @@ export class RecipePanel extends Panel {
       )
       .map((entry) => valueOrName(entry, speech))
       .join(" · ");
+  }
+
+  /** What each step did to quality and size, once the chosen recipe has run. */
+  #effects(): { readonly prune: string; readonly quantize: string } {
+    const { lab, speech } = this;
+    const { choice } = lab.view;
+    const before = lab.baseline?.outcome;
+    const after = lab.current?.outcome;
+    const none = { prune: "", quantize: "" };
+    if (!before || !after) return none;
+    const text = readsText(choice, lab.catalog);
+    const words = (from: Standing, to: Standing) =>
+      this.t(text ? "recipe.effect.step.text" : "recipe.effect.step", {
+        points: changeOf(score(to.accuracy) - score(from.accuracy), text, speech),
+        size: change(to.bytes / from.bytes - 1),
+      });
+    const start = { accuracy: before.accuracy, bytes: before.size.bytes };
+    const end = { accuracy: after.accuracy, bytes: after.size.bytes };
+    const steps = lab.current?.report?.steps ?? [];
+    const count = prunes(choice) ? 1 + Number(choice.tuned > 0) : 0;
+    const between = count === 0 ? start : steps[count - 1];
+    // A result computed beforehand has no steps; with one step alone its end is the whole's.
+    if (!between) return quantizes(choice) ? none : { ...none, prune: words(start, end) };
+    return {
+      prune: count > 0 ? words(start, between) : "",
+      quantize: quantizes(choice) ? words(between, end) : "",
+    };
+  }
+
+  /** Settings behind a fold. */
+  #fold(id: Fold, sections: readonly Section[], summary: string, around: Surroundings): TemplateResult {
+    const open = this.unfolded.includes(id);
+    return html`<details
+      class="more-settings"
+      .open=${open}
+      @toggle=${(event: Event) => {
+        const others = this.unfolded.filter((other) => other !== id);
+        this.unfolded = (event.target as HTMLDetailsElement).open ? [...others, id] : others;
+      }}
+    >
+      <summary>${this.t("recipe.more")} <span class="soft">${summary}</span></summary>
+      ${
+        open
+          ? sections.map(
+              (section) => html`<section aria-labelledby="more-${section.id}">
+        <h3 id="more-${section.id}">${this.t(`recipe.section.${section.id}`)}</h3>
+        ${section.controls.map((entry) => control(entry, around))}
+      </section>`,
+            )
+          : nothing
+      }
+    </details>`;
   }
 
   protected override render(): TemplateResult {
@@ -194,22 +273,16 @@ export class RecipePanel extends Panel {
       toggle: (id) => {
         this.open = this.open === id ? undefined : id;
       },
-      choose: (change, entry) => this.#choose(change, entry),
+      choose: (change, entry, gesture) => this.#choose(change, entry, gesture),
       why: (change) => this.#why(change),
       was: (entry) => marks.get(entry.id),
       fault: this.fault,
     };
     const before = lab.baseline?.outcome;
     const after = lab.current?.outcome;
-    const text = readsText(choice, catalog);
-    const effect =
-      before && after && !isBaseline(choice)
-        ? this.t(text ? "recipe.effect.step.text" : "recipe.effect.step", {
-            points: changeOf(score(after.accuracy) - score(before.accuracy), text, speech),
-            size: `−${((1 - after.size.bytes / before.size.bytes) * 100).toFixed(0)}`,
-          })
-        : "";
+    const effects = this.#effects();
     const all = this.#sections(choice, catalog);
+    const pruning = this.#pruneSections(choice, catalog);
     return html`
       <h2>${this.t("recipe.title")}</h2>
       <ol class="steps">
@@ -221,34 +294,26 @@ export class RecipePanel extends Panel {
           ${control(modelControl(choice, catalog, speech), around)}
         </li>
         <li>
-          <p class="step quant"><i aria-hidden="true">●</i>${this.t("recipe.quantize")} <span class="effect">${effect}</span></p>
+          <p class="step prune"><i aria-hidden="true">▲</i>${this.t("recipe.prune")} <span class="effect">${effects.prune}</span></p>
+          ${pruneControls(choice, catalog, speech).map((entry) => control(entry, around))}
+          ${
+            prunes(choice)
+              ? this.#fold("prune", pruning, this.#summary(pruning, choice, catalog), around)
+              : html`<p class="soft nothing">${this.t("recipe.prune.none")}</p>`
+          }
+        </li>
+        <li>
+          <p class="step quant"><i aria-hidden="true">●</i>${this.t("recipe.quantize")} <span class="effect">${effects.quantize}</span></p>
           ${this.#preset(choice, catalog, around)}
           ${this.#changes(now, marks)}
           ${firstControls(choice, catalog, speech).map((entry) => control(entry, around))}
-          <details
-            class="more-settings"
-            .open=${this.more}
-            @toggle=${(event: Event) => {
-              this.more = (event.target as HTMLDetailsElement).open;
-            }}
-          >
-            <summary>${this.t("recipe.more")} <span class="soft">${this.#summary(all, choice, catalog)}</span></summary>
-            ${
-              this.more
-                ? all.map(
-                    (section) => html`<section aria-labelledby="more-${section.id}">
-              <h3 id="more-${section.id}">${this.t(`recipe.section.${section.id}`)}</h3>
-              ${section.controls.map((entry) => control(entry, around))}
-            </section>`,
-                  )
-                : nothing
-            }
-          </details>
+          ${this.#fold("quantize", all, this.#summary(all, choice, catalog), around)}
         </li>
       </ol>
       <p class="actions">
         <button class="button primary" ?disabled=${lab.busy} @click=${() => lab.runCurrent(true)}>${this.t(lab.current?.state === "done" ? "recipe.again" : "recipe.run")}</button>
         <button class="button" ?disabled=${lab.busy} @click=${() => lab.runWidths()}>${this.t("recipe.widths")}</button>
+        ${prunes(choice) ? html`<button class="button" ?disabled=${lab.busy} @click=${() => lab.runSparsities()}>${this.t("recipe.sparsities")}</button>` : nothing}
       </p>
       <fw-spread .lab=${lab} .speech=${speech}></fw-spread>
       <p class="download">
@@ -268,7 +333,17 @@ function plainValue({ id }: Control): string | undefined {
 const APART: readonly string[] = ["layer", "layerWeights", "layerInputs"];
 
 /** Settings whose value says what it is. */
-const TELLING: readonly string[] = ["layers", "transforms", "rounding", "granularity", "range", "calibration"];
+const TELLING: readonly string[] = [
+  "layers",
+  "score",
+  "unitScore",
+  "schedule",
+  "transforms",
+  "rounding",
+  "granularity",
+  "range",
+  "calibration",
+];
 
 function valueOrName(entry: Control, speech: Surroundings["speech"]): string {
   const value = valueWords(entry, speech);
