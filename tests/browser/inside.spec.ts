@@ -74,7 +74,7 @@ it("has a ledger that adds up to the size, and layers that do too", async () => 
 
 it("sorts the layers, chooses one by keys, and says what its histograms show", async () => {
   const page = await inside("#n=1000");
-  await page.getByRole("button", { name: "Multiply-adds" }).click();
+  await page.locator("table.layers").getByRole("button", { name: "Multiply-adds" }).click();
   const macs = (await page.locator("table.layers td[data-column=macs]").allTextContents()).map(numberIn);
   expect(macs).toEqual([...macs].sort((a, b) => b - a));
   await page.getByRole("button", { name: "conv1", exact: true }).focus();
@@ -123,6 +123,62 @@ it("draws a weight before and after, and reads one by keys and by the pointer", 
   await page.context().close();
 });
 
+it("shows which channels go, step by step, and the smaller weight beside the whole one", async () => {
+  const page = await inside("#r1=resnet8-fashion.p50~uc&n=300");
+  const units = page.locator("fw-network-view");
+  const gone = () => units.locator(".unit.gone").count();
+  // Half of 16 three times, of 32 three times and of 64 three times.
+  expect(await gone()).toBe(168);
+  const slider = units.getByRole("slider", { name: /How much has gone/ });
+  await slider.fill("0");
+  expect([await gone(), await units.locator(".unit.going").count()]).toEqual([0, 168]);
+  await slider.fill("6");
+  expect(await gone()).toBe(84);
+  await units.getByRole("button", { name: "Play" }).click();
+  await expect.poll(gone).toBe(168);
+  await units.getByText("In words").click();
+  const words = plain(await units.locator("li").first().textContent());
+  const [, left = "", which = ""] = words.match(/^conv1: (\d+) of 16 units stay \(([^)]*)\)/) ?? [];
+  const named = which.split(", ").flatMap((part) => {
+    const [from = 0, to = from] = part.split("–").map(Number);
+    return Array.from({ length: to - from + 1 }, (_, at) => from + at);
+  });
+  expect([Number(left), named.length]).toEqual([8, 8]);
+  // The second convolution of its stack keeps the same ones.
+  expect(await units.locator("li", { hasText: "stack1-conv2" }).textContent()).toContain(`(${which})`);
+  await page.getByRole("button", { name: "conv1", exact: true }).click();
+  await page.getByRole("heading", { name: "Weight matrix of conv1" }).waitFor();
+  const captions = page.locator("fw-weight-picture figcaption");
+  await expect
+    .poll(async () => (await captions.allTextContents()).map(plain))
+    .toEqual([
+      expect.stringContaining("16×1×3×3"),
+      expect.stringContaining("8×1×3×3. 72 of 144 weights stay (50.0 %)"),
+    ]);
+  const macs = page.locator("table.layers tr", { hasText: "stack1-conv1" }).locator("td[data-column=macs]");
+  expect(plain(await macs.textContent())).toBe("451,584 of 1,806,336");
+  await page.context().close();
+});
+
+it("jumps to the end where motion is unwanted, and reads a pruned weight", async () => {
+  const page = await site.open({ hash: "#r1=mlp-digits.p80&n=100", reducedMotion: "reduce" });
+  await settled(page);
+  await page.locator("fw-inside").scrollIntoViewIfNeeded();
+  const units = page.locator("fw-network-view");
+  await units.getByRole("button", { name: "Play again" }).click();
+  expect(await units.getByRole("slider").inputValue()).toBe("0");
+  await units.getByRole("button", { name: "Play", exact: true }).click();
+  expect(await units.getByRole("slider").inputValue()).toBe("12");
+  const picture = page.locator("fw-weight-picture");
+  await picture.getByRole("group").focus();
+  await page.keyboard.press("ArrowRight");
+  // The corner of a digit is empty: its weight is next to nothing, and goes first.
+  expect(plain(await picture.getByRole("status").textContent())).toMatch(/^Output 0, input 0: before .* after pruned/);
+  const label = await page.locator(".weights-plot svg").getAttribute("aria-label");
+  expect(label).toMatch(/4,096 as trained, [\d,]+ that are left\. [\d,]+ were pruned/);
+  await page.context().close();
+});
+
 it("shows times of layers once they were measured, of this recipe alone", async () => {
   const page = await inside("#n=1000");
   const times = page.locator("table.layers td[data-column=time]");
@@ -168,7 +224,8 @@ it.each(["light", "dark"] as const)(
   "has no violation of accessibility when it is open, %s, and no sideways scroll at 320 px",
   async (theme) => {
     for (const width of [1280, 320]) {
-      const page = await site.open({ hash: "#n=1000", colorScheme: theme, viewport: { width, height: 844 } });
+      const hash = "#r1=lenet5-fashion.p40~uc.q4a8&n=1000";
+      const page = await site.open({ hash, colorScheme: theme, viewport: { width, height: 844 } });
       await settled(page);
       const panel = page.locator("fw-inside");
       await panel.scrollIntoViewIfNeeded();

@@ -116,7 +116,7 @@ export class WeightPicture extends LitElement {
       plus: of("--weight-plus"),
       minus: of("--weight-minus"),
       zero: of("--hair"),
-      out: of("--gone"),
+      out: of("--prune"),
     };
   }
 
@@ -198,11 +198,11 @@ export class WeightPicture extends LitElement {
       this.at = 0;
       return;
     }
-    const { layout, fit } = drawn;
+    const { layout } = drawn;
     let [x, y] = layout.place(this.at);
     for (let tries = 0; tries < 3; tries += 1) {
-      x += move[0] * fit.block;
-      y += move[1] * fit.block;
+      x += move[0];
+      y += move[1];
       const found = layout.at(x, y);
       if (found === undefined) continue;
       this.at = found;
