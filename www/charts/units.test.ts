@@ -16,6 +16,7 @@ const layer = (name: string, count: number, groups: number[] = [], change = {}):
     strength: at / count,
     leaves: at < count / 2 ? (at + 1) / count : undefined,
     share: 1,
+    lit: false,
     ...change,
   })),
 });
@@ -50,20 +51,36 @@ describe("which units go", () => {
       [4, 0],
       [4, 0],
     ]);
-    const gone = all(draw([layer("fc", 8)], 0.3), "gone").map(({ attributes }) => attributes["data-unit"]);
-    expect(gone).toEqual(["fc:0", "fc:1"]);
+    const chart = draw([layer("fc", 8)], 0.3);
+    // Each cell has a place that answers to the pointer, gone or not.
+    const hits = all(chart, "unit-hit");
+    expect(hits.map(({ attributes }) => attributes["data-unit"])).toEqual(
+      [0, 1, 2, 3, 4, 5, 6, 7].map((at) => `fc:${at}`),
+    );
+    expect(all(chart, "gone").map(({ attributes }) => attributes.x)).toEqual(
+      [0, 1].map((at) => hits[at]?.attributes.x),
+    );
   });
 
-  it("fills a cell as far as its weights stay", () => {
-    const chart = (at: number) => draw([layer("fc", 2, [], { leaves: undefined, share: 0.25 })], at);
-    const [whole, half, end] = [0, 0.5, 1].map((at) => all(chart(at), "unit")[0]);
-    const side = number(whole, "width");
-    expect([whole, half, end].map((unit) => number(unit, "height") / side)).toEqual(
-      [1, 0.625, 0.25].map((share) => expect.closeTo(share, 2)),
-    );
-    // All stand on the same foot.
-    const feet = [whole, half, end].map((unit) => number(unit, "y") + number(unit, "height"));
-    expect(feet).toEqual(feet.map(() => expect.closeTo(feet[0] ?? 0, 2)));
+  it("fills a cell as far as its weights stay, and above that with those still to go", () => {
+    const chart = (at: number) => draw([layer("fc", 1, [], { leaves: undefined, share: 0.25 })], at);
+    const side = number(all(draw([layer("fc", 1)], 0), "unit")[0], "width");
+    for (const [at, rest] of [
+      [0, 0.75],
+      [0.5, 0.375],
+      [1, 0],
+    ] as const) {
+      const [stays, going] = all(chart(at), "unit");
+      expect(all(chart(at), "going")).toHaveLength(1);
+      expect(number(stays, "height") / side).toBeCloseTo(0.25, 2);
+      expect(number(going, "height") / side).toBeCloseTo(rest, 2);
+      // One stands on the other.
+      expect(number(going, "y") + number(going, "height")).toBeCloseTo(number(stays, "y"), 1);
+    }
+  });
+
+  it("marks what is pointed at", () => {
+    expect(all(draw([layer("a", 4), layer("b", 4, [], { lit: true })], 0), "lit")).toHaveLength(4);
   });
 
   it("joins layers that go together, each bracket on a level of its own where they meet", () => {

@@ -9,6 +9,8 @@ export interface UnitCell {
   readonly leaves: number | undefined;
   /** The share of its weights that stays. */
   readonly share: number;
+  /** Whether it is pointed at, in this layer or in another that it goes together with. */
+  readonly lit: boolean;
 }
 
 export interface UnitLayer {
@@ -194,26 +196,34 @@ function inLines({ layers, at }: UnitsData, found: readonly Tie[], width: number
   return { parts, height: top };
 }
 
-/** The cells of a layer: slots that stay, and in them what is there, filled from below by the share of weights that stays. */
+/**
+ * The cells of a layer: slots that stay, and in them what is there. Where single weights go, a cell is filled from below by those that stay, and
+ * above them by those that are still to go.
+ */
 function cells({ cells, name }: UnitLayer, { x, y, across, size }: Field, at: number): SvgNode[] {
   const side = size - (size > 6 ? 2 : 1);
   const corner = (index: number) => [x + (index % across) * size, y + Math.floor(index / across) * size] as const;
   let slots = "";
-  const filled = cells.map(({ strength, leaves, share }, index) => {
+  const filled = cells.flatMap(({ strength, leaves, share, lit }, index) => {
     const [left, top] = corner(index);
     slots += `M${left},${top}h${side}v${side}h${-side}z`;
-    const gone = leaves !== undefined && leaves <= at + 1e-9;
-    const height = gone || leaves !== undefined ? side : side * (1 - (1 - share) * at);
-    const state = gone ? "unit gone" : leaves === undefined ? "unit" : "unit going";
-    return svg("rect", {
-      class: state,
-      "data-unit": `${name}:${index}`,
-      x: left,
-      y: top + side - height,
-      width: side,
-      height,
-      style: `--strength: ${(LEAST + (1 - LEAST) * Math.min(1, strength) ** 2).toFixed(2)}`,
-    });
+    const out = leaves !== undefined;
+    const gone = out && leaves <= at + 1e-9;
+    const part = (state: string, from: number, height: number) =>
+      svg("rect", {
+        class: `unit${state}${lit ? " lit" : ""}`,
+        x: left,
+        y: top + side * (1 - from - height),
+        width: side,
+        height: side * height,
+        style: `--strength: ${(LEAST + (1 - LEAST) * Math.min(1, strength) ** 2).toFixed(2)}`,
+      });
+    // Answers to the pointer whatever is left of the cell.
+    const hit = { class: "unit-hit", "data-unit": `${name}:${index}`, x: left, y: top, width: size, height: size };
+    const rest = out
+      ? [part(gone ? " gone" : " going", 0, 1)]
+      : [part("", 0, share), ...(share < 1 ? [part(" going", share, (1 - share) * (1 - at))] : [])];
+    return [...rest, svg("rect", hit)];
   });
   return [svg("path", { class: "unit-slot", d: slots }), ...filled];
 }

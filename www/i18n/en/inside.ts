@@ -31,7 +31,7 @@ export const inside = {
 
   "inside.units": "Which units go",
   "inside.units.about":
-    "Each field is a layer, each cell one of its outputs: a channel, a neuron or a whole head; the stronger, the larger the norm of its weights as trained. Coloured cells are about to go and leave an empty slot; where single weights go, cells are filled as far as weights stay. In each layer the least norm goes first here; the method may have ranked by something else. Source: this engine.",
+    "Each field is a layer, each cell one of its outputs: a channel, a neuron or a whole head; the stronger, the larger the norm of its weights as trained. What is coloured is about to go: units leave an empty slot, and where single weights go, a cell stays filled as far as its weights stay. In each layer the least norm goes first here; the method may have ranked by something else. Source: this engine.",
   "inside.units.together": "A line joins layers whose channels are added or passed on: they go together.",
   "inside.units.read": "The network’s layers with what stays of each. {list}",
   "inside.units.note": "{left} of {all}",
@@ -42,6 +42,7 @@ export const inside = {
   "inside.units.hint": "Point at a cell, or tap it, to read it.",
   "inside.units.unit.gone": "{layer}, unit {unit}: norm {norm}, taken out",
   "inside.units.unit.stays": "{layer}, unit {unit}: norm {norm}, keeps {share} of its weights",
+  "inside.units.with": "tied to that of {list}",
   "inside.units.play": "Play again",
   "inside.units.go": "Play",
   "inside.units.stop": "Stop",

@@ -33,7 +33,7 @@ export const inside: Record<keyof typeof english, string> = {
 
   "inside.units": "무엇이 빠지나",
   "inside.units.about":
-    "한 덩어리는 층이고 한 칸은 그 층의 출력 하나(채널, 뉴런 또는 헤드 전체)입니다. 뚜렷할수록 학습된 가중치의 노름이 큽니다. 색이 있는 칸은 곧 빠져서 빈칸을 남기고, 가중치를 하나씩 없앤 곳은 남은 비율만큼 칸이 찹니다. 여기서는 층마다 노름이 작은 것부터 빠지지만, 방법은 다른 기준으로 순서를 매겼을 수 있습니다. 출처: 이 엔진.",
+    "한 덩어리는 층이고 한 칸은 그 층의 출력 하나(채널, 뉴런 또는 헤드 전체)입니다. 뚜렷할수록 학습된 가중치의 노름이 큽니다. 색이 있는 것은 곧 빠집니다. 단위가 빠지면 빈칸이 남고, 가중치를 하나씩 없앤 곳은 남은 비율만큼 칸이 차 있습니다. 여기서는 층마다 노름이 작은 것부터 빠지지만, 방법은 다른 기준으로 순서를 매겼을 수 있습니다. 출처: 이 엔진.",
   "inside.units.together": "선으로 이은 층은 채널을 더하거나 그대로 넘겨받아 함께 빠집니다.",
   "inside.units.read": "층마다 남은 것. {list}",
   "inside.units.note": "{all}개 중 {left}개",
@@ -44,6 +44,7 @@ export const inside: Record<keyof typeof english, string> = {
   "inside.units.hint": "칸을 가리키거나 누르면 값을 읽을 수 있습니다.",
   "inside.units.unit.gone": "{layer}, {unit}번: 노름 {norm}, 없앰",
   "inside.units.unit.stays": "{layer}, {unit}번: 노름 {norm}, 가중치 {share} 남음",
+  "inside.units.with": "{list}의 것과 묶여 있음",
   "inside.units.play": "다시 보기",
   "inside.units.go": "재생",
   "inside.units.stop": "멈춤",

@@ -5,7 +5,7 @@ import { paint } from "../../charts/svg";
 import { type UnitsData, unitsChart } from "../../charts/units";
 import type { Speech } from "../../i18n";
 import { ranges, short } from "./numbers";
-import { type LayerUnits, leaving } from "./units";
+import { type LayerUnits, leaving, type Unit } from "./units";
 
 /** Steps from nothing to all, and the time of each while it plays: the whole takes less than two seconds. */
 const STEPS = 12;
@@ -105,6 +105,7 @@ export class NetworkView extends LitElement {
   #data(): UnitsData {
     const { speech, step } = this;
     const list = this.layers.map((layer) => this.#sentence(layer)).join(" ");
+    const pointed = this.#pointed()?.unit.key;
     return {
       at: step / STEPS,
       together: speech.t("inside.units.together"),
@@ -127,6 +128,7 @@ export class NetworkView extends LitElement {
             strength: norm / most,
             leaves: out ? this.#leaves.get(key) : undefined,
             share: stays,
+            lit: key === pointed,
           })),
         };
       }),
@@ -148,14 +150,24 @@ export class NetworkView extends LitElement {
     return speech.t(stay.length < layer.units.length ? "inside.units.layer.some" : "inside.units.layer.all", values);
   }
 
-  /** The unit under the pointer, in words. */
+  /** The unit under the pointer. */
+  #pointed(): { readonly layer: string; readonly number: string; readonly unit: Unit } | undefined {
+    const [layer = "", number = ""] = this.pointed?.split(":") ?? [];
+    const unit = this.layers.find((each) => each.layer === layer)?.units[Number(number)];
+    return unit && { layer, number, unit };
+  }
+
+  /** The unit under the pointer, in words, with the layers that it is in as well. */
   #reading(): string {
-    const { speech, pointed } = this;
-    const [name, number = "0"] = pointed?.split(":") ?? [];
-    const unit = this.layers.find(({ layer }) => layer === name)?.units[Number(number)];
-    if (!unit || name === undefined) return speech.t("inside.units.hint");
-    const values = { layer: name, unit: number, norm: short(unit.norm), share: speech.percent(unit.share, 0) };
-    return speech.t(unit.gone ? "inside.units.unit.gone" : "inside.units.unit.stays", values);
+    const { speech } = this;
+    const pointed = this.#pointed();
+    if (!pointed) return speech.t("inside.units.hint");
+    const { layer, number, unit } = pointed;
+    const values = { layer, unit: number, norm: short(unit.norm), share: speech.percent(unit.share, 0) };
+    const words = speech.t(unit.gone ? "inside.units.unit.gone" : "inside.units.unit.stays", values);
+    const others = this.layers.filter((each) => each.layer !== layer && each.units.some(({ key }) => key === unit.key));
+    const list = others.map((each) => each.layer).join(", ");
+    return others.length > 0 ? `${words}; ${speech.t("inside.units.with", { list })}` : words;
   }
 
   protected override render(): TemplateResult | typeof nothing {
