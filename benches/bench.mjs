@@ -10,7 +10,7 @@ import { ensureBrowser, findChromium } from "../tools/setup/browser.mjs";
 import { main, root, seconds, step } from "../tools/setup/lib.mjs";
 import { serve } from "../tools/setup/serve.mjs";
 import { bundlePeers } from "./bundle.mjs";
-import { narrowed, page, sparse, sweep, training } from "./jobs.mjs";
+import { narrowed, page, pruned, sparse, sweep, training } from "./jobs.mjs";
 import { CONTESTS, QUICK, RECORDED } from "./rows.mjs";
 import { judge, table } from "./table.mjs";
 
@@ -48,6 +48,7 @@ async function measure({ quick, only }) {
       console.error(`  ${title}: ${seconds()}`);
     }
     rows.push(...(await narrowed(ask, only, effort)));
+    rows.push(...(await pruned(ask, only, effort)));
     rows.push(...(await sparse(ask, only, effort)));
     if (!quick) {
       rows.push(...(await training(ask, only)));

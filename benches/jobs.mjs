@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 import { buildPage, dist } from "../tools/setup/page.mjs";
 import { serve } from "../tools/setup/serve.mjs";
+import { HALF } from "../tools/tables/pruning/rows.mjs";
 import { breakEven } from "../www/engine/timing.mjs";
 import { RECORDED } from "./rows.mjs";
 import { quartiles } from "./table.mjs";
@@ -159,6 +160,40 @@ export async function narrowed(ask, only, effort) {
       ...(i === 0 ? { rates: ms, deviations: checks } : {}),
     };
   });
+}
+
+/** Time of ResNet-8 whose channels a recipe has taken, down to half of the multiply-adds, against itself whole. */
+export async function pruned(ask, only, { rounds }) {
+  const title = "channel-pruned ResNet-8 (a recipe's), 8 images, f32";
+  if (!title.includes(only)) return [];
+  const recipe = (steps) => ({
+    version: 1,
+    model: "resnet8-fashion",
+    seed: 1,
+    data: { set: "fashion", split: "test", count: 1000 },
+    steps,
+  });
+  const [prune] = HALF.recipe.steps;
+  const { samples_ms, macs, correct } = await ask("networks", { recipes: [recipe([]), recipe([prune])], rounds });
+  if (!(correct[0] > 900)) throw new Error(`ResNet-8 gets ${correct[0]} of 1,000 right`);
+  const [whole, half] = samples_ms.map(quartiles);
+  const time = half.median / whole.median;
+  const share = macs[1] / macs[0];
+  const ratio = Number((time / share).toPrecision(4));
+  return [
+    {
+      title,
+      unit: "of the time",
+      ours: Number(time.toPrecision(3)),
+      rival: "of the multiply-adds",
+      rivals: Number(share.toPrecision(3)),
+      ratio,
+      goal: "time falls with them, within 20 %",
+      met: ratio <= 1.2,
+      beyond: null,
+      rates: { whole_ms: whole, half_ms: half },
+    },
+  ];
 }
 
 const ZEROS = [50, 70, 80, 90, 95];

@@ -52,6 +52,9 @@ pub struct LayerReport {
     pub parameters: u64,
     /// Parameters that are not zero.
     pub nonzero: u64,
+    /// Parameters that pruning has left, where some of this layer's were made 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<u64>,
     /// Multiply-adds for one image.
     pub macs: u64,
     /// Bytes stored.

@@ -60,7 +60,7 @@ export function paintLanguage(file: Precomputed, language: Language): { hero: st
     hero: `${only("h1", sentence)}${only("p", `<span class="soft">${asText(speech.t("hero.hint"))}</span>`).replace('class="', 'class="call ')}`,
     strip: only(
       "div",
-      `<div class="strip"><div class="strip-plot">${toMarkup(stripChart(stripData(DEFAULT_CHOICE.model, current.outcome, baseline.outcome, speech), STRIP))}</div><p class="strip-caption soft">${asText(speech.t("strip.caption"))}</p></div>`,
+      `<div class="strip"><div class="strip-plot">${toMarkup(stripChart(stripData({ model: DEFAULT_CHOICE.model, pruned: false }, current.outcome, baseline.outcome, speech), STRIP))}</div><p class="strip-caption soft">${asText(speech.t("strip.caption"))}</p></div>`,
     ),
     chart: only(
       "div",

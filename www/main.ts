@@ -8,6 +8,7 @@ import "./style/top.css";
 import "./style/panels.css";
 import "./style/browser.css";
 import "./style/inside.css";
+import "./style/units.css";
 import "./style/recipe.css";
 import "./style/small.css";
 import "./panels/bar/bar";

@@ -24,6 +24,41 @@ export async function evaluation({ glue }, { recipes }) {
 }
 
 /**
+ * Networks that recipes make, on eight images of the block that all kernels work on, in turn. Answers milliseconds of one block,
+ * round by round, multiply-adds and right answers of each.
+ */
+export async function networks({ glue }, { recipes, rounds }) {
+  const BLOCK_MS = 30;
+  const engine = new glue.Engine();
+  for (const recipe of recipes) await provide(engine, recipe);
+  const jobs = recipes.map((recipe) => {
+    const job = engine.start(recipe);
+    while (!job.advance(50_000_000).done);
+    return job;
+  });
+  const time = (job, times) => {
+    const from = performance.now();
+    job.runSteps(undefined, times);
+    return (performance.now() - from) / times;
+  };
+  const times = jobs.map((job) => {
+    for (let i = 0; i < 20; i++) time(job, 1);
+    return Math.max(1, Math.ceil(BLOCK_MS / time(job, 10)));
+  });
+  const samples_ms = jobs.map(() => []);
+  for (let round = 0; round < rounds; round++)
+    for (const [i, job] of jobs.entries()) samples_ms[i].push(time(job, times[i]));
+  const reports = jobs.map((job) => job.report());
+  for (const job of jobs) job.free();
+  engine.free();
+  return {
+    samples_ms,
+    macs: reports.map(({ cost }) => cost.macs),
+    correct: reports.map(({ accuracy }) => accuracy.correct),
+  };
+}
+
+/**
  * Training LeNet-5 with Adam, batch 64: ours by slices of a real run, TensorFlow.js by steps on as many images, interleaved.
  * Answers images per second, sample by sample.
  */

@@ -1,7 +1,7 @@
 // The worker of the benchmark: us and the peers in one thread of one browser, asked one question at a time.
 import * as glue from "/www/engine/wasm/featherweight.js";
 import { contest } from "./contest.mjs";
-import { evaluation, training } from "./jobs.mjs";
+import { evaluation, networks, training } from "./jobs.mjs";
 import * as ort from "./ort.mjs";
 import * as tfjs from "./tfjs.mjs";
 
@@ -24,6 +24,7 @@ const QUESTIONS = {
   contest: (data) => contest(parts, data),
   training: (data) => training(parts, data),
   evaluation: (data) => evaluation(parts, data),
+  networks: (data) => networks(parts, data),
 };
 
 self.onmessage = async ({ data: { id, question, data } }) => {

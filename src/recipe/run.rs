@@ -288,11 +288,12 @@ pub fn layers(network: &Network, original: &Originals) -> Result<Vec<LayerReport
         if node.params.is_empty() {
             continue;
         }
-        let (mut parameters, mut nonzero) = (0, 0);
+        let (mut parameters, mut nonzero, mut pruned) = (0, 0, 0);
         for parameter in &network.parameters[node.first_param..node.first_param + node.params.len()] {
             let values = parameter.effective()?;
             parameters += values.data().len() as u64;
             nonzero += values.data().iter().filter(|&&v| v != 0.0).count() as u64;
+            pruned += parameter.mask.iter().flatten().filter(|kept| !**kept).count() as u64;
         }
         let weight = network.weight_of(i);
         let packed = weight.and_then(|weight| network.parameters[weight].packed.as_ref());
@@ -310,6 +311,7 @@ pub fn layers(network: &Network, original: &Originals) -> Result<Vec<LayerReport
             activation_format: network.inputs[i].map_or("fp32", |input| input.format.id()).to_string(),
             parameters,
             nonzero,
+            kept: (pruned > 0).then_some(parameters - pruned),
             macs: node.macs,
             bytes: bytes[i],
             sqnr_db: sqnr,

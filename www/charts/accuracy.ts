@@ -379,14 +379,24 @@ function labels(data: AccuracyData, plot: Plot, positions: ReadonlyMap<string, P
     });
   for (const series of data.series) {
     const own = data.marks.filter((mark) => mark.series.includes(series.key)).sort((a, b) => a.x - b.x);
-    const least = own.find((mark) => mark.linked.includes(series.key) && mark.series.length === 1) ?? own[0];
-    const first = least ? positions.get(least.key) : undefined;
+    const linked = own.filter(
+      (mark) => mark.linked.includes(series.key) && (series.pruned || mark.series.length === 1),
+    );
+    // Where lines are farthest apart: at the small end, which on the axis of what is gone is the right one.
+    const ends = data.axis === "sparsity" ? [...linked].reverse() : linked.slice(0, 1);
+    const [first, ...others] = (ends.length > 0 ? ends : own.slice(0, 1)).flatMap(
+      (mark) => positions.get(mark.key) ?? [],
+    );
     if (first && series.label) {
       wanted.push({
         text: series.label,
         class: series.chosen ? `label ${series.pruned ? "prune" : "quant"}` : "axis",
         anchor: first,
-        places: ["right", "below-right", "above", "below", "left"],
+        others,
+        places:
+          data.axis === "sparsity"
+            ? ["left", "below-left", "far-left", "above-right", "above", "above-left", "far-above"]
+            : ["right", "below-right", "above", "below", "left"],
         always: false,
       });
     }

@@ -13,7 +13,7 @@ import { crosses, labelBox, placeLabels } from "./labels";
 import { lossCurve } from "./losses";
 import { paretoFront, paretoPath } from "./pareto";
 import { accuracyAxis, bitsAxis, bytesAxis } from "./scales";
-import { bitsTone, LEAST_WIDTH, stripBlocks, stripChart, stripSpans } from "./strip";
+import { bitsTone, LEAST_WIDTH, stripBlocks, stripChart, stripGap, stripSpans } from "./strip";
 import { round, type SvgNode, svg, toMarkup } from "./svg";
 
 function all(node: SvgNode, test: (node: SvgNode) => boolean): SvgNode[] {
@@ -178,6 +178,39 @@ describe("accuracy chart", () => {
     expect(path?.attributes.d?.match(/[ML]/g)).toEqual(["M", "L", "L"]);
   });
 
+  it("gives what is pruned corners and a line of its own, and no front on the axis of what is gone", () => {
+    const pruned = [80, 50, 20].map((x, index) =>
+      mark(`p${x}`, x, 60 + 10 * index, { pruned: true, series: ["s", "p"], linked: ["p"] }),
+    );
+    const chart = accuracyChart(
+      data(pruned, {
+        axis: "sparsity",
+        series: [
+          { key: "s", label: "", chosen: false, pruned: false },
+          { key: "p", label: "pruned", chosen: true, pruned: true },
+        ],
+      }),
+      SIZE,
+      "m",
+    );
+    expect(byClass(chart, "front")).toHaveLength(0);
+    expect(byClass(chart, "dot").map((dot) => dot.name)).toEqual(["path", "path", "path"]);
+    const lines = byClass(chart, "series");
+    expect(lines.map((line) => line.attributes.class)).toEqual(["series chosen pruned"]);
+    const plot = accuracyPlot(data(pruned, { axis: "sparsity" }), SIZE);
+    expect(plot.x.domain).toEqual([0, 100]);
+    expect(texts(chart)).toContain("pruned");
+  });
+
+  it("counts multiply-adds in millions from none on", () => {
+    const some = [mark("a", 12_500_000, 90), mark("b", 6_250_000, 89)];
+    const chart = accuracyChart(data(some, { axis: "macs" }), SIZE, "m");
+    const plot = accuracyPlot(data(some, { axis: "macs" }), SIZE);
+    expect(plot.x.domain[0]).toBe(0);
+    expect(plot.x.domain[1]).toBeGreaterThanOrEqual(12_500_000);
+    expect(texts(chart)).toContain("10");
+  });
+
   it("is hollow exactly while partial", () => {
     const hollow = byClass(chart, "mark").map((group) => byClass(group, "hollow").length);
     expect(hollow).toEqual([0, 1, 0]);
@@ -334,9 +367,17 @@ describe("labels", () => {
 
 describe("bit strip", () => {
   const layers = [
-    { name: "conv1", parameters: 156, bits: 8, baselineBits: 32, detail: "", description: "conv1 in words" },
-    { name: "fc1", parameters: 48_120, bits: 4, baselineBits: 32, detail: "48,120 × 4.0 bits", description: "" },
-    { name: "fc2", parameters: 10_164, bits: 2, baselineBits: 32, detail: "", description: "" },
+    { name: "conv1", parameters: 156, kept: 1, bits: 8, baselineBits: 32, detail: "", description: "conv1 in words" },
+    {
+      name: "fc1",
+      parameters: 48_120,
+      kept: 1,
+      bits: 4,
+      baselineBits: 32,
+      detail: "48,120 × 4.0 bits",
+      description: "",
+    },
+    { name: "fc2", parameters: 10_164, kept: 1, bits: 2, baselineBits: 32, detail: "", description: "" },
   ];
 
   it("makes area bytes: width in proportion to parameters, height to bits", () => {
@@ -368,11 +409,31 @@ describe("bit strip", () => {
     expect(texts(chart)).toContain("48,120 × 4.0 bits");
   });
 
+  it("shows what was pruned as hatching beside what is left, whose area is still bytes", () => {
+    const pruned = layers.map((layer) => ({ ...layer, kept: layer.name === "fc1" ? 0.25 : 1 }));
+    const [, block] = stripBlocks(pruned, 1000, 98 - 16, stripGap(pruned.length, 1000));
+    if (!block) throw new Error("no block");
+    expect(block.kept).toBeCloseTo(block.width / 4, 6);
+    const chart = stripChart({ layers: pruned, description: "", heightLabel: "" }, { width: 1000, height: 122 });
+    const hatched = byClass(chart, "strip-pruned");
+    expect(hatched).toHaveLength(1);
+    const points = [...(hatched[0]?.attributes.d ?? "").matchAll(/[ML]([\d.-]+),([\d.-]+)/g)];
+    expect(points.length).toBeGreaterThan(100);
+    for (const [, x, y] of points) {
+      expect(Number(x)).toBeGreaterThanOrEqual(block.x + block.kept - 0.1);
+      expect(Number(x)).toBeLessThanOrEqual(block.x + block.width + 0.1);
+      expect(Number(y)).toBeGreaterThanOrEqual(122 - 24 - block.outline - 0.1);
+      expect(Number(y)).toBeLessThanOrEqual(122 - 24 + 0.1);
+    }
+    expect(Number(byClass(chart, "strip-block")[1]?.attributes.width)).toBeCloseTo(block.kept, 1);
+  });
+
   /** Layers of a residual network: many, most of them tiny, named by stack. */
   const many = [16, 4, ...[1, 2, 3].flatMap((stack) => [stack * 2300, 32, stack * 4600, 32, 90 * stack]), 650].map(
     (parameters, index) => ({
       name: index < 2 || index > 16 ? `part${index}` : `stack${Math.ceil((index - 1) / 5)}.part${index}`,
       parameters,
+      kept: 1,
       bits: 4,
       baselineBits: 32,
       detail: `${parameters} × 4.0 bits`,

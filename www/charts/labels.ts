@@ -26,6 +26,8 @@ export interface Label {
   readonly text: string;
   readonly class: string;
   readonly anchor: Point;
+  /** Where else it may be, once no place at its anchor is free. */
+  readonly others?: readonly Point[];
   /** Places to try, the best first. */
   readonly places: readonly Place[];
   /** Drawn even when nothing is free: across a line if need be, else at its first place. */
@@ -138,10 +140,12 @@ export function placeLabels(
   }));
   const parts: SvgNode[] = [];
   for (const label of labels) {
-    const options = label.places.map((place) => {
-      const placed = at(place, label.anchor);
-      return { placed, box: labelBox(label.text, placed) };
-    });
+    const options = [label.anchor, ...(label.others ?? [])].flatMap((anchor) =>
+      label.places.map((place) => {
+        const placed = at(place, anchor);
+        return { placed, box: labelBox(label.text, placed) };
+      }),
+    );
     const inside = options.filter(
       ({ box }) =>
         box.left >= bounds.left && box.right <= bounds.right && box.top >= bounds.top && box.bottom <= bounds.bottom,

@@ -4,8 +4,11 @@ import { type SvgNode, svg, textWidth } from "./svg";
 
 export interface StripLayer {
   readonly name: string;
+  /** Before anything was pruned. */
   readonly parameters: number;
-  /** Mean bits each parameter takes now, all that is stored with the layer included. */
+  /** The share of them that is left, 0 to 1. */
+  readonly kept: number;
+  /** Mean bits each of those takes now, all that is stored with the layer included. */
   readonly bits: number;
   /** The same before compression: the outline. */
   readonly baselineBits: number;
@@ -26,6 +29,8 @@ export interface StripData {
 export interface Block {
   readonly x: number;
   readonly width: number;
+  /** How much of the width is left. */
+  readonly kept: number;
   readonly height: number;
   readonly outline: number;
 }
@@ -63,6 +68,7 @@ export function stripBlocks(layers: readonly StripLayer[], width: number, height
     const block = {
       x,
       width: widths[index] ?? 0,
+      kept: (widths[index] ?? 0) * layer.kept,
       height: (layer.bits / tallest) * height,
       outline: (layer.baselineBits / tallest) * height,
     };
@@ -146,6 +152,25 @@ export function stripGap(count: number, width: number): number {
   return Math.max(2, Math.min(width < 480 ? 5 : 9, Math.floor(width / 6 / Math.max(1, count - 1))));
 }
 
+/** Pixels between two strokes of what was pruned. */
+const HATCH = 6;
+
+/** What was pruned: strokes over the rest of the block, cut off at its edges. */
+function hatching({ x, width, kept, outline }: Block, base: number): SvgNode[] {
+  const [left, right, top] = [x + kept, x + width, base - outline];
+  const strokes: string[] = [];
+  // A stroke rises to the right by as much as it goes there; it begins on the foot or, further up, on the left edge.
+  for (let foot = left - outline + HATCH; foot < right; foot += HATCH) {
+    const from = Math.max(left, foot);
+    const to = Math.min(right, foot + outline);
+    if (to > from)
+      strokes.push(
+        `M${from.toFixed(1)},${(base - (from - foot)).toFixed(1)}L${to.toFixed(1)},${Math.max(top, base - (to - foot)).toFixed(1)}`,
+      );
+  }
+  return [svg("path", { class: "strip-pruned", d: strokes.join("") })];
+}
+
 /** Draws the strip in a box of `width` × `height` pixels. */
 export function stripChart(data: StripData, size: { readonly width: number; readonly height: number }): SvgNode {
   const { width, height } = size;
@@ -165,12 +190,13 @@ export function stripChart(data: StripData, size: { readonly width: number; read
         width: Math.max(1, block.width - 1),
         height: Math.max(0, block.outline - 1),
       }),
+      ...(layer.kept < 1 ? hatching(block, base) : []),
       svg("rect", {
         class: `strip-block ${bitsTone(layer.bits)}`,
         "data-layer": layer.name,
         x: block.x,
         y: base - block.height,
-        width: block.width,
+        width: block.kept,
         height: block.height,
       }),
       // The whole column answers to the pointer, so that thin blocks can be met.

@@ -10,9 +10,9 @@ export function amountWords({ pattern, sparsity, nm }: Choice): string {
   return pattern === NM ? nm : `${sparsity}\u00a0%`;
 }
 
-/** What is pruned and how, and the training behind it; empty where nothing is. Without `amount`, not how much. */
+/** What is pruned and how, and the training behind it; empty where nothing is. Without `amount`, neither how much nor the training. */
 export function pruneWords(choice: Choice, speech: Speech, amount = true): string[] {
-  const { pattern, block, score, unitScore, scope, schedule, rounds, tuned } = choice;
+  const { pattern, block, score, unitScore, scope, schedule, rounds } = choice;
   if (!prunes(choice)) return [];
   const differs = (field: keyof Choice) => choice[field] !== DEFAULT_CHOICE[field];
   const units = takesUnits(choice);
@@ -33,10 +33,14 @@ export function pruneWords(choice: Choice, speech: Speech, amount = true): strin
   if (["iterative", "lottery"].includes(schedule)) add(true, "trait.schedule.rounds", { name: when, rounds });
   else add(schedule !== AT_ONCE, "trait.schedule", { name: when });
   add(differs("rewind"), "trait.rewind");
-  if (tuned > 0) add(true, "trait.tuned", { epochs: tuned });
-  else add(!amount, "trait.tuned.not");
+  if (amount && choice.tuned > 0) words.push(tunedWords(choice, speech));
   add(differs("storage"), "trait.storage", { storage: speech.name("storage", choice.storage) });
   return words;
+}
+
+/** The training behind a pruning. */
+export function tunedWords({ tuned }: Choice, speech: Speech): string {
+  return tuned > 0 ? speech.t("trait.tuned", { epochs: tuned }) : speech.t("trait.tuned.not");
 }
 
 /** How weights share scales, where it is not the usual way. */

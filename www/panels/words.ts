@@ -4,13 +4,21 @@ import type { Speech } from "../i18n";
 import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, isBaseline, NO_ACTIVATIONS, quantizes } from "../state/choice";
 import type { Problem } from "../state/lab";
 import { encodeRecipe } from "../state/link";
+import { prunes } from "../state/pruning";
 import type { Outcome } from "../state/runs";
 import type { Catalog, CoreError } from "../state/schema";
-import { granularityWords, inputWords, methodWords, pruneWords } from "./methods";
+import { amountWords, granularityWords, inputWords, methodWords, pruneWords } from "./methods";
 
 /** Short name of a recipe's width, for labels: "4 bits". */
 export function widthName(choice: Choice, speech: Speech): string {
   return speech.name("width", choice.weights);
+}
+
+/** The shortest that tells a recipe from its baseline: what is pruned, and the width. */
+export function shortName(choice: Choice, speech: Speech): string {
+  if (!prunes(choice)) return widthName(choice, speech);
+  const amount = speech.t("trait.pruned.short", { amount: amountWords(choice) });
+  return quantizes(choice) ? `${amount}, ${widthName(choice, speech)}` : amount;
 }
 
 /** Name of a recipe in words: format, then whatever is not as usual. */

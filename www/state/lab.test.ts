@@ -88,6 +88,34 @@ describe("all widths", () => {
   });
 });
 
+describe("all sparsities", () => {
+  it("run the pruning at every share, without training and with it, and nothing the engine refuses", async () => {
+    const { made, ran, hash } = await lab("#r1=lenet5-fashion.p80.t2.q8");
+    ran.length = 0;
+    made.runSparsities();
+    expect(hash()).toBe("#r1=lenet5-fashion.p80.t2.q8&x=sparsity&run=sparsities");
+    const prunings = ran.filter(({ steps }) => steps.length > 0);
+    // Seven shares, each twice; the chosen one was under way already.
+    expect(prunings).toHaveLength(13);
+    expect(new Set(prunings.map(({ steps }) => steps.length))).toEqual(new Set([2, 3]));
+    for (const recipe of prunings) expect(realRefusal(recipe), JSON.stringify(recipe)).toBeUndefined();
+  });
+
+  it("leave out what goes only while training, where nothing is trained", async () => {
+    const { made, ran } = await lab("#r1=lenet5-fashion.p80~mv~kg.t1");
+    ran.length = 0;
+    made.runSparsities();
+    expect(ran.every(({ steps }) => steps.length === 2)).toBe(true);
+    expect(ran).toHaveLength(6);
+    made.choose({ pattern: "nm", score: "magnitude", schedule: "one-shot" });
+    ran.length = 0;
+    made.runSparsities();
+    expect(ran.map(({ steps }) => JSON.stringify(steps)).filter((steps) => steps.includes('"nm":[2,4]'))).toHaveLength(
+      2,
+    );
+  });
+});
+
 describe("a prospect", () => {
   it("is told to listeners once it is known, and has changed nothing", async () => {
     const { made } = await lab();

@@ -62,11 +62,11 @@ export function macsOf({ layers }: Pick<Outcome, "layers">): number {
   return layers.reduce((sum, layer) => sum + layer.macs, 0);
 }
 
-/** The share of the baseline's parameters that are 0 or gone. */
+/** The share of the baseline's parameters that pruning has taken. */
 export function goneOf({ layers }: Pick<Outcome, "layers">, baseline: Pick<Outcome, "layers">): number {
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-  const nonzero = sum(layers.map((layer) => layer.nonzero));
-  return 1 - nonzero / Math.max(1, sum(baseline.layers.map((layer) => layer.parameters)));
+  const kept = sum(layers.map((layer) => layer.kept ?? layer.parameters));
+  return Math.max(0, 1 - kept / Math.max(1, sum(baseline.layers.map((layer) => layer.parameters))));
 }
 
 export interface Flip {

@@ -1,5 +1,16 @@
 /** English words of pruning. */
 export const pruning = {
+  "hero.gone.unstructured": "{reader}, {amount} of its weights gone,",
+  "hero.gone.nm": "{reader}, its weights {amount} sparse,",
+  "hero.gone.block": "{reader}, {amount} of its weights gone,",
+  "hero.gone.channel": "{reader}, {amount} of its channels gone,",
+  "hero.gone.neuron": "{reader}, {amount} of its neurons gone,",
+  "hero.gone.head": "{reader}, {amount} of its attention heads gone,",
+  "hero.gone.layer": "{reader}, {amount} of its branches gone,",
+  "hero.gone.macs": "{reader}, {amount} of its multiply-adds gone,",
+  "strip.layer.pruned": "{name}: {parameters} of {before} parameters left, at {bits} bits.",
+  "strip.caption.pruned": "Hatched: pruned.",
+
   "recipe.prune": "Prune",
   "recipe.prune.none": "Nothing is cut. Choose what may go.",
   "recipe.pattern": "What goes",
@@ -12,7 +23,7 @@ export const pruning = {
   "recipe.score": "Score",
   "recipe.unitScore": "Score",
   "recipe.scope": "Compare",
-  "recipe.keepLast": "Keep the last layer",
+  "recipe.keepLast": "Keep the last",
   "recipe.looked": "Images seen",
   "recipe.schedule": "When",
   "recipe.rounds": "Rounds",
@@ -120,6 +131,19 @@ export const pruning = {
   "storage.nm": "N:M places",
   "storage.block": "blocks",
 
+  "inside.storage": "Ways to store it",
+  "inside.storage.about":
+    "The same network with every weight stored in one way; a layer that a way cannot hold is counted dense. DEFLATE is what a zip would make of the file as it is. Source: Han et al. 2016, arXiv 1510.00149.",
+  "inside.storage.smallest": "smallest",
+  "inside.storage.best": "{name} is the smallest, {bytes} bytes.",
+  "inside.storage.mixed":
+    "Each layer is stored in its own smallest way, {stored} bytes together; of one way for all, {name} is the smallest, {bytes}.",
+  "inside.storage.way": "Way",
+  "inside.storage.bytes": "Bytes",
+  "inside.storage.share": "Of dense",
+  "inside.storage.deflate": "as stored, after DEFLATE",
+  "inside.storage.caption": "Bytes of the whole network in every way to store its weights.",
+
   "reason.onlyImages": "{pruning} looks at no images",
   "reason.scopeWith": "not with {pruning}",
   "reason.patternLamp": "LAMP scores single weights",
@@ -135,6 +159,7 @@ export const pruning = {
   "reason.hadamardPruned": "a rotation would mix what is pruned with what is not",
 
   "trait.pruned": "{amount} {what}",
+  "trait.pruned.short": "{amount} pruned",
   "trait.pruned.unstructured": "pruned",
   "trait.pruned.nm": "sparse",
   "trait.pruned.block": "of {block} blocks pruned",

@@ -2,6 +2,17 @@
 import type { pruning as english } from "../en/pruning";
 
 export const pruning: Record<keyof typeof english, string> = {
+  "hero.gone.unstructured": "가중치 {amount:을/를} 덜어 낸 {reader}",
+  "hero.gone.nm": "가중치를 {amount:으로/로} 덜어 낸 {reader}",
+  "hero.gone.block": "가중치 {amount:을/를} 덜어 낸 {reader}",
+  "hero.gone.channel": "채널 {amount:을/를} 덜어 낸 {reader}",
+  "hero.gone.neuron": "뉴런 {amount:을/를} 덜어 낸 {reader}",
+  "hero.gone.head": "어텐션 헤드 {amount:을/를} 덜어 낸 {reader}",
+  "hero.gone.layer": "가지 {amount:을/를} 덜어 낸 {reader}",
+  "hero.gone.macs": "곱셈 덧셈 {amount:을/를} 덜어 낸 {reader}",
+  "strip.layer.pruned": "{name}: 매개변수 {before}개 가운데 {parameters}개가 남아 {bits}비트.",
+  "strip.caption.pruned": "빗금은 덜어 낸 부분입니다.",
+
   "recipe.prune": "가지치기",
   "recipe.prune.none": "아무것도 잘라 내지 않습니다. 무엇을 덜어 낼지 고르세요.",
   "recipe.pattern": "덜어 낼 것",
@@ -120,6 +131,19 @@ export const pruning: Record<keyof typeof english, string> = {
   "storage.nm": "N:M 자리",
   "storage.block": "블록",
 
+  "inside.storage": "저장하는 방법",
+  "inside.storage.about":
+    "같은 신경망의 가중치를 모두 한 가지 방법으로 저장했을 때의 크기입니다. 그 방법으로 담을 수 없는 층은 조밀하게 셉니다. DEFLATE는 지금 파일을 압축했을 때의 크기입니다. 출처: Han 외 2016, arXiv 1510.00149.",
+  "inside.storage.smallest": "가장 작음",
+  "inside.storage.best": "{name:이/가} {bytes}바이트로 가장 작습니다.",
+  "inside.storage.mixed":
+    "층마다 가장 작은 방법으로 저장해 모두 {stored}바이트입니다. 한 가지 방법만 쓰면 {name:이/가} {bytes}바이트로 가장 작습니다.",
+  "inside.storage.way": "방법",
+  "inside.storage.bytes": "바이트",
+  "inside.storage.share": "조밀한 것의",
+  "inside.storage.deflate": "지금 파일을 DEFLATE로 압축",
+  "inside.storage.caption": "가중치를 저장하는 방법마다 신경망 전체의 바이트 수.",
+
   "reason.onlyImages": "{pruning:은/는} 이미지를 보지 않습니다",
   "reason.scopeWith": "{pruning:과/와} 함께 쓸 수 없습니다",
   "reason.patternLamp": "LAMP는 가중치 하나하나에 점수를 매깁니다",
@@ -135,6 +159,7 @@ export const pruning: Record<keyof typeof english, string> = {
   "reason.hadamardPruned": "회전하면 덜어 낸 것과 남은 것이 섞입니다",
 
   "trait.pruned": "{amount} {what}",
+  "trait.pruned.short": "{amount} 가지치기",
   "trait.pruned.unstructured": "가지치기",
   "trait.pruned.nm": "희소",
   "trait.pruned.block": "{block} 블록 가지치기",

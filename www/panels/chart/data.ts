@@ -19,7 +19,7 @@ import type { AxisName } from "../../state/hash";
 import { NO_PRUNING, prunes, pruningOf } from "../../state/pruning";
 import { bitsOf, bytesOf, goneOf, macsOf, type Outcome, type Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
-import { amountWords, granularityWords, inputWords, methodWords, pruneWords } from "../methods";
+import { amountWords, granularityWords, inputWords, methodWords, pruneWords, tunedWords } from "../methods";
 import { mistakes, qualityWords, rangeWords, recipeName, trainingWords } from "../words";
 
 export interface ChartInput {
@@ -38,7 +38,9 @@ export function shownRuns(input: ChartInput): Run[] {
   const { catalog, choice } = input;
   const dataOf = (model: string) => catalog?.models.find((entry) => entry.id === model)?.data ?? model;
   const data = dataOf(choice.model);
-  return input.runs.filter((run) => (run.outcome ?? run.progress?.partial) && dataOf(run.choice.model) === data);
+  // A share of another model's weights is no less or more than one of this.
+  const alike = ({ model }: Choice) => (input.axis === "sparsity" ? model === choice.model : dataOf(model) === data);
+  return input.runs.filter((run) => (run.outcome ?? run.progress?.partial) && alike(run.choice));
 }
 
 /** Recipes that a line joins: those that differ in the weights' format alone, or in how much is pruned. */
@@ -107,6 +109,7 @@ type Trait = (choice: Choice, speech: Speech, family: Family) => string;
 const TRAITS: readonly Trait[] = [
   (choice, speech) => speech.name("model", choice.model),
   (choice, speech, { over }) => pruneWords(choice, speech, over === "weights").join(", ") || speech.t("trait.unpruned"),
+  (choice, speech, { over }) => (over === "sparsity" ? tunedWords(choice, speech) : ""),
   (choice, speech, { over }) => (over === "sparsity" ? speech.name("format", choice.weights) : ""),
   granularityWords,
   (choice, speech) => speech.t(choice.symmetric ? "trait.symmetric" : "trait.asymmetric"),
@@ -205,7 +208,9 @@ function toMark(run: Run, all: readonly Family[], input: ChartInput, speech: Spe
 function placeOf(run: Run, baseline: Outcome | undefined, axis: AxisName): number | undefined {
   if (axis === "bytes") return bytesOf(run);
   if (axis === "bits") return bitsOf(run, baseline);
-  return run.outcome && (axis === "macs" ? macsOf(run.outcome) : baseline && 100 * goneOf(run.outcome, baseline));
+  if (axis === "macs") return run.outcome && macsOf(run.outcome);
+  // A folded norm is gone too, and not by pruning.
+  return run.outcome && baseline && (prunes(run.choice) ? 100 * goneOf(run.outcome, baseline) : 0);
 }
 
 /** Everything the chart draws. */

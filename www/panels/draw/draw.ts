@@ -5,7 +5,7 @@ import { choiceKey, dataOf, recipeOf } from "../../state/choice";
 import { coreError } from "../../state/port";
 import type { DataSet } from "../../state/schema";
 import { Panel } from "../panel";
-import { errorWords, widthName } from "../words";
+import { errorWords, shortName } from "../words";
 import { blank, brushRadius, type Grid, hasInk, inkPixels, stroke } from "./ink";
 
 interface Reading {
@@ -275,8 +275,8 @@ export class DrawPanel extends Panel {
     const shown = reading && data ? likeliest(reading.before, reading.after, SHOWN) : [];
     const compressed = choiceKey(choice) !== choiceKey(reference);
     const names = {
-      before: pinned ? this.t("draw.before.a", { name: widthName(reference, speech) }) : this.t("draw.before"),
-      after: pinned ? this.t("draw.after.b", { name: widthName(choice, speech) }) : widthName(choice, speech),
+      before: pinned ? this.t("draw.before.a", { name: shortName(reference, speech) }) : this.t("draw.before"),
+      after: pinned ? this.t("draw.after.b", { name: shortName(choice, speech) }) : shortName(choice, speech),
     };
     const line = (share: number, kind: "before" | "after") => {
       const percent = speech.percent(share, 0);

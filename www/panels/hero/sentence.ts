@@ -3,7 +3,9 @@
 import type { Speech } from "../../i18n";
 import type { Part } from "../../i18n/message";
 import { type Choice, isBaseline } from "../../state/choice";
+import { prunes } from "../../state/pruning";
 import type { Run } from "../../state/runs";
+import { amountWords } from "../methods";
 import { mistakes, widthName } from "../words";
 
 export interface HeroInput {
@@ -14,10 +16,20 @@ export interface HeroInput {
   readonly data: string;
 }
 
+/** Who reads, and what of it is gone. */
+function readerWords(choice: Choice, reader: string, speech: Speech): string {
+  if (!prunes(choice)) return reader;
+  const what = choice.shareOf === "macs" ? "macs" : choice.pattern;
+  return speech.t(`hero.gone.${what}`, { reader, amount: amountWords(choice) });
+}
+
 /** The opening sentence in parts; the slot `bits` is where the scrubbable number stands. */
 export function heroSentence(input: HeroInput, speech: Speech): Part[] {
   const { choice, current, baseline } = input;
-  const values = { bits: widthName(choice, speech), reader: speech.name("reader", input.data) };
+  const values = {
+    bits: widthName(choice, speech),
+    reader: readerWords(choice, speech.name("reader", input.data), speech),
+  };
   const before = baseline?.outcome;
   const after = current?.outcome;
   if (!after || !before) {

@@ -19,6 +19,7 @@ import "./network";
 import "./picture";
 import { inputsData, ledgerData, roundingData, weightsData } from "./plots";
 import { heatMap, layersTable, ledgerTable } from "./sections";
+import { storageTable } from "./storage";
 import { anyTaken, type Pair, pairOf, survey } from "./survey";
 import { isPruned, type LayerUnits } from "./units";
 
@@ -325,6 +326,11 @@ export class InsidePanel extends Panel {
           <div class="ledger-plot"></div>
           ${ledgerTable(outcome.size.ledger, outcome.size.bytes, speech)}
         </div>
+      </section>
+      <section>
+        <h3>${this.t("inside.storage")}</h3>
+        <p class="soft">${this.t("inside.storage.about")}</p>
+        ${storageTable(outcome, speech)}
       </section>
     `;
   }

@@ -146,7 +146,7 @@ function scope({ choice, catalog, speech }: Maker): Control {
     id: "scope",
     options: [{ value: USUAL, name: speech.t("scope.usual") }, ...named(scopes, "scope", speech)],
     value: choice.scope,
-    look: "segments",
+    look: "list",
     source: sourceOf(catalog.scopes, choice.scope === USUAL ? "global" : choice.scope),
     to: (value) => ({ scope: value }),
   };

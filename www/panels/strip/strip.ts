@@ -1,8 +1,9 @@
 /** The bit strip of the chosen recipe over the outline of its baseline. */
 
-import { html, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 import { stripChart } from "../../charts/strip";
 import { paint } from "../../charts/svg";
+import { prunes } from "../../state/pruning";
 import { Panel } from "../panel";
 import { stripData } from "./data";
 
@@ -39,10 +40,11 @@ export class StripPanel extends Panel {
     const { lab } = this;
     const before = lab.baseline?.outcome;
     const after = lab.current?.outcome;
+    const { choice } = lab.view;
     if (!plot || this.width === 0 || !before) return;
     paint(
       plot,
-      stripChart(stripData(lab.view.choice.model, after, before, this.speech), {
+      stripChart(stripData({ model: choice.model, pruned: prunes(choice) }, after, before, this.speech), {
         width: this.width,
         height: STRIP_HEIGHT,
       }),
@@ -52,7 +54,7 @@ export class StripPanel extends Panel {
   protected override render(): TemplateResult {
     return html`<div class="strip">
       <div class="strip-plot"></div>
-      <p class="strip-caption soft">${this.t("strip.caption")}</p>
+      <p class="strip-caption soft">${this.t("strip.caption")} ${prunes(this.lab.view.choice) ? this.t("strip.caption.pruned") : nothing}</p>
     </div>`;
   }
 }

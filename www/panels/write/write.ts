@@ -4,7 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { choiceKey, dataOf, readsText, recipeOf } from "../../state/choice";
 import { coreError } from "../../state/port";
 import { Panel } from "../panel";
-import { errorWords, widthName } from "../words";
+import { errorWords, shortName } from "../words";
 
 /** How much a model writes at a time. */
 const CHARACTERS = 400;
@@ -144,8 +144,8 @@ export class WritePanel extends Panel {
     const compressed = choiceKey(choice) !== choiceKey(reference);
     const unknown = unknownCharacters(this.prompt, data.classes);
     const names = {
-      before: pinned ? this.t("draw.before.a", { name: widthName(reference, speech) }) : widthName(reference, speech),
-      after: pinned ? this.t("draw.after.b", { name: widthName(choice, speech) }) : widthName(choice, speech),
+      before: pinned ? this.t("draw.before.a", { name: shortName(reference, speech) }) : shortName(reference, speech),
+      after: pinned ? this.t("draw.after.b", { name: shortName(choice, speech) }) : shortName(choice, speech),
     };
     return html`
       <form class="write" @submit=${(event: Event) => {
