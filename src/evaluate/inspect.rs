@@ -314,9 +314,13 @@ pub fn weight_named(network: &Network, layer: &str) -> Result<(usize, usize), Co
 /// What goes together of a layer's outputs: for each, the number of its group of channels and of its unit there, one after the other;
 /// `u32::MAX` twice for an output that stays.
 pub fn output_units(network: &Network, node: usize) -> Vec<u32> {
-    let channels = network.graph.channels();
-    let unit = |unit: &Option<(usize, usize)>| unit.map_or([u32::MAX; 2], |(group, unit)| [group as u32, unit as u32]);
-    channels.of(node + 1).iter().flat_map(unit).collect()
+    let mut numbers = Vec::new();
+    for unit in network.graph.channels().of(node + 1) {
+        let (group, unit) = unit.map_or((u32::MAX, u32::MAX), |(group, unit)| (group as u32, unit as u32));
+        numbers.push(group);
+        numbers.push(unit);
+    }
+    numbers
 }
 
 /// Looks at the weight of the layer of this name: at all of it, and at the values of granule `granule` from `from` on.

@@ -113,15 +113,16 @@ impl Job {
         let (node, weight) = weight_named(network, layer).map_err(thrown)?;
         let parameter = &network.parameters[weight];
         let values = parameter.effective().map_err(thrown)?;
-        let shape: Vec<u32> = values.shape().dims().iter().map(|&size| size as u32).collect();
-        let kept: Vec<u8> = parameter.mask.iter().flatten().map(|&kept| u8::from(kept)).collect();
-        let parts = [
-            JsValue::from(Uint32Array::from(&shape[..])),
-            Float32Array::from(values.data()).into(),
-            Uint8Array::from(&kept[..]).into(),
-            Uint32Array::from(parameter.origin.as_deref().unwrap_or_default()).into(),
-            Uint32Array::from(&output_units(network, node)[..]).into(),
-        ];
-        Ok(parts.into_iter().collect::<Array>().unchecked_into())
+        let numbers = |values: &[u32]| JsValue::from(Uint32Array::from(values));
+        let (mut shape, mut kept) = (Vec::new(), Vec::new());
+        values.shape().dims().iter().for_each(|&size| shape.push(size as u32));
+        parameter.mask.as_deref().unwrap_or_default().iter().for_each(|&own| kept.push(u8::from(own)));
+        let parts = Array::new();
+        parts.push(&numbers(&shape));
+        parts.push(&Float32Array::from(values.data()));
+        parts.push(&Uint8Array::from(&kept[..]));
+        parts.push(&numbers(parameter.origin.as_deref().unwrap_or_default()));
+        parts.push(&numbers(&output_units(network, node)));
+        Ok(parts.unchecked_into())
     }
 }
