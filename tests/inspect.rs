@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "another way to compute the same, compared within a tolerance")]
 
 use featherweight::error::ErrorCode;
-use featherweight::evaluate::{Ledger, inspect_weights, inspected_images, ledgers, measure};
+use featherweight::evaluate::{
+    Ledger, inspect_weights, inspected_images, ledgers, measure, output_units, weight_named,
+};
 use featherweight::formats::FORMATS;
 use featherweight::models::{self, Execution, Network};
 use featherweight::recipe::{Outcome, Recipe, look, prepare};
@@ -231,4 +233,64 @@ fn layers_are_measured_as_by_a_plain_computation() {
         assert_eq!(sum(|ledger| ledger.biases), size.ledger.biases);
         assert_eq!(sum(|ledger| ledger.values), size.ledger.values);
     }
+}
+
+#[test]
+fn what_is_left_of_weights_has_its_places_in_the_whole_ones() {
+    let units = |pattern: &str, method: &str| json!({"prune": {"pattern": pattern, "method": method, "sparsity": 0.4}});
+    let none = json!({"prune": {"sparsity": 0.3}});
+    for (model, steps) in [
+        ("lenet5-fashion", json!([units("neuron", "random"), units("channel", "l1"), none])),
+        ("resnet8-fashion", json!([units("channel", "fpgm"), units("channel", "bn-scale"), units("layer", "l1")])),
+        ("mobilenet-fashion", json!([units("channel", "random"), none, units("channel", "l2")])),
+        ("transformer-shakespeare", json!([units("head", "l1"), units("neuron", "l2")])),
+    ] {
+        let (whole, left) = (prepared(model, &json!([])).2.network, prepared(model, &steps).2.network);
+        assert!(whole.parameters.iter().all(|parameter| parameter.origin.is_none()));
+        let mut smaller = 0;
+        for own in &left.parameters {
+            let before = whole.parameters.iter().find(|parameter| parameter.name == own.name).unwrap();
+            let (old, new) = (before.latent.shape().dims(), own.latent.shape().dims());
+            let Some(origin) = &own.origin else {
+                assert_eq!(old, new, "{model} {}", own.name);
+                continue;
+            };
+            smaller += 1;
+            assert_eq!(origin.len(), own.latent.data().len());
+            assert!(origin.is_sorted_by(|a, b| a < b) && origin.len() < before.latent.data().len());
+            for (i, (&place, value)) in origin.iter().zip(own.latent.data()).enumerate() {
+                let there = before.latent.data()[place as usize];
+                let kept = own.mask.as_ref().is_none_or(|mask| mask[i]);
+                assert_eq!(value.to_bits(), if kept { there.to_bits() } else { 0 }, "{model} {} {i}", own.name);
+            }
+            // Whole rows are left, as many as there are outputs.
+            let row = before.latent.data().len() / old[0];
+            let mut rows: Vec<usize> = origin.iter().map(|&place| place as usize / row).collect();
+            rows.dedup();
+            assert_eq!(rows.len(), new[0], "{model} {}", own.name);
+        }
+        assert!(smaller > 3, "{model}");
+    }
+}
+
+#[test]
+fn outputs_that_go_together_have_one_group_and_unit() {
+    let of = |model: &str, layer: &str| {
+        let network = Network::random(models::find(model).unwrap(), 0).unwrap();
+        output_units(&network, weight_named(&network, layer).unwrap().0)
+    };
+    // The first convolution and the second of its stack are added.
+    assert_eq!(of("resnet8-fashion", "conv1"), of("resnet8-fashion", "stack1-conv2"));
+    assert_ne!(of("resnet8-fashion", "conv1")[0], of("resnet8-fashion", "stack1-conv1")[0]);
+    assert_eq!(of("resnet8-fashion", "stack3-shortcut"), of("resnet8-fashion", "stack3-conv2"));
+    assert_eq!(
+        of("lenet5-fashion", "conv2").chunks(2).map(|unit| unit[1]).collect::<Vec<u32>>(),
+        Vec::from_iter(0..16)
+    );
+    // Outputs of the network stay; a head has its queries, keys and values.
+    assert_eq!(of("lenet5-fashion", "fc3"), [u32::MAX; 20]);
+    let heads = of("transformer-shakespeare", "layer2-qkv");
+    assert_eq!([0, 23, 24, 96, 191, 287].map(|output| heads[2 * output + 1]), [0, 0, 1, 0, 3, 3]);
+    let network = Network::random(models::find("lenet5-fashion").unwrap(), 0).unwrap();
+    assert_eq!(weight_named(&network, "relu1").unwrap_err().code, ErrorCode::UnknownId);
 }

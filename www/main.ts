@@ -8,6 +8,7 @@ import "./style/top.css";
 import "./style/panels.css";
 import "./style/browser.css";
 import "./style/inside.css";
+import "./style/units.css";
 import "./style/recipe.css";
 import "./style/small.css";
 import "./panels/bar/bar";
@@ -54,6 +55,7 @@ const engine: EnginePort = {
   measure: async (recipe, options) => (await client).measure(recipe, options),
   inspect: async (recipe, options) => (await client).inspect(recipe, options),
   weights: async (recipe, place) => (await client).weights(recipe, place),
+  matrix: async (recipe, layer) => (await client).matrix(recipe, layer),
   sensitivity: async (recipe, bits, images, options) => (await client).sensitivity(recipe, bits, images, options),
 };
 

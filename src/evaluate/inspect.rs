@@ -301,15 +301,34 @@ pub struct WeightInspection {
     pub pieces: Vec<Piece>,
 }
 
+/// The node of this name and the index of its weight.
+///
+/// # Errors
+/// `unknown-id` for a layer without a weight.
+pub fn weight_named(network: &Network, layer: &str) -> Result<(usize, usize), CoreError> {
+    let node = network.graph.nodes().iter().position(|node| node.name == layer);
+    let found = node.and_then(|node| Some((node, network.weight_of(node)?)));
+    found.ok_or_else(|| CoreError::new(ErrorCode::UnknownId, "layer", layer, "a layer with weights"))
+}
+
+/// What goes together of a layer's outputs: for each, the number of its group of channels and of its unit there, one after the other;
+/// `u32::MAX` twice for an output that stays.
+pub fn output_units(network: &Network, node: usize) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    for unit in network.graph.channels().of(node + 1) {
+        let (group, unit) = unit.map_or((u32::MAX, u32::MAX), |(group, unit)| (group as u32, unit as u32));
+        numbers.push(group);
+        numbers.push(unit);
+    }
+    numbers
+}
+
 /// Looks at the weight of the layer of this name: at all of it, and at the values of granule `granule` from `from` on.
 ///
 /// # Errors
 /// `unknown-id` for a layer without a weight; `range` for a granule or value that is not there.
 pub fn inspect_weights(network: &Network, layer: &str, granule: u32, from: u32) -> Result<WeightInspection, CoreError> {
-    let nodes = network.graph.nodes();
-    let weight = nodes.iter().position(|node| node.name == layer).and_then(|node| network.weight_of(node));
-    let weight = weight.ok_or_else(|| CoreError::new(ErrorCode::UnknownId, "layer", layer, "a layer with weights"))?;
-    let parameter = &network.parameters[weight];
+    let parameter = &network.parameters[weight_named(network, layer)?.1];
     let (packed, kept) = (parameter.packed(), parameter.mask.as_deref());
     let (granules, each) = packed.granule_sizes();
     let stored = parameter.stored(network.storage);

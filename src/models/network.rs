@@ -40,6 +40,8 @@ pub struct Parameter {
     pub packed: Option<PackedTensor>,
     /// Which values pruning has kept, if it has taken any; the others are 0, in [`Parameter::latent`] and in what is used.
     pub mask: Option<Vec<bool>>,
+    /// Of one that lost channels: the place that each element had in the model's own parameter, row by row.
+    pub origin: Option<Vec<u32>>,
     /// Whether a transform has changed the values while the network as a whole computes the same. Reports then measure
     /// what rounding did against [`Parameter::latent`], not against the values before the first step.
     pub transformed: bool,
@@ -134,7 +136,7 @@ impl Network {
                         latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
                     }
                 }
-                Parameter { name, latent, quantizer: None, packed: None, mask: None, transformed: false }
+                Parameter { name, latent, quantizer: None, packed: None, mask: None, origin: None, transformed: false }
             })
             .collect();
         let inputs = vec![None; graph.nodes().len()];

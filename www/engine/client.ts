@@ -24,6 +24,7 @@ import {
   type Split,
   type Sweep,
   type WeightInspection,
+  type WeightMatrix,
   type Writing,
 } from "./types";
 import init, * as generated from "./wasm/featherweight.js";
@@ -76,6 +77,8 @@ export interface Client {
   inspect(recipe: Recipe, wishes?: Wishes): Promise<readonly LayerInspection[]>;
   /** A layer's weight, and some of its values down to the bytes. */
   weights(recipe: Recipe, place: Place, wishes?: Wishes): Promise<WeightInspection>;
+  /** A layer's weight, whole. */
+  matrix(recipe: Recipe, layer: string, wishes?: Wishes): Promise<WeightMatrix>;
   /** Every layer rounded alone at each width, judged on the first `images` of the validation split. */
   sensitivity(
     recipe: Recipe,
@@ -193,6 +196,7 @@ function clientOf(pool: Pool, core: Engine): Client {
     measure: async (recipe, wishes) => pool.submit({ type: "measure", ...withKey(recipe) }, wishes),
     inspect: async (recipe, wishes) => pool.submit({ type: "inspect", ...withKey(recipe) }, wishes),
     weights: async (recipe, place, wishes) => pool.submit({ type: "weights", ...withKey(recipe), place }, wishes),
+    matrix: async (recipe, layer, wishes) => pool.submit({ type: "matrix", ...withKey(recipe), layer }, wishes),
     sensitivity: async (recipe, bits, images, wishes) => {
       // It makes no compressed model, so its key is none.
       const asked = { recipe: canonical(recipe), key: "", bits, images };

@@ -12,6 +12,7 @@ import type {
   SensitivityRow,
   Split,
   WeightInspection,
+  WeightMatrix,
   Writing,
 } from "./types";
 
@@ -32,6 +33,8 @@ export type Work =
   | { readonly type: "inspect"; readonly key: string; readonly recipe: Recipe }
   /** One layer's weight down to the bytes. */
   | { readonly type: "weights"; readonly key: string; readonly recipe: Recipe; readonly place: Place }
+  /** One layer's weight, whole. */
+  | { readonly type: "matrix"; readonly key: string; readonly recipe: Recipe; readonly layer: string }
   | { readonly type: "probabilities"; readonly key: string; readonly recipe: Recipe; readonly pixels: Uint8Array }
   | ({ readonly type: "write"; readonly key: string; readonly recipe: Recipe } & Writing)
   | { readonly type: "exported"; readonly key: string; readonly recipe: Recipe }
@@ -49,6 +52,7 @@ export interface Results {
   sensitivity: readonly SensitivityRow[];
   inspect: readonly LayerInspection[];
   weights: WeightInspection;
+  matrix: WeightMatrix;
   probabilities: Float32Array;
   exported: Uint8Array;
   write: string;

@@ -61,6 +61,11 @@ function bench(plan: Plan = {}, slice_ms = 10) {
         if (granule > 1) throw { code: "range", path: "granule", found: String(granule), allowed: "1" };
         return { format: layer, first: from } as unknown as ReturnType<Job["weights"]>;
       },
+      matrix: (layer) => {
+        if (layer !== "fc") throw { code: "unknown-id", path: "layer", found: layer, allowed: "" };
+        const none = new Uint32Array();
+        return [new Uint32Array([1, 2]), new Float32Array([0.5, 0]), new Uint8Array([1, 0]), none, none];
+      },
       checkpoint: () => new Uint8Array([9]),
       timedSteps: () => [],
       runSteps: () => {},
@@ -363,6 +368,16 @@ describe("a look inside", () => {
     expect(await answer(2)).toMatchObject({ type: "done", result: { format: "fc", first: 64 } });
     // The model stays; the job that looked at its layers is freed.
     expect([counts.prepared, counts.freed, counts.inspected]).toEqual([1, 1, [256]]);
+  });
+
+  it("hands over a weight whole, without what is not there", async () => {
+    const { session, answer, counts } = bench();
+    session.handle({ type: "work", id: 1, work: { type: "matrix", key: "a", recipe, layer: "fc" } });
+    const result = { values: new Float32Array([0.5, 0]), kept: new Uint8Array([1, 0]), origin: undefined };
+    expect(await answer(1)).toMatchObject({ type: "done", result });
+    session.handle({ type: "work", id: 2, work: { type: "matrix", key: "a", recipe, layer: "relu" } });
+    expect(await answer(2)).toMatchObject({ type: "error", error: { code: "unknown-id", path: "layer" } });
+    expect(counts.prepared).toBe(1);
   });
 
   it("says which granule there is not", async () => {

@@ -17,6 +17,7 @@ import {
   type Recipe,
   type Target,
   type TextWriter,
+  type WeightMatrix,
 } from "./types";
 import type * as core from "./wasm/featherweight.js";
 
@@ -111,6 +112,7 @@ export class Session {
     if (work.type === "sensitivity") return this.sensitivity(id, work, stopper);
     if (work.type === "inspect") return this.inspect(id, work.key, work.recipe, stopper);
     if (work.type === "weights") return this.weights(work.key, work.recipe, work.place);
+    if (work.type === "matrix") return this.matrix(work.key, work.recipe, work.layer);
     return this.prepared(work.key, work.recipe).then((job) =>
       work.type === "exported" ? job.exported() : job.probabilities(work.pixels),
     );
@@ -170,6 +172,12 @@ export class Session {
 
   private async weights(key: string, recipe: Recipe, { layer, granule, from }: Place) {
     return (await this.prepared(key, recipe)).weights(layer, granule, from);
+  }
+
+  private async matrix(key: string, recipe: Recipe, layer: string): Promise<WeightMatrix> {
+    const [shape, values, kept, origin, units] = (await this.prepared(key, recipe)).matrix(layer);
+    const some = <T extends ArrayLike<number>>(part: T) => (part.length > 0 ? part : undefined);
+    return { shape, values, kept: some(kept), origin: some(origin), units };
   }
 
   /** Runs a job to its end and takes from it what it was for. */

@@ -109,6 +109,22 @@ export interface WeightInspection extends Omit<core.WeightInspection, "scale" | 
   readonly unit: number | null;
 }
 
+/** A layer's weight, whole, as inference uses it. Arrays of a value for each element are in row-major order. */
+export interface WeightMatrix {
+  /** Outputs, inputs, and the sides of the kernel where there is one. */
+  readonly shape: Uint32Array;
+  readonly values: Float32Array;
+  /** 1 for what pruning kept, else 0; absent where it took no single weights. */
+  readonly kept: Uint8Array | undefined;
+  /** The place of each element in the model's own weight; absent where all of them are left. */
+  readonly origin: Uint32Array | undefined;
+  /** For each output two numbers: the group of channels that it belongs to and its unit there; both {@link FIXED} where it stays. */
+  readonly units: Uint32Array;
+}
+
+/** In {@link WeightMatrix.units}: an output that belongs to no group. */
+export const FIXED = 0xffffffff;
+
 /** One layer rounded alone at one width. */
 export interface SensitivityRow extends Omit<core.SensitivityRow, "sqnr_db"> {
   readonly sqnr_db: number | null;
@@ -195,6 +211,7 @@ export interface Job
   layers(): LayerInspection[];
   sensitivity(): SensitivityRow[];
   weights(layer: string, granule: number, from: number): WeightInspection;
+  matrix(layer: string): [Uint32Array, Float32Array, Uint8Array, Uint32Array, Uint32Array];
 }
 
 export interface Engine

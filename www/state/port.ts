@@ -13,6 +13,7 @@ import type {
   SensitivityRow,
   Split,
   WeightInspection,
+  WeightMatrix,
   Writing,
 } from "./schema";
 
@@ -38,6 +39,8 @@ export interface EnginePort {
   inspect(recipe: Recipe, options: { signal: AbortSignal }): Promise<readonly LayerInspection[]>;
   /** A layer's weight, and some of its values down to the bytes. */
   weights(recipe: Recipe, place: Place): Promise<WeightInspection>;
+  /** A layer's weight, whole. */
+  matrix(recipe: Recipe, layer: string): Promise<WeightMatrix>;
   /** Every layer rounded alone at each width, judged on validation images. */
   sensitivity(
     recipe: Recipe,

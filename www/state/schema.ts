@@ -19,8 +19,11 @@ export type {
   Split,
   Train,
   WeightInspection,
+  WeightMatrix,
   Writing,
 } from "../engine/types";
+
+export { FIXED } from "../engine/types";
 
 import type { Catalog } from "../engine/types";
 

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { sparsityChart } from "../../charts/sparsity";
 import { speedScale, speedsChart } from "../../charts/speeds";
 import { toMarkup } from "../../charts/svg";
+import { layerTimes, Measurements, readKept } from "../../state/measured";
 import type { Measured } from "../../state/schema";
-import { kernelRows, kernelsOfLayers, layerRows, readKept } from "./data";
+import { kernelRows, kernelsOfLayers, layerRows } from "./data";
 
 const layer = (name: string, reason: string, ms: number) => ({
   name,
@@ -93,6 +94,25 @@ describe("this browser", () => {
     expect(readKept(undefined, "1")).toBeUndefined();
     const { sparse: _, ...earlier } = measured;
     expect(readKept(JSON.stringify({ ...kept, measured: earlier }), "1")).toBeUndefined();
+  });
+
+  it("tells every panel of a new measurement, and which layers took how long", () => {
+    const kept = { date: "2026-11-24T04:00:00.000Z", key: "k", measured };
+    const values = new Map<string, string>();
+    const store = {
+      get: (key: string) => values.get(key),
+      set: (key: string, value: string) => !!values.set(key, value),
+    };
+    const here = new Measurements(store);
+    let told = 0;
+    here.addEventListener("change", () => told++);
+    expect(here.last("1")).toBeUndefined();
+    here.keep(kept);
+    expect([told, here.last("1"), new Measurements(store).last("1")]).toEqual([1, kept, kept]);
+    expect(new Measurements(store).last("2")).toBeUndefined();
+    const fused = { ...measured, target: { ...measured.target, layers: [layer("fc1 + relu", "whole-numbers", 3)] } };
+    expect(layerTimes({ ...kept, measured: fused }, "k")).toEqual(new Map([["fc1", 3]]));
+    expect(layerTimes(kept, "another")).toBeUndefined();
   });
 
   it("draws bars that leave room for their labels", () => {

@@ -5,14 +5,12 @@ import { sparsityChart } from "../../charts/sparsity";
 import { speedsChart } from "../../charts/speeds";
 import { paint } from "../../charts/svg";
 import { choiceKey, recipeOf } from "../../state/choice";
+import { type Kept, measurements } from "../../state/measured";
 import { coreError } from "../../state/port";
-import { browserKeep } from "../../state/preferences";
 import type { CoreError } from "../../state/schema";
 import { Panel } from "../panel";
 import { errorWords, recipeName } from "../words";
-import { type Kept, kernelRows, kernelsOfLayers, layerRows, readKept } from "./data";
-
-const KEY = "featherweight.measured";
+import { kernelRows, kernelsOfLayers, layerRows } from "./data";
 
 export class BrowserPanel extends Panel {
   static override properties = {
@@ -29,9 +27,7 @@ export class BrowserPanel extends Panel {
   declare share: number | undefined;
   declare error: CoreError | undefined;
   readonly #resize = new ResizeObserver(() => this.#measureWidth());
-  readonly #store = browserKeep(window);
   #cancel: AbortController | undefined;
-  #read = false;
 
   constructor() {
     super();
@@ -50,9 +46,7 @@ export class BrowserPanel extends Panel {
   protected override willUpdate(): void {
     super.willUpdate();
     const { catalog } = this.lab;
-    if (this.#read || !catalog) return;
-    this.#read = true;
-    this.kept = readKept(this.#store.get(KEY), catalog.engine);
+    if (catalog) this.kept = measurements().last(catalog.engine);
   }
 
   protected override firstUpdated(): void {
@@ -80,8 +74,7 @@ export class BrowserPanel extends Panel {
           this.share = done_macs / Math.max(1, total_macs);
         },
       });
-      this.kept = { date: new Date().toISOString(), key: choiceKey(choice), measured };
-      this.#store.set(KEY, JSON.stringify(this.kept));
+      measurements().keep({ date: new Date().toISOString(), key: choiceKey(choice), measured });
     } catch (error) {
       if (!cancel.signal.aborted) this.error = coreError(error);
     } finally {
