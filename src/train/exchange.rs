@@ -81,7 +81,10 @@ impl Message {
             Self::TernGrad { clip } => {
                 if clip > 0.0 {
                     let mean = gradient.iter().fold(0.0, |sum, g| sum + f64::from(*g)) / n.max(1) as f64;
-                    let squares = gradient.iter().fold(0.0, |sum, g| sum + (f64::from(*g) - mean).powi(2));
+                    let squares = gradient.iter().fold(0.0, |sum, g| {
+                        let apart = f64::from(*g) - mean;
+                        sum + apart * apart
+                    });
                     let bound = (clip * (squares / n.max(1) as f64).sqrt()) as f32;
                     gradient.iter_mut().for_each(|g| *g = g.clamp(-bound, bound));
                 }
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn qsgd_and_unclipped_terngrad_are_unbiased_and_clipped_terngrad_is_not() {
-        let norm = gradient().iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        let norm = gradient().iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
         for (message, step) in [
             (Message::Qsgd { levels: 4 }, norm / 4.0),
             (Message::Qsgd { levels: 1 }, norm),

@@ -116,7 +116,7 @@ pub(super) fn write(options: &TrainOptions) -> Value {
     if patience > 0 {
         value["patience"] = json!(patience);
     }
-    if epsilon != DEFAULT_EPSILON {
+    if epsilon.to_bits() != DEFAULT_EPSILON.to_bits() {
         value["epsilon"] = json!(epsilon);
     }
     if let Some(precision) = &options.precision {
