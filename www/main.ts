@@ -54,7 +54,7 @@ const engine: EnginePort = {
   measure: async (recipe, options) => (await client).measure(recipe, options),
   inspect: async (recipe, options) => (await client).inspect(recipe, options),
   weights: async (recipe, place) => (await client).weights(recipe, place),
-  sensitivity: async (recipe, bits, images, options) => (await client).sensitivity(recipe, bits, images, options),
+  sensitivity: async (recipe, asked, images, options) => (await client).sensitivity(recipe, asked, images, options),
 };
 
 const lab = new Lab(

@@ -2,14 +2,16 @@
 
 mod prune;
 mod quantize;
+mod sensitivity;
 mod train;
 
-pub use prune::{PRUNINGS, PruneStep, SCOPES, STRUCTURES, Structure, UNIT_SCORES, UnitScore, scopes_of};
+pub use prune::{MOST_SPARSITY, PRUNINGS, PruneStep, SCOPES, STRUCTURES, Structure, UNIT_SCORES, UnitScore, scopes_of};
 pub use quantize::{
-    ActivationSpec, Budget, CACHE_BYTES, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES,
-    Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,
-    Transform, WIDTHS, WeightSpec, sensitivity, widths,
+    ActivationSpec, Budget, CALIBRATIONS, CORRECTIONS, Calibration, Correction, GRANULARITIES, Granularity,
+    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS, Transform, WIDTHS,
+    WeightSpec, widths,
 };
+pub use sensitivity::{CACHE_BYTES, Changed, Effect, Mode, Ways, sensitivity};
 pub use train::{ESTIMATORS, TrainStep};
 
 pub(crate) use quantize::{GROUP_SIZES, for_cache, for_inputs, ranges_of, roundings_of};
@@ -83,7 +85,7 @@ fn training_assets(
 pub struct Memory {
     /// Starting networks, judged.
     pub evaluations: Evaluations,
-    /// What rounding each layer in one way does; see [`sensitivity`].
+    /// What changing each layer in one way does; see [`sensitivity`].
     pub effects: Kept<Vec<Effect>, 64>,
     /// Grids that calibration found, by node.
     pub grids: Kept<Vec<Option<InputGrid>>, 16>,
@@ -109,6 +111,14 @@ pub struct StepContext<'a> {
     pub resume: Option<&'a Checkpoint>,
     /// Mean loss of each epoch, for the report.
     pub epoch_loss: Vec<f64>,
+}
+
+impl StepContext<'_> {
+    /// The same with another network to change.
+    fn with<'a>(&'a self, network: &'a mut Network) -> StepContext<'a> {
+        let &Self { ctx, library, memory, seed, index, resume, .. } = self;
+        StepContext { ctx, library, memory, network, seed, index, key: String::new(), resume, epoch_loss: Vec::new() }
+    }
 }
 
 /// The future of [`Step::apply`].

@@ -7,7 +7,7 @@ mod sweep;
 
 pub use load::load;
 pub use run::{Outcome, layers, look, prepare, run};
-pub use sensitivity::{Question, SensitivityRow, sensitivity};
+pub use sensitivity::{DEFAULT_SPARSITIES, Question, SensitivityRow, sensitivity};
 pub use sweep::{Cell, expand};
 
 use crate::data::{AssetRef, Library};

@@ -376,7 +376,7 @@ describe("a look inside", () => {
   });
 
   it("tells how far a sensitivity is, and stops it", async () => {
-    const work: Work = { type: "sensitivity", key: "", recipe, bits: [4, 2], images: 100 };
+    const work: Work = { type: "sensitivity", key: "", recipe, asked: { bits: [4, 2] }, images: 100 };
     const { session, posted, answer, counts } = bench({ needs: ["w"], slices: 40 }, 30);
     session.handle({ type: "work", id: 1, work });
     expect(await answer(1)).toMatchObject({ type: "done", result: [{ layer: "fc", bits: 4 }] });

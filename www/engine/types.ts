@@ -108,7 +108,13 @@ export interface WeightInspection extends Omit<core.WeightInspection, "scale" | 
   readonly unit: number | null;
 }
 
-/** One layer rounded alone at one width. */
+/** What layers are tried at: widths they are rounded to, shares of their weights that are pruned (an empty list: the usual ones). */
+export interface Asked {
+  readonly bits?: readonly number[];
+  readonly sparsities?: readonly number[];
+}
+
+/** One layer rounded alone at one width, or pruned to one share: `bits` or `sparsity` is there. */
 export interface SensitivityRow extends Omit<core.SensitivityRow, "sqnr_db"> {
   readonly sqnr_db: number | null;
 }
@@ -204,8 +210,8 @@ export interface Engine
   start(recipe: unknown, checkpoint?: Uint8Array): Job;
   prepare(recipe: unknown): Job;
   inspect(job: Job, recipe: unknown): Job;
-  sensitivity(recipe: unknown, bits: Uint32Array, images?: number, alone?: boolean): Job;
-  sensitivityNeeds(recipe: unknown, bits: Uint32Array, images?: number): core.AssetRef[];
+  sensitivity(recipe: unknown, bits: Uint32Array, sparsities?: Float64Array, images?: number, alone?: boolean): Job;
+  sensitivityNeeds(recipe: unknown, bits: Uint32Array, sparsities?: Float64Array, images?: number): core.AssetRef[];
   writer(job: Job, prompt: string, temperature: number, seed: number): TextWriter;
 }
 

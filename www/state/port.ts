@@ -1,6 +1,7 @@
 /** What the page asks of the engine. `www/engine/client.ts` is one way to meet it; tests bring their own. */
 
 import type {
+  Asked,
   Catalog,
   CoreError,
   LayerInspection,
@@ -38,10 +39,10 @@ export interface EnginePort {
   inspect(recipe: Recipe, options: { signal: AbortSignal }): Promise<readonly LayerInspection[]>;
   /** A layer's weight, and some of its values down to the bytes. */
   weights(recipe: Recipe, place: Place): Promise<WeightInspection>;
-  /** Every layer rounded alone at each width, judged on validation images. */
+  /** Every layer changed alone, rounded to widths or pruned to shares, judged on the first `images` of the validation split. */
   sensitivity(
     recipe: Recipe,
-    bits: readonly number[],
+    asked: Asked,
     images: number,
     options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
   ): Promise<readonly SensitivityRow[]>;

@@ -7,7 +7,7 @@ use crate::fields::{Fields, MOST_WHOLE};
 pub(super) const KEEP: &str = "keep";
 const UNSTRUCTURED: &str = "unstructured";
 /// Greatest share that may go: something has to stay.
-pub(super) const MOST_SPARSITY: f64 = 0.999;
+pub const MOST_SPARSITY: f64 = 0.999;
 /// Greatest side of a block, and greatest group of N:M.
 const MOST_SIDE: u64 = 64;
 /// Images that scores look at when the recipe does not say.

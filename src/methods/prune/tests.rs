@@ -122,6 +122,57 @@ fn wanda_is_brute_force() {
     }
 }
 
+#[test]
+fn a_layer_pruned_alone_is_the_recipe_that_keeps_all_others() {
+    let names = ["conv1", "conv2", "fc1", "fc2", "fc3"];
+    for asked in [
+        json!({"method": "magnitude", "scope": "layer"}),
+        json!({"method": "random", "scope": "row"}),
+        json!({"method": "magnitude", "scope": "layer", "pattern": {"block": [2, 3]}}),
+        json!({"method": "wanda", "images": 20}),
+        json!({"method": "sparsegpt", "images": 20, "seed": 3}),
+        json!({"method": "taylor", "scope": "layer", "images": 20}),
+    ] {
+        let share = 0.7;
+        let mut step = asked.clone();
+        step["sparsity"] = json!(share);
+        let (dense, _) = network("lenet5-fashion", None, 1);
+        let parsed = parse::parse(Fields::new(step.clone(), "step").unwrap(), &dense, &[]).unwrap();
+        let mut library = models::library().unwrap();
+        for asset in parsed.assets(dense.model, &library).unwrap() {
+            library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
+        }
+        let mut given = dense.clone();
+        let found = finish(|ctx| async move {
+            let (memory, library) = (Memory::default(), RefCell::new(library));
+            let (network, key) = (&mut given, String::new());
+            let cx = StepContext {
+                ctx: &ctx,
+                library: &library,
+                memory: &memory,
+                network,
+                seed: 7,
+                index: 0,
+                key,
+                resume: None,
+                epoch_loss: Vec::new(),
+            };
+            parsed.as_prune().unwrap().alone(&cx, &[0.2, share]).await.unwrap()
+        });
+        assert_eq!(found[1].len(), names.len());
+        for (name, (node, weight)) in names.iter().zip(&found[1]) {
+            for other in names.iter().filter(|other| *other != name) {
+                step["layers"][other] = json!("keep");
+            }
+            let wanted = applied(dense.clone(), "prune", step.clone(), 7);
+            let wanted = &wanted.parameters[wanted.weight_of(*node).unwrap()];
+            assert!(wanted.name.starts_with(name) && wanted.latent == *weight, "{asked} {name}");
+            assert_ne!(found[0].iter().find(|(other, _)| other == node).unwrap().1, *weight);
+            step["layers"] = Value::Null;
+        }
+    }
+}
+
 /// The inverse by Gauss and Jordan.
 fn inverse(h: &[f64], n: usize) -> Vec<f64> {
     let (mut a, mut out) = (h.to_vec(), vec![0.0; n * n]);
@@ -289,7 +340,7 @@ fn taylor_and_snip_are_what_the_loss_makes_of_a_weight() {
         let library = RefCell::new(library);
         finish(|ctx| async move {
             let mut candidates = step.candidates(&network);
-            let mut cx = StepContext {
+            let cx = StepContext {
                 ctx: &ctx,
                 library: &library,
                 memory: &Memory::default(),
@@ -300,7 +351,7 @@ fn taylor_and_snip_are_what_the_loss_makes_of_a_weight() {
                 resume: None,
                 epoch_loss: Vec::new(),
             };
-            gradient::score(&step, &mut cx, &mut candidates).await.unwrap();
+            gradient::score(&step, &cx, &mut candidates).await.unwrap();
             candidates
         })
     };

@@ -3,18 +3,15 @@
 //! A multiple-choice knapsack, solved exactly: after each layer, what is kept of all sums so far are those that no cheaper one
 //! equals or beats. Widths like those of HAQ (Wang et al. 2019, arXiv 1811.08886), there 1 to 8 bits.
 
-use super::sensitivity::{Effect, Mode};
 use super::{Override, QuantizeStep, WeightSpec};
 use crate::error::{CoreError, ErrorCode};
 use crate::formats::{self, Format};
-use crate::methods::StepContext;
+use crate::methods::{Effect, Mode, StepContext, Ways};
 use crate::models::Network;
 use crate::task::Context;
 
 /// Widths a layer may have: `int2` to `int8`.
 pub const WIDTHS: std::ops::RangeInclusive<u32> = 2..=8;
-/// Bytes of values kept while layers are judged: images go through in chunks that fit.
-pub const CACHE_BYTES: u64 = 64 << 20;
 
 /// The mean of the bits of all weights that a layer's width is chosen for, at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -98,7 +95,7 @@ pub(super) async fn allocated(
     budget: Budget,
 ) -> Result<QuantizeStep, CoreError> {
     let specs = widths(base, WIDTHS)?;
-    let effects = step.effects(cx, budget.images, &specs, Mode::Only).await?;
+    let effects = Ways::Rounded(step, &specs).effects(cx, budget.images, Mode::Only).await?;
     let mut names = Vec::new();
     let mut options = Vec::new();
     let mut weights = 0;
@@ -111,7 +108,7 @@ pub(super) async fn allocated(
         weights += count;
         names.push(layer);
         let option =
-            |effect: &Effect| Width { cost: count * u64::from(WIDTHS.start() + effect.spec as u32), loss: effect.loss };
+            |effect: &Effect| Width { cost: count * u64::from(WIDTHS.start() + effect.way as u32), loss: effect.loss };
         options.push(effects.iter().map(option).collect::<Vec<_>>());
     }
     let chosen = allocate(cx.ctx, &options, (budget.bits * weights as f64) as u64).await;

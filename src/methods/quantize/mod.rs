@@ -15,7 +15,6 @@ mod range;
 mod rotate;
 mod rounding;
 mod seam;
-mod sensitivity;
 mod smooth;
 mod spec;
 #[cfg(test)]
@@ -27,16 +26,17 @@ pub(crate) use kv::for_cache;
 pub(crate) use rounding::roundings_of;
 pub(crate) use spec::{GROUP_SIZES, for_inputs, ranges_of};
 
-pub use bits::{Budget, CACHE_BYTES, WIDTHS, widths};
+pub use bits::{Budget, WIDTHS, widths};
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
-pub use sensitivity::{Effect, Mode, sensitivity};
 pub use spec::{
     ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, SCALES, Scale, WeightSpec,
 };
 
 pub use transform::{TRANSFORMS, Transform};
 
-use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids, training_assets, training_images};
+use super::{
+    Applied, Method, Mode, Parsed, Step, StepContext, Ways, choose, id_of, ids, training_assets, training_images,
+};
 use crate::data::{AssetRef, Images, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
@@ -104,7 +104,7 @@ impl QuantizeStep {
 
     /// Names a network behind this step's transforms: all that its values depend on. Parameters go in as they are, so
     /// it does not matter how they came about.
-    fn place(&self, network: &Network) -> Result<String, CoreError> {
+    pub(super) fn place(&self, network: &Network) -> Result<String, CoreError> {
         Ok(format!("{} {:?} {}", network.model.id, self.transforms, network.digest()?))
     }
 
@@ -362,7 +362,8 @@ impl Step for QuantizeStep {
         let encode = weights * range::MACS_PER_VALUE * if searched { range::STEPS as u64 } else { 1 };
         let informed = if self.informed() { inform::macs(self, network) } else { 0 };
         let scalings = self.scaling_macs(network);
-        let widths = self.bits.map_or(0, |budget| Mode::Only.macs(network, budget.images, WIDTHS.count()));
+        let judged = |budget: Budget| Ways::Rounded(self, &[]).macs(network, budget.images, Mode::Only, WIDTHS.count());
+        let widths = self.bits.map_or(0, judged);
         let keys =
             self.kv_cache.filter(|spec| spec.channels).map_or(0, |_| network.graph.macs() * u64::from(self.images));
         keys + widths + scalings + encode + self.calibration_macs(network) + informed
