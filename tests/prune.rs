@@ -87,6 +87,33 @@ fn pruning_says_what_does_not_go_together() {
             "unstructured, nm",
         ),
         (prune(json!({"sparsity": 0.5, "images": 64})), ErrorCode::Combination, "images", "wanda, sparsegpt"),
+        (prune(json!({"ratios": {}})), ErrorCode::MissingField, "ratios.budget", "budget"),
+        (prune(json!({"ratios": {"budget": 0.01}})), ErrorCode::Range, "ratios.budget", "from 0.02 to 1"),
+        (prune(json!({"ratios": {"budget": 0.5, "of": "bytes"}})), ErrorCode::UnknownId, "ratios.of", "weights, macs"),
+        (
+            prune(json!({"ratios": {"budget": 0.5}, "sparsity": 0.5})),
+            ErrorCode::Combination,
+            "ratios",
+            "either of the two",
+        ),
+        (
+            prune(json!({"ratios": {"budget": 0.5}, "pattern": {"nm": [2, 4]}})),
+            ErrorCode::Combination,
+            "ratios",
+            "either",
+        ),
+        (prune(json!({"ratios": {"budget": 0.5}, "method": "lamp"})), ErrorCode::Combination, "ratios", "either"),
+        (prune(json!({"ratios": {"budget": 0.5}, "scope": "global"})), ErrorCode::Combination, "ratios", "either"),
+        (
+            with(|recipe| {
+                let ratios = json!({"budget": 0.5});
+                recipe["steps"] =
+                    json!([{"prune": {"ratios": ratios, "schedule": {"kind": "gradual"}}}, {"train": {}}]);
+            }),
+            ErrorCode::Combination,
+            "ratios",
+            "either",
+        ),
         (prune(json!({"sparsity": 0.5, "seed": 1})), ErrorCode::Combination, "seed", "wanda, sparsegpt"),
         (prune(json!({"sparsity": 0.5, "schedule": gradual})), ErrorCode::Combination, "schedule", "a train step next"),
         (prune(json!({"sparsity": 0.5, "schedule": {}})), ErrorCode::MissingField, "schedule.kind", "kind"),
@@ -138,6 +165,11 @@ fn pruning_is_written_out_whole() {
     assert_eq!(
         written(json!({"method": "wanda", "pattern": {"nm": [2, 4]}, "layers": {"fc3": "keep"}})),
         json!({"method": "wanda", "pattern": {"nm": [2, 4]}, "images": 256, "layers": {"fc3": "keep"}})
+    );
+    assert_eq!(
+        written(json!({"ratios": {"budget": 0.2}, "layers": {"fc3": "keep"}})),
+        json!({"method": "magnitude", "pattern": "unstructured", "scope": "layer", "layers": {"fc3": "keep"},
+               "ratios": {"budget": 0.2, "of": "weights", "images": 200}})
     );
     assert_eq!(
         written(json!({"sparsity": 0.5, "schedule": {"kind": "gradual"}}))["schedule"],

@@ -1,5 +1,6 @@
 //! The steps of a recipe: one file or folder per kind, one line per kind in [`METHODS`].
 
+mod allocate;
 mod prune;
 mod quantize;
 mod sensitivity;

@@ -3,6 +3,7 @@
 mod gradient;
 mod inputs;
 mod parse;
+mod ratios;
 mod sparsegpt;
 mod structured;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::task::Phase;
 use crate::train::{
     Candidate, Pattern, PruneSchedule, Pruner, Pruning, Scope, own_scores, score_stream, select, select_macs,
 };
+use ratios::Ratios;
 use serde_json::{Value, json};
 use std::rc::Rc;
 
@@ -76,6 +78,8 @@ pub struct PruneStep {
     scope: Scope,
     /// The share of weights that goes; 0 where the pattern says it.
     sparsity: f64,
+    /// Chooses a share for each layer instead.
+    ratios: Option<Ratios>,
     /// Layers with a share of their own; `None`: they stay whole.
     layers: Named<Option<f64>>,
     /// Training images that scores look at.
@@ -124,14 +128,14 @@ impl PruneStep {
     pub fn plain() -> Self {
         let (method, pattern, scope) = (Pruning::Magnitude, Pattern::Unstructured, Scope::Layer);
         let (layers, schedule) = (Named::default(), PruneSchedule::OneShot);
-        Self { method, pattern, scope, sparsity: 0.0, layers, images: 0, seed: None, schedule }
+        Self { method, pattern, scope, sparsity: 0.0, ratios: None, layers, images: 0, seed: None, schedule }
     }
 
     /// It, for layers each by itself: without shares of their own, and of single weights where its pattern says how many go.
     fn apart(&self) -> Self {
         let scope = if self.scope == Scope::Row { Scope::Row } else { Scope::Layer };
         let pattern = if matches!(self.pattern, Pattern::Nm(..)) { Pattern::Unstructured } else { self.pattern };
-        Self { pattern, scope, layers: Named::default(), ..self.clone() }
+        Self { pattern, scope, ratios: None, layers: Named::default(), ..self.clone() }
     }
 
     /// Names a network and all of this step that [`PruneStep::alone`] depends on.
@@ -257,18 +261,25 @@ impl Step for PruneStep {
     }
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
-        training_assets(library, model, self.images(), self.seed)
+        let mut assets = training_assets(library, model, self.images(), self.seed)?;
+        if let Some(ratios) = self.ratios {
+            assets.extend(library.assets(model.data, "validation", ratios.images)?);
+        }
+        Ok(assets)
     }
 
     fn macs(&self, network: &Network, _: &Library) -> u64 {
         let (scoring, sorting) = self.work(network);
-        scoring + sorting
+        scoring + sorting + self.ratios.map_or(0, |ratios| ratios.macs(self, network))
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
             if self.scheduled() {
                 return Ok(());
+            }
+            if let Some(ratios) = self.ratios {
+                return ratios.allocated(self, cx).await?.apply(cx).await;
             }
             cx.ctx.enter(Phase::Prune);
             let mut candidates = self.candidates(cx.network);

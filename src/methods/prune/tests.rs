@@ -1,3 +1,5 @@
+mod alone;
+
 use super::inputs::norms;
 use super::*;
 use crate::fields::Fields;
@@ -118,57 +120,6 @@ fn wanda_is_brute_force() {
             let goes = (0..taps).filter(|&i| !mask[i]).map(score).fold(0.0, f64::max);
             assert!(goes <= stays * (1.0 + 1e-5), "{}: {goes} went and {stays} stayed", entry.name);
             assert_eq!(mask.iter().filter(|kept| !**kept).count(), (taps as f64 * 0.6).round() as usize);
-        }
-    }
-}
-
-#[test]
-fn a_layer_pruned_alone_is_the_recipe_that_keeps_all_others() {
-    let names = ["conv1", "conv2", "fc1", "fc2", "fc3"];
-    for asked in [
-        json!({"method": "magnitude", "scope": "layer"}),
-        json!({"method": "random", "scope": "row"}),
-        json!({"method": "magnitude", "scope": "layer", "pattern": {"block": [2, 3]}}),
-        json!({"method": "wanda", "images": 20}),
-        json!({"method": "sparsegpt", "images": 20, "seed": 3}),
-        json!({"method": "taylor", "scope": "layer", "images": 20}),
-    ] {
-        let share = 0.7;
-        let mut step = asked.clone();
-        step["sparsity"] = json!(share);
-        let (dense, _) = network("lenet5-fashion", None, 1);
-        let parsed = parse::parse(Fields::new(step.clone(), "step").unwrap(), &dense, &[]).unwrap();
-        let mut library = models::library().unwrap();
-        for asset in parsed.assets(dense.model, &library).unwrap() {
-            library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
-        }
-        let mut given = dense.clone();
-        let found = finish(|ctx| async move {
-            let (memory, library) = (Memory::default(), RefCell::new(library));
-            let (network, key) = (&mut given, String::new());
-            let cx = StepContext {
-                ctx: &ctx,
-                library: &library,
-                memory: &memory,
-                network,
-                seed: 7,
-                index: 0,
-                key,
-                resume: None,
-                epoch_loss: Vec::new(),
-            };
-            parsed.as_prune().unwrap().alone(&cx, &[0.2, share]).await.unwrap()
-        });
-        assert_eq!(found[1].len(), names.len());
-        for (name, (node, weight)) in names.iter().zip(&found[1]) {
-            for other in names.iter().filter(|other| *other != name) {
-                step["layers"][other] = json!("keep");
-            }
-            let wanted = applied(dense.clone(), "prune", step.clone(), 7);
-            let wanted = &wanted.parameters[wanted.weight_of(*node).unwrap()];
-            assert!(wanted.name.starts_with(name) && wanted.latent == *weight, "{asked} {name}");
-            assert_ne!(found[0].iter().find(|(other, _)| other == node).unwrap().1, *weight);
-            step["layers"] = Value::Null;
         }
     }
 }
