@@ -144,6 +144,10 @@ pub trait Step {
     fn as_prune(&self) -> Option<&PruneStep> {
         None
     }
+    /// Whether it makes small inputs of layers 0: nothing behind it may scale or mix them.
+    fn prunes_inputs(&self) -> bool {
+        false
+    }
     /// Checks the step against the one behind it, if there is one.
     ///
     /// # Errors

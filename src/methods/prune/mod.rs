@@ -1,6 +1,7 @@
 //! Pruning: weights that matter little become 0, and stay so.
 
 mod gradient;
+mod input;
 mod inputs;
 mod parse;
 mod ratios;

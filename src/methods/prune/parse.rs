@@ -1,5 +1,6 @@
 //! What a recipe says about a prune step, read and checked.
 
+use super::input::INPUT;
 use super::ratios::Ratios;
 use super::*;
 use crate::fields::{Fields, MOST_WHOLE, object};
@@ -7,6 +8,8 @@ use crate::fields::{Fields, MOST_WHOLE, object};
 /// What `layers` says of a layer that stays whole.
 pub(super) const KEEP: &str = "keep";
 const UNSTRUCTURED: &str = "unstructured";
+/// The field that says which kind of step it is.
+pub(super) const PATTERN: &str = "pattern";
 /// Greatest share that may go: something has to stay.
 pub const MOST_SPARSITY: f64 = 0.999;
 /// Greatest side of a block, and greatest group of N:M.
@@ -52,6 +55,7 @@ fn read_pattern(fields: &mut Fields) -> Result<Pattern, CoreError> {
         let find = |id: &str| (id == UNSTRUCTURED).then_some(Pattern::Unstructured);
         let mut allowed = vec![UNSTRUCTURED, "{\"nm\": [n, m]}", "{\"block\": [outputs, inputs]}"];
         allowed.extend(ids(STRUCTURES));
+        allowed.push(INPUT);
         return Ok(fields.id("pattern", &allowed, find)?.unwrap_or(Pattern::Unstructured));
     };
     let path = own.path().to_string();
@@ -161,6 +165,12 @@ pub(super) fn write(step: &PruneStep) -> Value {
     object(fields)
 }
 
+/// The layers that may be pruned.
+pub(super) fn prunable(network: &Network) -> Vec<&str> {
+    let nodes = network.graph.nodes().iter().enumerate();
+    nodes.filter(|(node, _)| network.rounds_input(*node)).map(|(_, entry)| entry.name.as_str()).collect()
+}
+
 /// What `layers` says, by name.
 pub(super) fn read_layers(fields: &mut Fields, names: &[&str], nm: bool) -> Result<Named<Option<f64>>, CoreError> {
     let layers_path = fields.at("layers");
@@ -193,8 +203,10 @@ pub(super) fn read_layers(fields: &mut Fields, names: &[&str], nm: bool) -> Resu
 const NM_SPARSITY: &str = "a sparsity with nm, which says how many go";
 
 pub(super) fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -> Parsed {
-    if fields.peek("pattern").is_some_and(|id| choose(STRUCTURES, id).is_some()) {
-        return structured::parse(fields, network);
+    match fields.peek(PATTERN) {
+        Some(INPUT) => return input::parse(fields, network),
+        Some(id) if choose(STRUCTURES, id).is_some() => return structured::parse(fields, network),
+        _ => {}
     }
     let method = fields.id("method", &ids(PRUNINGS), |id| choose(PRUNINGS, id))?.unwrap_or(Pruning::Magnitude);
     let pattern = read_pattern(&mut fields)?;
@@ -202,10 +214,7 @@ pub(super) fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -
     let sparsity = fields.number("sparsity", 0.0..=MOST_SPARSITY)?;
     let ratios = fields.object("ratios")?.map(read_ratios).transpose()?;
     let nm = matches!(pattern, Pattern::Nm(..));
-    let names: Vec<&str> = (0..network.graph.nodes().len())
-        .filter(|&node| network.rounds_input(node))
-        .map(|node| network.graph.nodes()[node].name.as_str())
-        .collect();
+    let names = prunable(network);
     let mut layers = read_layers(&mut fields, &names, nm)?;
     let keep_last = fields.boolean("keep_last")? == Some(true);
     if let Some(last) = names.last().filter(|last| keep_last && !layers.contains(last)) {

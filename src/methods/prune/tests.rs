@@ -1,4 +1,5 @@
 mod alone;
+mod input;
 
 use super::inputs::norms;
 use super::*;

@@ -334,6 +334,16 @@ impl Step for QuantizeStep {
             let found = "hadamard after prune, which would mix what is pruned with what is not";
             return Err(CoreError::new(ErrorCode::Combination, path, found, "no hadamard, or no prune"));
         }
+        let changes = self.transforms.iter().any(|transform| *transform != Transform::FoldBatchnorm);
+        if changes && earlier.iter().any(|step| step.prunes_inputs()) {
+            let found = "a transform of what layers read, after thresholds were set for it";
+            return Err(CoreError::new(
+                ErrorCode::Combination,
+                path,
+                found,
+                "fold-batchnorm alone, or no input pruning",
+            ));
+        }
         match earlier.iter().find(|step| step.name() == self.name()) {
             None => Ok(()),
             Some(_) => Err(CoreError::new(

@@ -36,6 +36,7 @@ function layer(name: string, change: Partial<LayerInspection> = {}): LayerInspec
     inputs: [],
     rounded: [],
     input_levels: [],
+    input_zeros: 0,
     ...change,
   };
 }
