@@ -56,6 +56,7 @@ function bench(plan: Plan = {}, slice_ms = 10) {
       probabilities: () => new Float32Array([0.5]),
       exported: () => new Uint8Array([3]),
       layers: () => [{ layer: "fc" }] as unknown as ReturnType<Job["layers"]>,
+      layerWork: () => undefined,
       sensitivity: () => [{ layer: "fc", bits: 4 }] as unknown as ReturnType<Job["sensitivity"]>,
       weights: (layer, granule, from) => {
         if (granule > 1) throw { code: "range", path: "granule", found: String(granule), allowed: "1" };
