@@ -3,7 +3,7 @@
 use super::{Applied, Choice, Method, Parsed, PruneStep, Step, StepContext, choose, id_of, ids};
 use crate::data::{AssetRef, Kind, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
-use crate::fields::Fields;
+use crate::fields::{Fields, object};
 use crate::models::{Model, Network};
 use crate::tensor::Tensor;
 use crate::train::{Estimator, Optimizer, Schedule, TrainOptions, Training, View, train};
@@ -156,23 +156,30 @@ impl Step for TrainStep {
 
     fn canonical(&self) -> Value {
         let TrainOptions { epochs, batch, optimizer, lr, schedule, weight_decay, flip, shift } = &self.options;
-        let mut value = json!({
-            "epochs": epochs, "batch": batch, "lr": lr, "schedule": schedule, "weight_decay": weight_decay,
-            "flip": flip, "shift": shift, "optimizer": OPTIMIZERS[usize::from(*optimizer != Optimizer::Adam)],
-        });
+        let optimizer_id = OPTIMIZERS[usize::from(*optimizer != Optimizer::Adam)];
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("epochs", (*epochs).into()),
+            ("batch", (*batch).into()),
+            ("lr", (*lr).into()),
+            ("schedule", json!(schedule)),
+            ("weight_decay", (*weight_decay).into()),
+            ("flip", (*flip).into()),
+            ("shift", (*shift).into()),
+            ("optimizer", optimizer_id.into()),
+        ];
         if let Optimizer::Sgd { momentum } = optimizer {
-            value["momentum"] = json!(momentum);
+            fields.push(("momentum", (*momentum).into()));
         }
         if let Some(set) = &self.set {
-            value["set"] = json!(set);
+            fields.push(("set", set.as_str().into()));
         }
         if let Some(estimator) = &self.estimator {
-            value["estimator"] = json!(id_of(ESTIMATORS, estimator));
+            fields.push(("estimator", id_of(ESTIMATORS, estimator).into()));
         }
         if self.estimator == Some(Estimator::Pact) {
-            value["clip_decay"] = json!(self.clip_decay);
+            fields.push(("clip_decay", self.clip_decay.into()));
         }
-        value
+        object(fields)
     }
 
     fn check(&self, _: &str, _: &[Rc<dyn Step>]) -> Result<(), CoreError> {

@@ -306,7 +306,14 @@ impl Step for QuantizeStep {
             object.insert("kv_cache".into(), spec.canonical());
         }
         if let Some(Budget { bits, images }) = self.bits {
-            object.insert("bits".into(), json!({"budget": bits, "by": parse::BY, "images": images}));
+            object.insert(
+                "bits".into(),
+                crate::fields::object(vec![
+                    ("budget", bits.into()),
+                    ("by", parse::BY.into()),
+                    ("images", images.into()),
+                ]),
+            );
         }
         if let Some(seed) = self.seed {
             object.insert("seed".into(), json!(seed));
