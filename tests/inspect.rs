@@ -169,7 +169,13 @@ fn layers_are_measured_as_by_a_plain_computation() {
         if !activations.is_null() {
             step["activations"] = activations;
         }
-        let (recipe, library, outcome) = prepared(model, &json!([{"quantize": step}]));
+        let steps = match model {
+            "lenet5-fashion" => {
+                json!([{"prune": {"pattern": "input", "sparsity": 0.6, "images": 16}}, {"quantize": step}])
+            }
+            _ => json!([{"quantize": step}]),
+        };
+        let (recipe, library, outcome) = prepared(model, &steps);
         let network = outcome.network.clone();
         let given = (recipe.clone(), Rc::clone(&library), outcome.network);
         let found = finish(|ctx| look(ctx, given.0, given.1, given.2)).unwrap().layers;
@@ -181,11 +187,22 @@ fn layers_are_measured_as_by_a_plain_computation() {
         // Signal, noise and inputs of each node.
         let mut sums = vec![(0.0f64, 0.0f64); network.graph.nodes().len()];
         let mut inputs = vec![Vec::<f32>::new(); sums.len()];
+        // What weights meet, rounded where it is.
+        let mut met = inputs.clone();
         for first in (0..count).step_by(LANES) {
             let lanes = LANES.min(count - first);
             let (a, b) =
                 (block(&float, Execution::Fake, &images, first), block(&network, recipe.execution, &images, first));
             for (node, ((input, before), (_, after))) in a.iter().zip(&b).enumerate() {
+                if network.rounds_input(node) {
+                    let (read, mut own) = (&b[node].0, b[node].0.clone());
+                    if let Some(input) = &network.inputs[node] {
+                        let dims = network.graph.input_shapes(&network.graph.nodes()[node])[0].dims();
+                        input.grid.round(read, dims[1..].iter().product(), LANES, &mut own);
+                    }
+                    met[node]
+                        .extend(own.iter().enumerate().filter(|(i, _)| i % LANES < lanes).map(|(_, value)| *value));
+                }
                 for (_, (before, after)) in before.iter().zip(after).enumerate().filter(|(i, _)| i % LANES < lanes) {
                     sums[node].0 += f64::from(*before).powi(2);
                     sums[node].1 += (f64::from(*before) - f64::from(*after)).powi(2);
@@ -211,6 +228,9 @@ fn layers_are_measured_as_by_a_plain_computation() {
                 let least = values.data().iter().copied().fold(f32::INFINITY, f32::min);
                 assert_eq!(layer.low, least);
                 assert_eq!((total(&layer.inputs), total(&layer.rounded)), (inputs[node].len(), inputs[node].len()));
+                let zeros = met[node].iter().filter(|value| **value == 0.0).count() as f64 / met[node].len() as f64;
+                assert!((layer.input_zeros - zeros).abs() < 1e-12, "{model} {}: {zeros}", layer.layer);
+                assert!(model != "lenet5-fashion" || zeros > 0.4, "{}: {zeros}", layer.layer);
                 // The bins, by hand in f64, but for values within rounding of a border.
                 let (low, high) = (f64::from(layer.input_low), f64::from(layer.input_high));
                 let mut by_hand = vec![0i64; layer.inputs.len()];

@@ -56,7 +56,7 @@ const engine: EnginePort = {
   inspect: async (recipe, options) => (await client).inspect(recipe, options),
   weights: async (recipe, place) => (await client).weights(recipe, place),
   matrix: async (recipe, layer) => (await client).matrix(recipe, layer),
-  sensitivity: async (recipe, bits, images, options) => (await client).sensitivity(recipe, bits, images, options),
+  sensitivity: async (recipe, asked, images, options) => (await client).sensitivity(recipe, asked, images, options),
 };
 
 const lab = new Lab(

@@ -115,6 +115,8 @@ pub struct LayerInspection {
     pub inputs: Vec<u32>,
     /// Its inputs as its weights meet them: of this network, and rounded if they are.
     pub rounded: Vec<u32>,
+    /// The share of those that are 0: about that share of its multiply-adds meets a zero. 0 for layers whose inputs cannot be rounded.
+    pub input_zeros: f64,
     /// The values that rounded inputs may have, ascending; empty for more than 256, and where each image has its own.
     pub input_levels: Vec<f32>,
 }
@@ -164,6 +166,9 @@ pub async fn inspect(
                 }
                 let after = met(network, *node, &plans[1]);
                 let before = plans[0].node_input(*node).unwrap_or_default();
+                if counting {
+                    layer.input_zeros += live(&after, lanes).filter(|value| *value == 0.0).count() as f64;
+                }
                 for (values, counts) in [(before, &mut layer.inputs), (&after, &mut layer.rounded)] {
                     let values: Vec<f32> = live(values, lanes).collect();
                     if counting {
@@ -179,6 +184,7 @@ pub async fn inspect(
     }
     for ((_, layer), (noise, bins)) in found.iter_mut().zip(watched) {
         layer.output_sqnr_db = noise.db();
+        layer.input_zeros /= f64::from(layer.rounded.iter().sum::<u32>().max(1));
         if bins.low <= bins.high {
             (layer.input_low, layer.input_high) = (bins.low, bins.high);
         }
@@ -222,6 +228,7 @@ fn described(network: &Network) -> Result<Vec<(usize, LayerInspection)>, CoreErr
             input_high: 0.0,
             inputs: Vec::new(),
             rounded: Vec::new(),
+            input_zeros: 0.0,
             input_levels: Vec::new(),
         };
         if let Some(weight) = network.weight_of(node) {

@@ -27,8 +27,14 @@ extern "C" {
 
 #[wasm_bindgen]
 impl Engine {
-    fn question(&self, recipe: &Recipe, bits: &[u32], images: Option<u32>) -> Result<Question, JsValue> {
-        Question::new(bits, images, recipe, &self.library.borrow()).map_err(thrown)
+    fn question(
+        &self,
+        recipe: &Recipe,
+        bits: &[u32],
+        sparsities: Option<Vec<f64>>,
+        images: Option<u32>,
+    ) -> Result<Question, JsValue> {
+        Question::new((bits, sparsities.as_deref()), images, recipe, &self.library.borrow()).map_err(thrown)
     }
 
     /// Every file that [`Engine::sensitivity`] reads.
@@ -36,27 +42,35 @@ impl Engine {
     /// # Errors
     /// A `CoreError` when the recipe is not legal.
     #[wasm_bindgen(js_name = sensitivityNeeds)]
-    pub fn sensitivity_needs(&self, recipe: JsValue, bits: &[u32], images: Option<u32>) -> Result<JsAssets, JsValue> {
+    pub fn sensitivity_needs(
+        &self,
+        recipe: JsValue,
+        bits: &[u32],
+        sparsities: Option<Vec<f64>>,
+        images: Option<u32>,
+    ) -> Result<JsAssets, JsValue> {
         let recipe = self.parse(recipe)?;
-        let question = self.question(&recipe, bits, images)?;
+        let question = self.question(&recipe, bits, sparsities, images)?;
         let assets = question.needs(&recipe, &self.library.borrow()).map_err(thrown)?;
         Ok(to_js(&assets).unchecked_into())
     }
 
-    /// A job that judges every layer of a recipe's network rounded alone and, without `alone`, all but it, at every one of `bits` (none:
-    /// those usual) on the first `images` of the validation split. What was found before is not looked for again.
+    /// A job that judges every layer of a recipe's network changed alone and, without `alone`, all but it, on the first `images` of the
+    /// validation split: pruned to every one of `sparsities` (an empty list: those usual), and rounded to every one of `bits` (none, and
+    /// no sparsities: those usual). What was found before is not looked for again.
     ///
     /// # Errors
-    /// A `CoreError` when the recipe is not legal, and for bits or images out of range.
+    /// A `CoreError` when the recipe is not legal, and for bits, sparsities or images out of range.
     pub fn sensitivity(
         &self,
         recipe: JsValue,
         bits: &[u32],
+        sparsities: Option<Vec<f64>>,
         images: Option<u32>,
         alone: Option<bool>,
     ) -> Result<Job, JsValue> {
         let recipe = self.parse(recipe)?;
-        let mut question = self.question(&recipe, bits, images)?;
+        let mut question = self.question(&recipe, bits, sparsities, images)?;
         if alone == Some(true) {
             question.modes = &[Mode::Only];
         }

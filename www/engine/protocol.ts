@@ -1,6 +1,7 @@
 /** The messages between the pool and a worker. Every task has an id of its own; answers carry it. */
 
 import type {
+  Asked,
   CoreError,
   LayerInspection,
   Measured,
@@ -21,12 +22,12 @@ export type Work =
   | { readonly type: "run"; readonly key: string; readonly recipe: Recipe; readonly checkpoint?: Uint8Array }
   /** Kernels and layers timed on this machine; alone on its worker, as a run is. */
   | { readonly type: "measure"; readonly key: string; readonly recipe: Recipe }
-  /** Every layer rounded alone at every width, judged on validation images. */
+  /** Every layer changed alone, judged on validation images. */
   | {
       readonly type: "sensitivity";
       readonly key: string;
       readonly recipe: Recipe;
-      readonly bits: readonly number[];
+      readonly asked: Asked;
       readonly images: number;
     }
   /** What every layer takes and gives beside itself in f32. */

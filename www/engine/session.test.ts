@@ -56,6 +56,7 @@ function bench(plan: Plan = {}, slice_ms = 10) {
       probabilities: () => new Float32Array([0.5]),
       exported: () => new Uint8Array([3]),
       layers: () => [{ layer: "fc" }] as unknown as ReturnType<Job["layers"]>,
+      layerWork: () => undefined,
       sensitivity: () => [{ layer: "fc", bits: 4 }] as unknown as ReturnType<Job["sensitivity"]>,
       weights: (layer, granule, from) => {
         if (granule > 1) throw { code: "range", path: "granule", found: String(granule), allowed: "1" };
@@ -391,7 +392,7 @@ describe("a look inside", () => {
   });
 
   it("tells how far a sensitivity is, and stops it", async () => {
-    const work: Work = { type: "sensitivity", key: "", recipe, bits: [4, 2], images: 100 };
+    const work: Work = { type: "sensitivity", key: "", recipe, asked: { bits: [4, 2] }, images: 100 };
     const { session, posted, answer, counts } = bench({ needs: ["w"], slices: 40 }, 30);
     session.handle({ type: "work", id: 1, work });
     expect(await answer(1)).toMatchObject({ type: "done", result: [{ layer: "fc", bits: 4 }] });

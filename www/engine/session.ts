@@ -153,12 +153,11 @@ export class Session {
   }
 
   private async sensitivity(id: number, work: Work & { type: "sensitivity" }, stopper: Stopper) {
-    const bits = Uint32Array.from(work.bits);
-    await Promise.race([this.loadAll(this.engine.sensitivityNeeds(work.recipe, bits, work.images)), stopper.stopped]);
+    const { bits = [], sparsities } = work.asked;
+    const asked = [Uint32Array.from(bits), sparsities && Float64Array.from(sparsities), work.images] as const;
+    await Promise.race([this.loadAll(this.engine.sensitivityNeeds(work.recipe, ...asked)), stopper.stopped]);
     if (stopper.cancelled) throw new Cancelled();
-    return this.finish(id, this.engine.sensitivity(work.recipe, bits, work.images, true), stopper, (job) =>
-      job.sensitivity(),
-    );
+    return this.finish(id, this.engine.sensitivity(work.recipe, ...asked, true), stopper, (job) => job.sensitivity());
   }
 
   private async inspect(id: number, key: string, recipe: Recipe, stopper: Stopper) {

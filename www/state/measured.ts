@@ -26,7 +26,8 @@ export function readKept(text: string | undefined, engine: string): Kept | undef
       measured?.engine === engine &&
       Array.isArray(measured.kernels) &&
       Array.isArray(measured.sparse?.points) &&
-      Array.isArray(measured.target?.layers);
+      Array.isArray(measured.target?.layers) &&
+      Array.isArray(measured.target.sparse_layers);
     return whole ? { date, key, measured } : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 /** What the page asks of the engine. `www/engine/client.ts` is one way to meet it; tests bring their own. */
 
 import type {
+  Asked,
   Catalog,
   CoreError,
   LayerInspection,
@@ -41,10 +42,10 @@ export interface EnginePort {
   weights(recipe: Recipe, place: Place): Promise<WeightInspection>;
   /** A layer's weight, whole. */
   matrix(recipe: Recipe, layer: string): Promise<WeightMatrix>;
-  /** Every layer rounded alone at each width, judged on validation images. */
+  /** Every layer changed alone, rounded to widths or pruned to shares, judged on the first `images` of the validation split. */
   sensitivity(
     recipe: Recipe,
-    bits: readonly number[],
+    asked: Asked,
     images: number,
     options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
   ): Promise<readonly SensitivityRow[]>;

@@ -1,6 +1,7 @@
 /** The engine's data as the page uses it. One place, so that a change of the engine's types shows here first. */
 
 export type {
+  Asked,
   Catalog,
   CoreError,
   LayerInspection,

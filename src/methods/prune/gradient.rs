@@ -42,7 +42,7 @@ pub(super) async fn gradients(
 /// `asset` when images were not provided.
 pub(super) async fn score(
     step: &PruneStep,
-    cx: &mut StepContext<'_>,
+    cx: &StepContext<'_>,
     candidates: &mut [Candidate],
 ) -> Result<(), CoreError> {
     let images = training_images(&cx.library.borrow(), cx.network.model, step.images, step.seed)?;

@@ -4,7 +4,7 @@ import { speedScale, speedsChart } from "../../charts/speeds";
 import { toMarkup } from "../../charts/svg";
 import { layerTimes, Measurements, readKept } from "../../state/measured";
 import type { Measured } from "../../state/schema";
-import { kernelRows, kernelsOfLayers, layerRows } from "./data";
+import { kernelRows, kernelsOfLayers, layerRows, sparseRows } from "./data";
 
 const layer = (name: string, reason: string, ms: number) => ({
   name,
@@ -38,6 +38,11 @@ const measured: Measured = {
     latency_ms: 1,
     baseline_latency_ms: 2,
     layers: [layer("conv1", "whole-numbers", 3), layer("relu", "no-weights", 1), layer("pool", "no-weights", 0.5)],
+    sparse_layers: [
+      { layer: "conv1", rows: 6, inputs: 25, dense_ms: 1, points: [], break_even: 0.75 },
+      { layer: "fc1", rows: 120, inputs: 400, dense_ms: 1, points: [], break_even: 0.8 },
+      { layer: "fc2", rows: 84, inputs: 120, dense_ms: 1, points: [] },
+    ],
   },
 };
 
@@ -94,6 +99,20 @@ describe("this browser", () => {
     expect(readKept(undefined, "1")).toBeUndefined();
     const { sparse: _, ...earlier } = measured;
     expect(readKept(JSON.stringify({ ...kept, measured: earlier }), "1")).toBeUndefined();
+    const { sparse_layers: __, ...target } = measured.target;
+    expect(readKept(JSON.stringify({ ...kept, measured: { ...measured, target } }), "1")).toBeUndefined();
+  });
+
+  it("says of each layer whether its zeros are past the break-even", () => {
+    const report = [
+      { name: "conv1", parameters: 156, nonzero: 39 },
+      { name: "fc1", parameters: 1000, nonzero: 300 },
+    ];
+    expect(sparseRows(measured.target, report)).toEqual([
+      { layer: "conv1", shape: "6×25", breakEven: 0.75, zeros: 0.75, past: true },
+      { layer: "fc1", shape: "120×400", breakEven: 0.8, zeros: 0.7, past: false },
+      { layer: "fc2", shape: "84×120", breakEven: undefined, zeros: undefined, past: false },
+    ]);
   });
 
   it("tells every panel of a new measurement, and which layers took how long", () => {

@@ -10,7 +10,7 @@ import { coreError } from "../../state/port";
 import type { CoreError } from "../../state/schema";
 import { Panel } from "../panel";
 import { errorWords, recipeName } from "../words";
-import { kernelRows, kernelsOfLayers, layerRows } from "./data";
+import { kernelRows, kernelsOfLayers, layerRows, sparseRows } from "./data";
 
 export class BrowserPanel extends Panel {
   static override properties = {
@@ -170,6 +170,7 @@ export class BrowserPanel extends Panel {
           <h3>${this.t("browser.sparse")}</h3>
           <div class="sparsity-plot"></div>
           <p class="soft">${this.t("browser.sparse.about")}</p>
+          ${mine ? this.#sparseLayers(target) : nothing}
         </section>
         <section>
           <h3>${this.t("browser.layers")}</h3>
@@ -185,6 +186,33 @@ export class BrowserPanel extends Panel {
       </div>
       <p class="soft">${this.t("browser.when", { date: date.format(new Date(kept.date)), engine })}</p>
     `;
+  }
+
+  /** From which share of zeros on each layer gains by skipping them here, beside the share it has. */
+  #sparseLayers(target: Kept["measured"]["target"]): TemplateResult {
+    const rows = sparseRows(target, this.lab.current?.outcome?.layers ?? []);
+    if (rows.length === 0) return html`${nothing}`;
+    const percent = (share: number | undefined, none: string) =>
+      share === undefined ? none : `${Math.round(100 * share)}\u00a0%`;
+    const head = (["layer", "weights", "even", "zeros", "past"] as const).map(
+      (column) => html`<th scope="col">${this.t(`browser.skip.${column}`)}</th>`,
+    );
+    return html`<div class="table-scroll" tabindex="0" role="region" aria-label=${this.t("browser.skip")}>
+      <table class="runs">
+        <caption>${this.t("browser.skip")}</caption>
+        <thead><tr>${head}</tr></thead>
+        <tbody>
+          ${rows.map(
+            ({ layer, shape, breakEven, zeros, past }) => html`<tr>
+              <th scope="row">${layer}</th><td>${shape}</td>
+              <td>${percent(breakEven, this.t("browser.skip.never"))}</td>
+              <td>${percent(zeros, "")}</td>
+              <td>${zeros === undefined ? "" : this.t(past ? "browser.skip.yes" : "browser.skip.no")}</td>
+            </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>`;
   }
 }
 

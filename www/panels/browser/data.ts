@@ -15,6 +15,29 @@ export function kernelsOfLayers(target: Measured["target"], both: (blocks: strin
   return [...names].map(([runs, layers]) => `${runs}: ${layers.join(", ")}`).join("; ");
 }
 
+/** A layer's break-even share beside the share of zeros it has; absent where there is none. */
+export interface SparseRow {
+  readonly layer: string;
+  readonly shape: string;
+  readonly breakEven: number | undefined;
+  readonly zeros: number | undefined;
+  /** Whether skipping its zeros is faster here. */
+  readonly past: boolean;
+}
+
+/** Layers that a kernel which skips zeros serves, with what a report says of them. */
+export function sparseRows(
+  target: Measured["target"],
+  report: readonly { readonly name: string; readonly nonzero: number; readonly parameters: number }[],
+): SparseRow[] {
+  return target.sparse_layers.map(({ layer, rows, inputs, break_even }) => {
+    const own = report.find(({ name }) => name === layer);
+    const zeros = own && own.parameters > 0 ? 1 - own.nonzero / own.parameters : undefined;
+    const past = break_even !== undefined && zeros !== undefined && zeros >= break_even;
+    return { layer, shape: `${rows}×${inputs}`, breakEven: break_even, zeros, past };
+  });
+}
+
 const REFERENCE = "f32";
 
 /** Kernels, f32 first as the reference, then the slowest of the others first. */

@@ -39,6 +39,7 @@ function layer(name: string, change: Partial<LayerRow> = {}): LayerRow {
     inputs: [],
     rounded: [],
     input_levels: [],
+    input_zeros: 0,
     ...change,
   };
 }

@@ -218,7 +218,8 @@ export class InsidePanel extends Panel {
         this.share = done_macs / Math.max(1, total_macs);
       };
       const float = await lab.engine.run(floatRecipe(choice, catalog), { signal, onProgress: () => {} });
-      const rows = await lab.engine.sensitivity(recipe, WIDTHS, imagesOf(choice, catalog), { signal, onProgress });
+      const images = imagesOf(choice, catalog);
+      const rows = await lab.engine.sensitivity(recipe, { bits: WIDTHS }, images, { signal, onProgress });
       this.#heats.set(JSON.stringify(recipe), { rows, float: float.report.accuracy.correct });
     } catch (error) {
       if (!signal.aborted) this.error = coreError(error);
