@@ -37,6 +37,9 @@ pub struct StepReport {
     /// For training that may end early: the loss on the validation split after each epoch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub validation_loss: Vec<f64>,
+    /// For training with a teacher: the share of the gradient that comes from it, in each epoch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teacher_share: Vec<f64>,
 }
 
 /// One layer that has parameters.

@@ -10,6 +10,7 @@ mod mlp_digits;
 mod mobilenet;
 mod network;
 pub(crate) mod resnet8;
+mod start;
 mod step;
 mod stored;
 mod surgery;
@@ -18,11 +19,12 @@ mod transformer;
 pub use cache::KvCache;
 pub use mask::{kept_values, zero_pruned};
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
+pub use start::Start;
 pub use step::Step;
 pub use stored::metadata;
 
 use crate::data::{AssetRef, Library};
-use crate::error::CoreError;
+use crate::error::{CoreError, ErrorCode};
 use crate::fields::{Fields, parse};
 use crate::graph::{Graph, GraphError};
 use crate::named::Named;
@@ -59,6 +61,16 @@ pub static MODELS: &[&Model] = &[
 /// The model with this id.
 pub fn find(id: &str) -> Option<&'static Model> {
     MODELS.iter().copied().find(|model| model.id == id)
+}
+
+/// Reads the field `model`.
+///
+/// # Errors
+/// `missing-field`, `type` or `unknown-id`.
+pub fn read(fields: &mut Fields) -> Result<&'static Model, CoreError> {
+    let ids: Vec<&str> = MODELS.iter().map(|model| model.id).collect();
+    let model = fields.id("model", &ids, find)?;
+    model.ok_or_else(|| CoreError::new(ErrorCode::MissingField, fields.at("model"), "nothing", ids.join(", ")))
 }
 
 /// What training recorded about a model's weights.

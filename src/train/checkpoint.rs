@@ -26,6 +26,8 @@ pub struct Position {
     pub validation: Vec<f64>,
     /// The parameters of the lowest of those.
     pub best: Vec<Tensor>,
+    /// See [`super::Objective::notes`].
+    pub notes: Vec<f64>,
 }
 
 impl Position {
@@ -87,6 +89,7 @@ impl Checkpoint {
         let meta = json!({
             "key": key, "step": position.step, "epoch_loss": position.epoch_loss.to_bits(),
             "epochs": bits(&position.epochs), "validation": bits(&position.validation), "powers": bits(&state.powers),
+            "notes": bits(&position.notes),
         });
         let meta = std::iter::once(("checkpoint".to_string(), meta.to_string())).collect();
         safetensors::serialize(views.map_err(|e| internal(e.to_string()))?, Some(meta))
@@ -111,7 +114,8 @@ impl Checkpoint {
         let meta = || {
             let epoch_loss = f64::from_bits(value["epoch_loss"].as_u64()?);
             let (epochs, validation) = (floats("epochs")?, floats("validation")?);
-            let position = Position { step: value["step"].as_u64()?, epoch_loss, epochs, validation, best: Vec::new() };
+            let (step, notes, best) = (value["step"].as_u64()?, floats("notes").unwrap_or_default(), Vec::new());
+            let position = Position { step, epoch_loss, epochs, validation, best, notes };
             let powers = <[f64; 2]>::try_from(floats("powers")?).ok()?;
             Some(Meta { key: value["key"].as_str()?.to_string(), position, powers })
         };

@@ -3,6 +3,7 @@
 mod backprop;
 mod batch;
 mod checkpoint;
+mod distill;
 mod estimator;
 mod loss;
 mod mask;
@@ -16,6 +17,7 @@ mod view;
 
 pub use backprop::{Batch, Blocks, Gradients, Pass, Workspace, backprop, backprop_in};
 pub use checkpoint::{Checkpoint, Position};
+pub use distill::{Distill, DistillOptions, Imitation, Teacher};
 pub use estimator::Estimator;
 pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
 pub use mask::{Candidate, Pattern, Scope, select, select_macs};
@@ -73,6 +75,8 @@ pub struct Trained {
     pub epoch_loss: Vec<f64>,
     /// The loss on validation images after each epoch; empty where nobody watched.
     pub validation_loss: Vec<f64>,
+    /// Of the gradients that the loss begins with, the share by a teacher in each epoch; empty without one.
+    pub teacher_share: Vec<f64>,
 }
 
 /// Trains `parameters` in place, seen through `view`.
@@ -100,6 +104,7 @@ pub async fn train(
     let mut at = Position::default();
     if let Some(checkpoint) = resume {
         at = checkpoint.restore(key, parameters, &mut state)?;
+        objective.notes().clone_from(&at.notes);
         ctx.tick(at.step * 3 * graph.macs() * u64::from(options.batch)).await;
     }
     let mut last_checkpoint = ctx.progress().0;
@@ -166,6 +171,7 @@ pub async fn train(
         }
         if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
             last_checkpoint = ctx.progress().0;
+            at.notes.clone_from(objective.notes());
             ctx.save_checkpoint(Checkpoint::save(key, &at, parameters, &state)?);
         }
     }
@@ -174,7 +180,7 @@ pub async fn train(
     }
     view.follow(ctx, None, parameters).await;
     network_parameters.truncate(count);
-    Ok(Trained { epoch_loss: at.epochs, validation_loss: at.validation })
+    Ok(Trained { epoch_loss: at.epochs, validation_loss: at.validation, teacher_share: Vec::new() })
 }
 
 /// Weight decay of all parameters that are not `still`: in the gradients, or off the parameters where the optimizer is AdamW.
