@@ -13,6 +13,7 @@ pub(crate) mod resnet8;
 mod start;
 mod step;
 mod stored;
+mod students;
 mod surgery;
 mod transformer;
 
@@ -56,6 +57,12 @@ pub static MODELS: &[&Model] = &[
     &convnet_large::MODEL,
     &resnet8::CIFAR10,
     &transformer::MODEL,
+    &students::MLP8,
+    &students::MLP16,
+    &students::MLP32,
+    &students::MLP_FASHION,
+    &students::LENET,
+    &students::CONV,
 ];
 
 /// The model with this id.
@@ -153,6 +160,12 @@ mod tests {
         assert_eq!(size("mlp-digits"), (6570, 6464));
         assert_eq!(size("lenet300-fashion"), (266_610, 266_200));
         assert_eq!(size("lenet5-fashion"), (61_706, 416_520));
+        assert_eq!(size("mlp8-digits"), (64 * 8 + 8 + 80 + 10, 64 * 8 + 80));
+        assert_eq!(size("mlp16-digits").0, 64 * 16 + 16 + 160 + 10);
+        assert_eq!(size("mlp32-digits").0, 64 * 32 + 32 + 320 + 10);
+        assert_eq!(size("mlp16-fashion").0, 784 * 16 + 16 + 160 + 10);
+        assert_eq!(size("lenet-small-fashion").0, 78 + 8 * 75 + 8 + 200 * 32 + 32 + 330);
+        assert_eq!(size("conv-tiny-fashion").0, 80 + 72 * 16 + 16 + 144 * 24 + 24 + 250);
         // MLPerf Tiny's ResNet-8 has 12.5 M multiply-adds and 78,666 parameters with norms at the same places.
         let (parameters, macs) = size("resnet8-cifar10");
         assert!((77_000..80_000).contains(&parameters) && (12_400_000..12_600_000).contains(&macs));

@@ -407,3 +407,6 @@ fn relational(s: &[f32], t: &[f32], images: usize) -> (f64, Vec<f32>) {
     }
     (loss / pairs.max(1) as f64, gradient)
 }
+
+#[cfg(test)]
+mod tests;

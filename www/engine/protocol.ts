@@ -32,7 +32,7 @@ export type Work =
   | { readonly type: "inspect"; readonly key: string; readonly recipe: Recipe }
   /** One layer's weight down to the bytes. */
   | { readonly type: "weights"; readonly key: string; readonly recipe: Recipe; readonly place: Place }
-  | { readonly type: "probabilities"; readonly key: string; readonly recipe: Recipe; readonly pixels: Uint8Array }
+  | { readonly type: "probabilities"; readonly key: string; readonly recipe: Recipe; readonly pixels: Uint8Array; readonly temperature?: number }
   | ({ readonly type: "write"; readonly key: string; readonly recipe: Recipe } & Writing)
   | { readonly type: "exported"; readonly key: string; readonly recipe: Recipe }
   | { readonly type: "image"; readonly set: string; readonly split: Split; readonly index: number };

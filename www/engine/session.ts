@@ -112,7 +112,7 @@ export class Session {
     if (work.type === "inspect") return this.inspect(id, work.key, work.recipe, stopper);
     if (work.type === "weights") return this.weights(work.key, work.recipe, work.place);
     return this.prepared(work.key, work.recipe).then((job) =>
-      work.type === "exported" ? job.exported() : job.probabilities(work.pixels),
+      work.type === "exported" ? job.exported() : job.probabilities(work.pixels, work.temperature),
     );
   }
 
