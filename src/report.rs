@@ -1,6 +1,7 @@
 //! What a run says: plain data, one schema (names are fixed; add, do not rename).
 
 use crate::evaluate::{Accuracy, Cost, Size, Twin};
+use crate::train::TrainingRecord;
 use serde::Serialize;
 
 /// Raised whenever any digest of a golden recipe changes.
@@ -40,6 +41,9 @@ pub struct StepReport {
     /// For training with a teacher: the share of the gradient that comes from it, in each epoch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub teacher_share: Vec<f64>,
+    /// For training in fewer bits, with several workers, or where it is asked for: step by step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingRecord>,
 }
 
 /// One layer that has parameters.

@@ -182,6 +182,7 @@ pub async fn run(
             epoch_loss: trained.epoch_loss,
             validation_loss: trained.validation_loss,
             teacher_share: trained.teacher_share,
+            training: trained.record,
         });
     }
     let twin = twins(&ctx, &network, &images).await?;

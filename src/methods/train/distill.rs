@@ -3,12 +3,12 @@
 use super::super::{Choice, Step, StepContext, choose, id_of, ids, parse_steps};
 use crate::data::{AssetRef, Images, Library};
 use crate::error::{CoreError, ErrorCode};
-use crate::fields::Fields;
+use crate::fields::{Fields, object};
 use crate::graph::Graph;
 use crate::models::{self, Execution, MODELS, Model, Network, Start, zoo};
 use crate::simd::LANES;
 use crate::train::{Distill, DistillOptions, Imitation, Teacher, TrainOptions, Trained};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::rc::Rc;
 
 /// Everything that a student may imitate.
@@ -154,21 +154,23 @@ impl DistillSpec {
     }
 
     fn made(&self) -> Value {
-        let steps: Vec<Value> = self.steps.iter().map(|step| json!({step.name(): step.canonical()})).collect();
-        json!({"model": self.model.id, "init": self.init.id(), "steps": steps})
+        let steps: Vec<Value> = self.steps.iter().map(|step| object(vec![(step.name(), step.canonical())])).collect();
+        object(vec![("model", self.model.id.into()), ("init", self.init.id().into()), ("steps", steps.into())])
     }
 
     /// All of it with every default written out.
     pub(super) fn canonical(&self) -> Value {
-        let mut value = json!({
-            "teacher": self.named.map_or_else(|| self.made(), |id| json!(id)), "method": id_of(IMITATIONS, &self.method),
-            "temperature": self.temperature, "alpha": self.alpha,
-        });
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("teacher", self.named.map_or_else(|| self.made(), Value::from)),
+            ("method", id_of(IMITATIONS, &self.method).into()),
+            ("temperature", self.temperature.into()),
+            ("alpha", self.alpha.into()),
+        ];
         if self.method != Imitation::Logits {
-            value["beta"] = json!(self.beta);
-            value["layers"] = json!(self.layers);
+            let layers: Vec<Value> = self.layers.iter().map(|pair| pair.to_vec().into()).collect();
+            fields.extend([("beta", self.beta.into()), ("layers", layers.into())]);
         }
-        value
+        object(fields)
     }
 
     /// Values of both graphs that belong together.

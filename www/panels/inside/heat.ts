@@ -57,7 +57,7 @@ export function heatTable({
   float,
 }: Heat): readonly { readonly layer: string; readonly cells: readonly Cell[] }[] {
   const layers = new Map<string, Cell[]>();
-  for (const { layer, bits, correct, total, sqnr_db } of rows) {
+  for (const { layer, bits = 0, correct, total, sqnr_db } of rows) {
     const cells = layers.get(layer) ?? [];
     cells.push({ bits, correct, total, lost: float - correct, sqnr_db });
     layers.set(layer, cells);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_CHOICE } from "../../state/choice";
-import type { LayerInspection, SensitivityRow } from "../../state/schema";
+import type { SensitivityRow } from "../../state/schema";
 import { realCatalog } from "../../testing/catalog";
 import { darkness, floatRecipe, heatRecipe, heatTable, imagesOf } from "./heat";
-import { bytesIn, largest, sortLayers } from "./layers";
+import { bytesIn, type LayerRow, largest, rowsOf, sortLayers } from "./layers";
 import { codeWords, decibels, exact, hex, short } from "./numbers";
 
 const NO_BYTES = {
@@ -18,8 +18,11 @@ const NO_BYTES = {
   other: 0,
 };
 
-function layer(name: string, change: Partial<LayerInspection> = {}): LayerInspection {
+function layer(name: string, change: Partial<LayerRow> = {}): LayerRow {
   return {
+    kept: undefined,
+    wholeMacs: undefined,
+    ms: undefined,
     layer: name,
     op: "linear",
     format: "int4",
@@ -36,6 +39,7 @@ function layer(name: string, change: Partial<LayerInspection> = {}): LayerInspec
     inputs: [],
     rounded: [],
     input_levels: [],
+    input_zeros: 0,
     ...change,
   };
 }
@@ -58,6 +62,18 @@ describe("the table of layers", () => {
     expect(names("bits")).toEqual(["conv2", "conv10", "bn"]);
     // What is exact has the least noise of all.
     expect(names("output", true)[0]).toBe("conv2");
+  });
+
+  it("says of each layer what it was before, and how long it took", () => {
+    const units = [{ layer: "conv2", weights: 8, left: 6, nonzero: 4, taken: 4, groups: [], units: [] }];
+    const model = realCatalog().models.find(({ id }) => id === "lenet5-fashion");
+    const macs = model?.layers.find(({ name }) => name === "conv2")?.macs ?? 0;
+    const rows = rowsOf(layers, units, model, new Map([["conv10", 0.5]]));
+    expect(rows[0]).toMatchObject({ kept: { nonzero: 4, whole: 8 }, wholeMacs: macs, ms: undefined });
+    expect(rows[2]).toMatchObject({ kept: undefined, wholeMacs: undefined, ms: 0.5 });
+    expect(rowsOf([layer("conv2", { macs })], [], model, undefined)[0]?.wholeMacs).toBeUndefined();
+    expect(sortLayers(rows, { column: "time", descending: true })[0]?.layer).toBe("conv10");
+    expect(sortLayers(rows, { column: "kept", descending: false })[0]?.layer).toBe("conv2");
   });
 
   it("begins with the layer of most bytes that has a weight", () => {

@@ -2,13 +2,13 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Speech } from "../../i18n";
-import type { LayerInspection, Ledger } from "../../state/schema";
+import type { Ledger } from "../../state/schema";
 import { darkness, type Heat, heatTable, type Measure, WIDTHS } from "./heat";
-import { bytesIn, COLUMNS, type ColumnId, hasWeight, KINDS, type Order, sortLayers } from "./layers";
+import { bytesIn, COLUMNS, type ColumnId, hasWeight, KINDS, type LayerRow, type Order, sortLayers } from "./layers";
 import { decibels, short } from "./numbers";
 
 export interface LayersView {
-  readonly layers: readonly LayerInspection[];
+  readonly layers: readonly LayerRow[];
   readonly order: Order;
   readonly chosen: string | undefined;
   readonly sort: (column: ColumnId) => void;
@@ -18,6 +18,8 @@ export interface LayersView {
 /** The layers as a table that can be sorted; a layer with weights is chosen by its name. */
 export function layersTable(view: LayersView, speech: Speech): TemplateResult {
   const caption = speech.t("inside.layers.caption");
+  const timed = view.layers.some(({ ms }) => ms !== undefined);
+  const columns = COLUMNS.filter((column) => column !== "time" || timed);
   const head = (column: ColumnId) => {
     const own = view.order.column === column;
     const sorted = own ? (view.order.descending ? "descending" : "ascending") : "none";
@@ -27,7 +29,27 @@ export function layersTable(view: LayersView, speech: Speech): TemplateResult {
     </th>`;
   };
   const db = (value: number | null) => (value === null ? speech.t("inside.exact") : decibels(value, 1));
-  const row = (layer: LayerInspection) => {
+  const of = (whole: number | undefined) =>
+    whole === undefined
+      ? nothing
+      : html` <span class="soft">${speech.t("inside.of", { whole: speech.whole(whole) })}</span>`;
+  const cells: Readonly<Record<Exclude<ColumnId, "layer">, (layer: LayerRow) => unknown>> = {
+    format: (layer) => (hasWeight(layer) ? speech.name("format", layer.format) : ""),
+    bits: (layer) => (hasWeight(layer) ? layer.bits_per_weight.toFixed(2) : ""),
+    kept: ({ kept }) =>
+      kept
+        ? html`${speech.percent(kept.nonzero / kept.whole, 0)}
+            <span class="soft">${speech.t("inside.kept", { count: speech.whole(kept.nonzero), whole: speech.whole(kept.whole) })}</span>`
+        : "",
+    bytes: (layer) => speech.whole(bytesIn(layer.ledger)),
+    macs: ({ macs, wholeMacs }) => html`${speech.whole(macs)}${of(wholeMacs)}`,
+    time: ({ ms }) => (ms === undefined ? "" : ms.toFixed(3)),
+    low: (layer) => (hasWeight(layer) ? short(layer.low) : ""),
+    high: (layer) => (hasWeight(layer) ? short(layer.high) : ""),
+    weights: (layer) => (hasWeight(layer) ? db(layer.weight_sqnr_db) : ""),
+    output: (layer) => db(layer.output_sqnr_db),
+  };
+  const row = (layer: LayerRow) => {
     const own = hasWeight(layer);
     const name = html`<code>${layer.layer}</code>`;
     return html`<tr class=${layer.layer === view.chosen ? "current" : ""}>
@@ -38,20 +60,13 @@ export function layersTable(view: LayersView, speech: Speech): TemplateResult {
             : name
         }
       </th>
-      <td>${own ? speech.name("format", layer.format) : ""}</td>
-      <td>${own ? layer.bits_per_weight.toFixed(2) : ""}</td>
-      <td>${speech.whole(bytesIn(layer.ledger))}</td>
-      <td>${own ? short(layer.low) : ""}</td>
-      <td>${own ? short(layer.high) : ""}</td>
-      <td>${own ? db(layer.weight_sqnr_db) : ""}</td>
-      <td>${db(layer.output_sqnr_db)}</td>
-      <td>${speech.whole(layer.macs)}</td>
+      ${columns.map((column) => (column === "layer" ? nothing : html`<td data-column=${column}>${cells[column](layer)}</td>`))}
     </tr>`;
   };
   return html`<div class="table-scroll layers-scroll" tabindex="0" role="group" aria-label=${caption}>
     <table class="runs layers">
       <caption class="hidden">${caption}</caption>
-      <thead><tr>${COLUMNS.map(head)}</tr></thead>
+      <thead><tr>${columns.map(head)}</tr></thead>
       <tbody>${sortLayers(view.layers, view.order).map(row)}</tbody>
     </table>
   </div>`;
