@@ -4,8 +4,8 @@ use crate::data::{AssetRef, DataSet, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{
-    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, GROUP_SIZES, PRUNINGS, RANGES, ROUNDINGS, SCALES,
-    SCOPES, STRUCTURES, TRANSFORMS, UNIT_SCORES, for_cache, for_inputs, ranges_of, roundings_of,
+    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, GROUP_SIZES, IMITATIONS, PRUNINGS, RANGES, ROUNDINGS,
+    SCALES, SCOPES, STRUCTURES, TRANSFORMS, UNIT_SCORES, for_cache, for_inputs, ranges_of, roundings_of,
 };
 use crate::models::{self, MODELS};
 use crate::named::Named;
@@ -175,6 +175,8 @@ pub struct Catalog {
     pub corrections: Vec<ChoiceInfo>,
     /// How gradients pass what is rounded.
     pub estimators: Vec<ChoiceInfo>,
+    /// What a student may imitate of a teacher.
+    pub imitations: Vec<ChoiceInfo>,
     /// By what single weights are pruned.
     pub prunings: Vec<ChoiceInfo>,
     /// What weights are compared with, for pruning.
@@ -315,6 +317,7 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         transforms: choices(TRANSFORMS),
         corrections: choices(CORRECTIONS),
         estimators: choices(ESTIMATORS),
+        imitations: choices(IMITATIONS),
         prunings: choices(PRUNINGS),
         scopes: choices(SCOPES),
         structures: choices(STRUCTURES),
