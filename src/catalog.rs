@@ -186,8 +186,6 @@ pub struct Catalog {
     pub precisions: Vec<ChoiceInfo>,
     /// What workers send each other of a gradient.
     pub messages: Vec<ChoiceInfo>,
-    /// What a network copies of its teacher.
-    pub imitations: Vec<ChoiceInfo>,
     /// By what single weights are pruned.
     pub prunings: Vec<ChoiceInfo>,
     /// What weights are compared with, for pruning.
@@ -335,7 +333,6 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         transforms: choices(TRANSFORMS),
         corrections: choices(CORRECTIONS),
         estimators: choices(ESTIMATORS),
-        imitations: choices(IMITATIONS),
         optimizers: choices(OPTIMIZERS),
         rates: choices(SCHEDULES),
         precisions: choices(PRECISIONS),
