@@ -214,17 +214,22 @@ impl DistillSpec {
         Ok(assets)
     }
 
+    /// Multiply-adds of making the teacher, about.
+    fn made_macs(&self, library: &Library) -> u64 {
+        let network = Network::random(self.model, 0);
+        network.map_or(0, |network| self.steps.iter().map(|step| step.macs(&network, library)).sum())
+    }
+
     /// Multiply-adds of making the teacher and asking it, about, for a training of `images` images.
     pub(super) fn macs(&self, options: &TrainOptions, images: u32, library: &Library) -> u64 {
         let Ok(network) = Network::random(self.model, 0) else { return 0 };
-        let made: u64 = self.steps.iter().map(|step| step.macs(&network, library)).sum();
         let width = |[_, name]: &[String; 2]| {
             let node = network.graph.nodes().iter().position(|node| node.name == *name).unwrap_or(0);
             network.graph.shapes()[node + 1].len()
         };
         let width = network.graph.output().len() + self.layers.iter().map(width).sum::<usize>();
         let times = if keeps(options, images as usize, width) { 1 } else { options.epochs };
-        made + network.graph.macs() * u64::from(images) * u64::from(times)
+        self.made_macs(library) + network.graph.macs() * u64::from(images) * u64::from(times)
     }
 
     /// The teacher as its steps leave it, from the start or from what is kept.
@@ -232,6 +237,7 @@ impl DistillSpec {
         let seed = if self.init == Start::Zoo && self.steps.is_empty() { 0 } else { cx.seed };
         let key = format!("teacher {} {seed}", self.made());
         if let Some(kept) = cx.memory.teachers.get(&key) {
+            cx.ctx.tick(self.made_macs(&cx.library.borrow())).await;
             return Ok((key, kept));
         }
         let StepContext { ctx, library, memory, resume, .. } = *cx;
@@ -274,7 +280,10 @@ impl DistillSpec {
         if keeps(options, images.len(), teacher.width()) {
             let key = format!("{key} {about} {:?}", self.layers);
             let lessons = match cx.memory.lessons.get(&key) {
-                Some(kept) => kept,
+                Some(kept) => {
+                    cx.ctx.tick(network.graph.macs() * images.len() as u64).await;
+                    kept
+                }
                 None => {
                     let mut all = Vec::with_capacity(images.len() * teacher.width());
                     let mut block = vec![0.0; images.features() * LANES];
