@@ -53,8 +53,8 @@ export const LANGUAGE_MODELS = {
 };
 
 /** ResNet-50 with its stride in the 3×3 convolutions, as torchvision has it. */
-function resnet50({ batch }) {
-  const net = new Convolutions(batch, 224, 3);
+export function resnet50({ batch, side = 224 }) {
+  const net = new Convolutions(batch, side, 3);
   net.conv("conv1", 64, 7, { stride: 2 }).pool(2, 3, 1);
   for (const [stage, blocks, width] of [
     [1, 3, 64],
@@ -75,7 +75,7 @@ function resnet50({ batch }) {
   return net.linear("fc", 1000).layers;
 }
 
-function mobilenetV2({ batch }) {
+export function mobilenetV2({ batch }) {
   const net = new Convolutions(batch, 224, 3);
   net.conv("conv1", 32, 3, { stride: 2 });
   let block = 0;
