@@ -34,6 +34,9 @@ pub struct StepReport {
     /// For training: mean loss of each epoch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub epoch_loss: Vec<f64>,
+    /// For training that may end early: the loss on the validation split after each epoch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub validation_loss: Vec<f64>,
 }
 
 /// One layer that has parameters.

@@ -48,7 +48,7 @@ fn network(build: impl Fn(&mut Graph), input: &[usize], seed: u64) -> (Rc<Graph>
         }
     }
     let labels = (0..IMAGES).map(|_| rng.below(CLASSES as u64) as u8).collect();
-    (Rc::new(graph), parameters, Batch { blocks, labels })
+    (Rc::new(graph), parameters, Batch { blocks, labels, items: Vec::new() })
 }
 
 /// Compares every parameter's gradient with (loss(p + h) − loss(p − h)) / 2h.
@@ -198,7 +198,7 @@ fn tokens_with_a_label_each() {
         }
     }
     let labels = (0..IMAGES * TOKENS).map(|_| rng.below(6) as u8).collect();
-    compare("decoder", (Rc::new(graph), parameters, Batch { blocks, labels }));
+    compare("decoder", (Rc::new(graph), parameters, Batch { blocks, labels, items: Vec::new() }));
 }
 
 #[test]

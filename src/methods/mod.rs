@@ -10,7 +10,7 @@ pub use quantize::{
     Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,
     Transform, WIDTHS, WeightSpec, sensitivity, widths,
 };
-pub use train::{ESTIMATORS, TrainStep};
+pub use train::{ESTIMATORS, OPTIMIZERS, SCHEDULES, TrainStep};
 
 pub(crate) use quantize::{GROUP_SIZES, for_cache, for_inputs, ranges_of, roundings_of};
 
@@ -22,7 +22,7 @@ use crate::models::{Model, Network};
 use crate::ops::InputGrid;
 use crate::rng::Rng;
 use crate::task::Context;
-use crate::train::Checkpoint;
+use crate::train::{Checkpoint, Trained};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::future::Future;
@@ -107,8 +107,8 @@ pub struct StepContext<'a> {
     pub key: String,
     /// A checkpoint to go on from, if one was given.
     pub resume: Option<&'a Checkpoint>,
-    /// Mean loss of each epoch, for the report.
-    pub epoch_loss: Vec<f64>,
+    /// What a training says of itself, for the report.
+    pub trained: Trained,
 }
 
 /// The future of [`Step::apply`].

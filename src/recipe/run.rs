@@ -13,7 +13,7 @@ use crate::named::Named;
 use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
 use crate::task::{Context, Phase};
 use crate::tensor::Tensor;
-use crate::train::Checkpoint;
+use crate::train::{Checkpoint, Trained};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -82,7 +82,7 @@ pub(super) async fn apply(
     (library, memory): (&RefCell<Library>, &Memory),
     network: &mut Network,
     resume: Option<&Checkpoint>,
-) -> Result<Vec<f64>, CoreError> {
+) -> Result<Trained, CoreError> {
     let key = step_key(canonical, index);
     let resume = match resume {
         Some(checkpoint) if checkpoint.key()? == key => Some(checkpoint),
@@ -97,10 +97,10 @@ pub(super) async fn apply(
         index: index as u64,
         key,
         resume,
-        epoch_loss: Vec::new(),
+        trained: Trained::default(),
     };
     recipe.steps[index].apply(&mut cx).await?;
-    Ok(cx.epoch_loss)
+    Ok(cx.trained)
 }
 
 /// Multiply-adds of a recipe's steps, about.
@@ -181,7 +181,7 @@ pub async fn run(
     let mut evaluation = before;
     let mut steps = Vec::with_capacity(recipe.steps.len());
     for (index, step) in recipe.steps.iter().enumerate() {
-        let epoch_loss =
+        let trained =
             apply(&ctx, &recipe, &canonical, index, (&library, &memory), &mut network, resume.as_ref()).await?;
         plan = network.plan(recipe.execution)?;
         size = measure(&ctx, &network).await?;
@@ -192,7 +192,8 @@ pub async fn run(
             accuracy: evaluation.accuracy,
             bytes: size.bytes,
             macs: network.graph.macs(),
-            epoch_loss,
+            epoch_loss: trained.epoch_loss,
+            validation_loss: trained.validation_loss,
         });
     }
     let twin = twins(&ctx, &network, &images).await?;

@@ -6,6 +6,7 @@ use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::methods::{Effect, Memory, Mode, QuantizeStep, StepContext, WIDTHS, widths};
 use crate::task::Context;
+use crate::train::Trained;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -121,7 +122,7 @@ pub async fn sensitivity(
         index: index as u64,
         key: String::new(),
         resume: None,
-        epoch_loss: Vec::new(),
+        trained: Trained::default(),
     };
     step.transform(&mut cx).await?;
     let mut rows = Vec::new();

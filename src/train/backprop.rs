@@ -1,6 +1,6 @@
 //! Loss and gradients of one batch.
 
-use super::loss::softmax_cross_entropy;
+use super::objective::{CrossEntropy, Objective};
 use super::parallel::for_each;
 use super::view::InputView;
 use crate::error::CoreError;
@@ -19,6 +19,8 @@ pub struct Batch {
     pub blocks: Vec<Vec<f32>>,
     /// The labels of each image, image by image: one, or one for each position of the output.
     pub labels: Vec<u8>,
+    /// Which images of the set they are.
+    pub items: Vec<u32>,
 }
 
 /// What a batch gives.
@@ -54,7 +56,23 @@ impl Workspace {
 }
 
 /// Values or gradients of one graph value, one vector per block; empty where there is none.
-type Blocks = Vec<Vec<f32>>;
+pub type Blocks = Vec<Vec<f32>>;
+
+/// What a batch goes through.
+pub struct Pass<'a> {
+    /// Budget and progress.
+    pub ctx: &'a Context,
+    /// The network.
+    pub graph: &'a Graph,
+    /// Its parameters.
+    pub parameters: &'a [&'a Tensor],
+    /// How nodes see their inputs, by node; those beyond its end see theirs as they are.
+    pub views: &'a mut [Option<InputView>],
+    /// What is made small.
+    pub objective: &'a mut dyn Objective,
+    /// Blocks of earlier passes; those of the batch are left there.
+    pub workspace: &'a mut Workspace,
+}
 
 fn slices(blocks: &Blocks) -> Vec<&[f32]> {
     blocks.iter().map(Vec::as_slice).collect()
@@ -71,22 +89,17 @@ pub async fn backprop(
     batch: Batch,
 ) -> Result<Gradients, CoreError> {
     let parameters: Vec<&Tensor> = parameters.iter().collect();
-    backprop_in(ctx, graph, &parameters, &mut [], batch, &mut Workspace::default()).await
+    let (objective, workspace) = (&mut CrossEntropy::default(), &mut Workspace::default());
+    let pass = Pass { ctx, graph, parameters: &parameters, views: &mut [], objective, workspace };
+    backprop_in(pass, batch).await
 }
 
-/// [`backprop`] with blocks of earlier calls, and with inputs seen through `views` (by node; nodes beyond its end see theirs as
-/// they are). The batch's own blocks stay in the workspace: take them from there.
+/// [`backprop`] with all that a [`Pass`] may have.
 ///
 /// # Errors
 /// See [`backprop`].
-pub async fn backprop_in(
-    ctx: &Context,
-    graph: &Graph,
-    parameters: &[&Tensor],
-    views: &mut [Option<InputView>],
-    batch: Batch,
-    workspace: &mut Workspace,
-) -> Result<Gradients, CoreError> {
+pub async fn backprop_in(pass: Pass<'_>, batch: Batch) -> Result<Gradients, CoreError> {
+    let Pass { ctx, graph, parameters, views, objective, workspace } = pass;
     // Nothing asks for gradients by the graph's input, but for a grid of it that is learned.
     let learns: Vec<bool> = views.iter().map(|view| view.as_ref().is_some_and(InputView::learns)).collect();
     let goes_back = |i: usize| {
@@ -122,17 +135,7 @@ pub async fn backprop_in(
     }
 
     let mut grads: Vec<Blocks> = vec![Vec::new(); values.len()];
-    let (mut loss, mut output_grads) = (0.0, Vec::with_capacity(count));
-    for (block, labels) in values[values.len() - 1].iter().zip(batch.labels.chunks(LANES * positions)) {
-        let mut gradient = vec![0.0; block.len()];
-        for image in softmax_cross_entropy(block, labels, positions, batch.labels.len(), Some(&mut gradient)) {
-            loss += f64::from(image.loss);
-        }
-        output_grads.push(gradient);
-    }
-    if let Some(last) = grads.last_mut() {
-        *last = output_grads;
-    }
+    let loss = objective.judge(&values, &batch.labels, positions, &mut grads);
 
     let mut view_grads = vec![0.0; layers.len()];
     let mut parameter_grads: Vec<Tensor> = parameters.iter().map(|p| Tensor::zeros(p.shape().clone())).collect();

@@ -22,6 +22,27 @@ pub struct Position {
     pub epoch_loss: f64,
     /// Mean loss of every epoch done.
     pub epochs: Vec<f64>,
+    /// Validation loss after each of them, where somebody watches.
+    pub validation: Vec<f64>,
+    /// The parameters of the lowest of those.
+    pub best: Vec<Tensor>,
+}
+
+impl Position {
+    /// Takes in the validation loss of an epoch.
+    pub fn judged(&mut self, loss: f64, parameters: &[Tensor]) {
+        if self.validation.iter().all(|earlier| loss < *earlier) {
+            self.best = parameters.to_vec();
+        }
+        self.validation.push(loss);
+    }
+
+    /// Whether the newest `patience` epochs brought nothing.
+    pub fn over(&self, patience: u32) -> bool {
+        let lowest = self.validation.iter().copied().fold(f64::INFINITY, f64::min);
+        let at = self.validation.iter().position(|loss| *loss == lowest).unwrap_or(0);
+        patience > 0 && self.validation.len() > at + patience as usize
+    }
 }
 
 struct Meta {
@@ -30,7 +51,7 @@ struct Meta {
     powers: [f64; 2],
 }
 
-const GROUPS: [&str; 3] = ["parameter", "first", "second"];
+const GROUPS: [&str; 4] = ["parameter", "first", "second", "best"];
 
 fn wrong(found: impl Into<String>, allowed: impl Into<String>) -> CoreError {
     CoreError::new(ErrorCode::Checksum, "checkpoint", found, allowed)
@@ -49,7 +70,7 @@ impl Checkpoint {
     ) -> Result<Vec<u8>, CoreError> {
         let internal = |error: String| CoreError::internal("checkpoint", error);
         let mut tensors = Vec::new();
-        for (group, list) in GROUPS.iter().zip([parameters, &state.first, &state.second]) {
+        for (group, list) in GROUPS.iter().zip([parameters, &state.first, &state.second, &position.best]) {
             for (i, tensor) in list.iter().enumerate() {
                 let bytes: Vec<u8> = tensor.data().iter().flat_map(|v| v.to_le_bytes()).collect();
                 tensors.push((format!("{group}.{i:03}"), tensor.shape().dims().to_vec(), bytes));
@@ -65,7 +86,7 @@ impl Checkpoint {
         let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<u64>>();
         let meta = json!({
             "key": key, "step": position.step, "epoch_loss": position.epoch_loss.to_bits(),
-            "epochs": bits(&position.epochs), "powers": bits(&state.powers),
+            "epochs": bits(&position.epochs), "validation": bits(&position.validation), "powers": bits(&state.powers),
         });
         let meta = std::iter::once(("checkpoint".to_string(), meta.to_string())).collect();
         safetensors::serialize(views.map_err(|e| internal(e.to_string()))?, Some(meta))
@@ -89,7 +110,8 @@ impl Checkpoint {
         };
         let meta = || {
             let epoch_loss = f64::from_bits(value["epoch_loss"].as_u64()?);
-            let position = Position { step: value["step"].as_u64()?, epoch_loss, epochs: floats("epochs")? };
+            let (epochs, validation) = (floats("epochs")?, floats("validation")?);
+            let position = Position { step: value["step"].as_u64()?, epoch_loss, epochs, validation, best: Vec::new() };
             let powers = <[f64; 2]>::try_from(floats("powers")?).ok()?;
             Some(Meta { key: value["key"].as_str()?.to_string(), position, powers })
         };
@@ -111,7 +133,11 @@ impl Checkpoint {
             return Err(wrong("a checkpoint of another training", "one of this recipe"));
         }
         let file = SafeTensors::deserialize(&self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
-        let lists: [&mut [Tensor]; 3] = [parameters, &mut state.first, &mut state.second];
+        let mut position = meta.position;
+        if !position.validation.is_empty() {
+            position.best = parameters.to_vec();
+        }
+        let lists: [&mut [Tensor]; 4] = [parameters, &mut state.first, &mut state.second, &mut position.best];
         for (group, list) in GROUPS.iter().zip(lists) {
             for (i, tensor) in list.iter_mut().enumerate() {
                 let name = format!("{group}.{i:03}");
@@ -125,6 +151,6 @@ impl Checkpoint {
             }
         }
         state.powers = meta.powers;
-        Ok(meta.position)
+        Ok(position)
     }
 }

@@ -11,9 +11,15 @@ pub enum Optimizer {
     Sgd {
         /// μ.
         momentum: f64,
+        /// Whether the step looks ahead, p −= lr·(g + μ·v), as Nesterov's does (Sutskever et al. 2013).
+        nesterov: bool,
     },
     /// Adam with bias correction, β₁ = 0.9, β₂ = 0.999, ε = 1e-8 (Kingma and Ba 2015, arXiv 1412.6980).
-    Adam,
+    Adam {
+        /// Whether weight decay is taken off the parameters and not put into the gradients (Loshchilov and Hutter 2019, AdamW,
+        /// arXiv 1711.05101).
+        decoupled: bool,
+    },
 }
 
 const BETA1: f32 = 0.9;
@@ -36,7 +42,7 @@ impl OptimizerState {
     /// Zero moments for these parameters.
     pub fn new(rule: Optimizer, parameters: &[Tensor]) -> Self {
         let zeros = || parameters.iter().map(|p| Tensor::zeros(p.shape().clone())).collect::<Vec<_>>();
-        let second = if rule == Optimizer::Adam { zeros() } else { Vec::new() };
+        let second = if matches!(rule, Optimizer::Adam { .. }) { zeros() } else { Vec::new() };
         Self { rule, first: zeros(), second, powers: [1.0; 2] }
     }
 
@@ -55,17 +61,17 @@ impl OptimizerState {
     /// One step at learning rate `lr`.
     pub fn update(&mut self, parameters: &mut [Tensor], gradients: &[Tensor], lr: f32) {
         match self.rule {
-            Optimizer::Sgd { momentum } => {
+            Optimizer::Sgd { momentum, nesterov } => {
                 let momentum = momentum as f32;
                 for ((parameter, gradient), velocity) in parameters.iter_mut().zip(gradients).zip(&mut self.first) {
                     let cells = parameter.data_mut().iter_mut().zip(gradient.data()).zip(velocity.data_mut());
                     for ((p, g), v) in cells {
                         *v = momentum * *v + g;
-                        *p -= lr * *v;
+                        *p -= lr * if nesterov { g + momentum * *v } else { *v };
                     }
                 }
             }
-            Optimizer::Adam => {
+            Optimizer::Adam { .. } => {
                 self.powers[0] *= f64::from(BETA1);
                 self.powers[1] *= f64::from(BETA2);
                 let correct = [1.0 - self.powers[0], 1.0 - self.powers[1]].map(|c| 1.0 / c as f32);
@@ -130,7 +136,7 @@ mod tests {
     #[test]
     fn adams_first_step_has_the_size_of_the_rate() {
         let mut p = one(1.0);
-        let mut state = OptimizerState::new(Optimizer::Adam, &p);
+        let mut state = OptimizerState::new(Optimizer::Adam { decoupled: false }, &p);
         state.update(&mut p, &one(-123.0), 0.01);
         assert!((p[0].data()[0] - 1.01).abs() < 1e-5);
     }
@@ -138,9 +144,20 @@ mod tests {
     #[test]
     fn momentum_adds_up() {
         let mut p = one(0.0);
-        let mut state = OptimizerState::new(Optimizer::Sgd { momentum: 0.5 }, &p);
+        let mut state = OptimizerState::new(Optimizer::Sgd { momentum: 0.5, nesterov: false }, &p);
         state.update(&mut p, &one(1.0), 0.1);
         state.update(&mut p, &one(1.0), 0.1);
         assert!((p[0].data()[0] + 0.25).abs() < 1e-6);
+    }
+
+    #[test]
+    fn nesterov_looks_ahead_by_the_momentum() {
+        let mut p = one(0.0);
+        let mut state = OptimizerState::new(Optimizer::Sgd { momentum: 0.5, nesterov: true }, &p);
+        // v = 1, so 1 + 0.5·1; then v = 1.5, so 1 + 0.5·1.5.
+        state.update(&mut p, &one(1.0), 0.1);
+        assert!((p[0].data()[0] + 0.15).abs() < 1e-6);
+        state.update(&mut p, &one(1.0), 0.1);
+        assert!((p[0].data()[0] + 0.325).abs() < 1e-6);
     }
 }

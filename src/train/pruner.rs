@@ -82,6 +82,7 @@ impl PruneSchedule {
 
 /// What a training prunes, and when. Masks, and scores that are summed up, are values of the training's own: they
 /// stand in its checkpoints, and no gradient moves them.
+#[derive(Clone)]
 pub struct Pruner {
     pub(super) schedule: PruneSchedule,
     pruning: Pruning,

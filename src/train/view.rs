@@ -34,6 +34,7 @@ const SEARCH_MACS_PER_VALUE: u64 = 24 * 100 / SEARCH_STEPS;
 /// Everything that a training sees otherwise than it is, and the values that are learned with it.
 ///
 /// Those *own* values follow the network's parameters in the list that the optimizer moves and that checkpoints hold.
+#[derive(Clone)]
 pub struct View {
     weights: Vec<Option<WeightView>>,
     /// Which values of each parameter pruning has kept, if it has taken any.
@@ -46,6 +47,7 @@ pub struct View {
 }
 
 /// A weight seen through its quantizer.
+#[derive(Clone)]
 struct WeightView {
     quantizer: WeightQuantizer,
     granules: Vec<Granule>,
@@ -55,6 +57,7 @@ struct WeightView {
 }
 
 /// Where a weight's scales come from; `at` is the position of own values among all.
+#[derive(Clone)]
 enum Scales {
     /// From the latent values, by the rule and shares of the whole range. Shares ride along without a gradient.
     Rule { at: usize },

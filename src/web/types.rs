@@ -31,6 +31,7 @@ export interface PruneStep {
 export interface TrainStep {
   epochs?: number; batch?: number; optimizer?: string; lr?: number; momentum?: number; schedule?: string;
   weight_decay?: number; flip?: boolean; shift?: number; set?: string;
+  nesterov?: boolean; label_smoothing?: number; freeze?: string[]; patience?: number; count?: number; exclude?: string[];
   estimator?: string; clip_decay?: number;
 }
 /** A recipe, version 1; canonical recipes have every default written out. */

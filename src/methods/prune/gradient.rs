@@ -7,7 +7,7 @@ use crate::models::Network;
 use crate::simd::LANES;
 use crate::task::Context;
 use crate::tensor::Tensor;
-use crate::train::{Batch, Candidate, Pruning, Workspace, backprop_in};
+use crate::train::{Batch, Candidate, CrossEntropy, Pass, Pruning, Workspace, backprop_in};
 
 /// Images of a batch.
 pub(super) const BATCH: usize = 64;
@@ -29,8 +29,10 @@ pub(super) async fn gradients(
         images.fill(chunk.iter().copied(), block);
     }
     let labels = chosen.iter().flat_map(|&i| images.labels(i)).copied().collect();
-    let batch = Batch { blocks, labels };
-    Ok(backprop_in(ctx, &network.graph, &parameters, &mut [], batch, workspace).await?.parameters)
+    let batch = Batch { blocks, labels, items: chosen.iter().map(|&i| i as u32).collect() };
+    let (graph, objective) = (&*network.graph, &mut CrossEntropy::default());
+    let pass = Pass { ctx, graph, parameters: &parameters, views: &mut [], objective, workspace };
+    Ok(backprop_in(pass, batch).await?.parameters)
 }
 
 /// Scores by gradients of the mean loss over batches of 64 training images: for `taylor` Σ |w·g| over batches, for `snip` |w·Σ g|, each

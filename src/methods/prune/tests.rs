@@ -33,7 +33,7 @@ fn applied(mut network: Network, name: &str, step: Value, seed: u64) -> Network 
             index: 0,
             key: String::new(),
             resume: None,
-            epoch_loss: Vec::new(),
+            trained: crate::train::Trained::default(),
         };
         step.apply(&mut cx).await.unwrap();
         network
@@ -269,7 +269,11 @@ fn taylor_and_snip_are_what_the_loss_makes_of_a_weight() {
             images.fill(first..range.end.min(first + LANES), &mut block);
             block
         };
-        Batch { blocks: firsts.map(block).collect(), labels: range.clone().map(|i| images.labels(i)[0]).collect() }
+        Batch {
+            blocks: firsts.map(block).collect(),
+            labels: range.clone().map(|i| images.labels(i)[0]).collect(),
+            items: Vec::new(),
+        }
     };
     // The sum of the losses of some images, with one weight times `factor`.
     let loss = |range: std::ops::Range<usize>, index: usize, at: usize, factor: f32| {
@@ -298,7 +302,7 @@ fn taylor_and_snip_are_what_the_loss_makes_of_a_weight() {
                 index: 0,
                 key: String::new(),
                 resume: None,
-                epoch_loss: Vec::new(),
+                trained: crate::train::Trained::default(),
             };
             gradient::score(&step, &mut cx, &mut candidates).await.unwrap();
             candidates

@@ -6,7 +6,9 @@ use crate::models;
 use crate::rng::Rng;
 use crate::simd::LANES;
 use crate::task::Task;
-use crate::train::{Batch, Optimizer, Schedule, TrainOptions, Training, Workspace, backprop, backprop_in, train};
+use crate::train::{
+    Batch, CrossEntropy, Optimizer, Pass, Schedule, TrainOptions, Training, Workspace, backprop, backprop_in, train,
+};
 use std::rc::Rc;
 
 fn spec(id: &str, symmetric: bool, range: Range) -> WeightSpec {
@@ -50,7 +52,7 @@ fn digits_batch(images: usize) -> Batch {
     for image in 0..images {
         (0..64).for_each(|i| blocks[image / LANES][i * LANES + image % LANES] = rng.uniform(-0.2, 1.0));
     }
-    Batch { blocks, labels: (0..images).map(|_| rng.below(10) as u8).collect() }
+    Batch { blocks, labels: (0..images).map(|_| rng.below(10) as u8).collect(), items: Vec::new() }
 }
 
 /// One step's gradients through a view, before and after they are made gradients by latent and own values.
@@ -64,8 +66,9 @@ fn gradients(network: &Network, estimator: Estimator, batch: &Batch) -> (View, V
         view.follow(&ctx, Some(0), &mut parameters).await;
         let seen = view.see(&ctx, &parameters[..count]).await;
         let seen: Vec<&Tensor> = seen.iter().zip(&parameters).map(|(seen, own)| seen.as_ref().unwrap_or(own)).collect();
-        let workspace = &mut Workspace::default();
-        let plain = backprop_in(&ctx, &graph, &seen, view.inputs(), batch, workspace).await.unwrap();
+        let (objective, workspace) = (&mut CrossEntropy::default(), &mut Workspace::default());
+        let pass = Pass { ctx: &ctx, graph: &graph, parameters: &seen, views: view.inputs(), objective, workspace };
+        let plain = backprop_in(pass, batch).await.unwrap();
         let mut own = plain.clone();
         view.backward(&mut parameters, &mut own, 0.0).unwrap();
         (view, parameters, plain, own)
@@ -209,20 +212,32 @@ fn trained(mut network: Network, estimator: Estimator, threads: usize, items: u3
     let options = TrainOptions {
         epochs: 2,
         batch: items / 2,
-        optimizer: Optimizer::Adam,
+        optimizer: Optimizer::Adam { decoupled: false },
         lr: 0.002,
         schedule: Schedule::Constant,
         weight_decay: 0.01,
+        label_smoothing: 0.0,
         flip: false,
         shift: 0,
+        patience: 0,
     };
     let ctx = Rc::new(Context::new(threads));
     Task::new(ctx, |ctx| async move {
         let mut view = View::of(&network, estimator, 0.001).unwrap();
         let mut parameters = latents(&network);
         let graph = Rc::clone(&network.graph);
-        let training =
-            Training { ctx: &ctx, graph: &graph, images: &images, options: &options, seed: 1, key: "", resume: None };
+        let training = Training {
+            ctx: &ctx,
+            graph: &graph,
+            images: &images,
+            options: &options,
+            objective: &mut CrossEntropy::default(),
+            frozen: &[],
+            watch: None,
+            seed: 1,
+            key: "",
+            resume: None,
+        };
         train(training, &mut view, &mut parameters).await.unwrap();
         view.store(&mut network, parameters).unwrap();
         network

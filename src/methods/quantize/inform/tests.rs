@@ -53,7 +53,7 @@ pub(in crate::methods) fn network(model: &str, step: Option<Value>, images: u32)
                 index: 0,
                 key: String::new(),
                 resume: None,
-                epoch_loss: Vec::new(),
+                trained: crate::train::Trained::default(),
             };
             step.apply(&mut cx).await.unwrap();
             network

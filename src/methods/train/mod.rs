@@ -1,13 +1,20 @@
 //! Training as a step.
 
+mod options;
+
+pub use options::{OPTIMIZERS, SCHEDULES};
+
 use super::{Applied, Choice, Method, Parsed, PruneStep, Step, StepContext, choose, id_of, ids};
-use crate::data::{AssetRef, Kind, Library, find_split};
+use crate::data::{AssetRef, Images, Kind, Library, find_split};
 use crate::error::{CoreError, ErrorCode};
+use crate::evaluate::evaluate;
 use crate::fields::Fields;
-use crate::models::{Model, Network};
+use crate::models::{Execution, Model, Network};
 use crate::tensor::Tensor;
-use crate::train::{Estimator, Optimizer, Schedule, TrainOptions, Training, View, train};
+use crate::train::{CrossEntropy, Estimator, TrainOptions, Training, View, train};
 use serde_json::{Value, json};
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 pub(super) static METHOD: Method = Method { name: "train", parse };
@@ -22,6 +29,12 @@ pub struct TrainStep {
     clip_decay: f64,
     /// Another set than the model's own, of the same shape.
     set: Option<String>,
+    /// Layers whose parameters stay as they are.
+    freeze: Vec<String>,
+    /// Classes whose images are left out.
+    exclude: Vec<String>,
+    /// The first so many of the images, before classes are left out; all without it.
+    count: Option<u32>,
     /// The prune step before it whose schedule it carries out.
     prune: Option<PruneStep>,
     path: String,
@@ -37,8 +50,9 @@ pub static ESTIMATORS: &[Choice<Estimator>] = &[
 /// The decay of PACT's clips when the recipe does not say.
 const DEFAULT_CLIP_DECAY: f64 = 0.0002;
 
-const OPTIMIZERS: [&str; 2] = ["adam", "sgd"];
-const SCHEDULES: [(&str, Schedule); 2] = [("constant", Schedule::Constant), ("cosine", Schedule::Cosine)];
+/// Most classes that may be left out, and most images that may be asked for.
+const MOST_EXCLUDED: usize = 255;
+const MOST_COUNT: u64 = 10_000_000;
 
 /// Reads the estimator and PACT's decay, for a step after `earlier` ones.
 fn parse_estimator(fields: &mut Fields, earlier: &[Rc<dyn Step>]) -> Result<(Option<Estimator>, f64), CoreError> {
@@ -80,46 +94,37 @@ fn parse_estimator(fields: &mut Fields, earlier: &[Rc<dyn Step>]) -> Result<(Opt
     Ok((Some(estimator), decay.unwrap_or(DEFAULT_CLIP_DECAY)))
 }
 
-fn parse(mut fields: Fields, _: &Network, earlier: &[Rc<dyn Step>]) -> Parsed {
+fn parse(mut fields: Fields, network: &Network, earlier: &[Rc<dyn Step>]) -> Parsed {
     let (estimator, clip_decay) = parse_estimator(&mut fields, earlier)?;
-    let adam = fields.id("optimizer", &OPTIMIZERS, |id| OPTIMIZERS.contains(&id).then_some(id == "adam"))?;
-    let momentum_path = fields.at("momentum");
-    let momentum = fields.number("momentum", 0.0..=0.999)?;
-    let optimizer = match (adam.unwrap_or(true), momentum) {
-        (true, None) => Optimizer::Adam,
-        (true, Some(found)) => {
-            return Err(CoreError::new(
-                ErrorCode::Combination,
-                momentum_path,
-                format!("{found} with adam"),
-                "only with sgd",
-            ));
-        }
-        (false, momentum) => Optimizer::Sgd { momentum: momentum.unwrap_or(0.9) },
-    };
-    let default_lr = if optimizer == Optimizer::Adam { 0.001 } else { 0.01 };
-    let schedule = fields.id("schedule", &SCHEDULES.map(|s| s.0), |id| {
-        SCHEDULES.iter().find(|(name, _)| *name == id).map(|(_, schedule)| *schedule)
-    })?;
-    let options = TrainOptions {
-        epochs: fields.integer("epochs", 1..=200)?.unwrap_or(1) as u32,
-        batch: fields.integer("batch", 1..=512)?.unwrap_or(64) as u32,
-        optimizer,
-        lr: fields.number("lr", 1e-8..=10.0)?.unwrap_or(default_lr),
-        schedule: schedule.unwrap_or(Schedule::Constant),
-        weight_decay: fields.number("weight_decay", 0.0..=1.0)?.unwrap_or(0.0),
-        flip: fields.boolean("flip")?.unwrap_or(false),
-        shift: fields.integer("shift", 0..=8)?.unwrap_or(0) as u32,
-    };
+    let options = options::read(&mut fields)?;
     let set = match fields.take("set") {
         None => None,
         Some(Value::String(set)) => Some(set),
         Some(_) => return Err(CoreError::new(ErrorCode::Type, fields.at("set"), "no text", "the id of a data set")),
     };
+    let names: Vec<&str> = network.graph.nodes().iter().filter(|n| !n.params.is_empty()).map(|n| &*n.name).collect();
+    let mut freeze = Vec::new();
+    let (freeze_path, exclude_path) = (fields.at("freeze"), fields.at("exclude"));
+    for value in fields.list("freeze", names.len())?.unwrap_or_default() {
+        let found = value.as_str().filter(|name| names.contains(name)).map(str::to_string);
+        let unknown = || CoreError::new(ErrorCode::UnknownId, &freeze_path, value.to_string(), names.join(", "));
+        freeze.push(found.ok_or_else(unknown)?);
+    }
+    let mut exclude = Vec::new();
+    for value in fields.list("exclude", MOST_EXCLUDED)?.unwrap_or_default() {
+        let found = value.as_str().map(str::to_string);
+        let unknown = || CoreError::new(ErrorCode::Type, &exclude_path, value.to_string(), "ids of classes");
+        exclude.push(found.ok_or_else(unknown)?);
+    }
+    let count = fields.integer("count", 1..=MOST_COUNT)?.map(|count| count as u32);
     let path = fields.path().to_string();
-    fields.finish()?;
     let prune = earlier.last().and_then(|step| step.as_prune()).filter(|step| step.scheduled()).cloned();
-    Ok(Rc::new(TrainStep { options, estimator, clip_decay, set, prune, path }))
+    if options.patience > 0 && prune.is_some() {
+        let found = "patience beside a schedule of pruning, whose best epoch may be one with more weights";
+        return Err(CoreError::new(ErrorCode::Combination, fields.at("patience"), found, "0"));
+    }
+    fields.finish()?;
+    Ok(Rc::new(TrainStep { options, estimator, clip_decay, set, freeze, exclude, count, prune, path }))
 }
 
 impl TrainStep {
@@ -145,7 +150,48 @@ impl TrainStep {
             return Err(at(CoreError::new(ErrorCode::Combination, "", found, format!("images of {:?}", own.shape))));
         }
         let count = find_split(&set, "train").map_err(at)?.count;
-        Ok((id, count))
+        if let Some(wrong) = self.exclude.iter().find(|class| !set.classes.contains(class)) {
+            let path = format!("{}.exclude", self.path);
+            return Err(CoreError::new(ErrorCode::UnknownId, path, format!("\"{wrong}\""), set.classes.join(", ")));
+        }
+        if own.kind == Kind::Text && !self.exclude.is_empty() {
+            let path = format!("{}.exclude", self.path);
+            return Err(CoreError::new(ErrorCode::Combination, path, "exclude with text", "images"));
+        }
+        Ok((id, self.count.map_or(count, |own| own.min(count))))
+    }
+
+    /// The images it trains on.
+    fn images(&self, model: &Model, library: &Library) -> Result<Images, CoreError> {
+        let (id, count) = self.count(model, library)?;
+        let images = library.images(&id, "train", count)?;
+        if self.exclude.is_empty() {
+            return Ok(images);
+        }
+        let set = library.set(&id)?;
+        let stays = |i: &u32| {
+            let label = images.labels(*i as usize).first().copied().unwrap_or(0);
+            set.classes.get(usize::from(label)).is_none_or(|class| !self.exclude.contains(class))
+        };
+        let chosen: Vec<u32> = (0..images.len() as u32).filter(stays).collect();
+        if chosen.is_empty() {
+            let path = format!("{}.exclude", self.path);
+            return Err(CoreError::new(ErrorCode::Combination, path, "every class", "fewer"));
+        }
+        Ok(images.picked(&chosen))
+    }
+
+    /// The images that tell when to end.
+    fn validation(&self, cx: &StepContext<'_>) -> Result<Images, CoreError> {
+        let library = cx.library.borrow();
+        let all = find_split(&*library.set(cx.network.model.data)?, "validation")?.count;
+        library.images(cx.network.model.data, "validation", all)
+    }
+
+    /// Of each parameter, whether it stays as it is.
+    fn frozen(&self, network: &Network) -> Vec<bool> {
+        let nodes = network.graph.nodes().iter();
+        nodes.flat_map(|node| node.params.iter().map(|_| self.freeze.contains(&node.name))).collect()
     }
 }
 
@@ -155,16 +201,18 @@ impl Step for TrainStep {
     }
 
     fn canonical(&self) -> Value {
-        let TrainOptions { epochs, batch, optimizer, lr, schedule, weight_decay, flip, shift } = &self.options;
-        let mut value = json!({
-            "epochs": epochs, "batch": batch, "lr": lr, "schedule": schedule, "weight_decay": weight_decay,
-            "flip": flip, "shift": shift, "optimizer": OPTIMIZERS[usize::from(*optimizer != Optimizer::Adam)],
-        });
-        if let Optimizer::Sgd { momentum } = optimizer {
-            value["momentum"] = json!(momentum);
-        }
+        let mut value = options::write(&self.options);
         if let Some(set) = &self.set {
             value["set"] = json!(set);
+        }
+        if !self.freeze.is_empty() {
+            value["freeze"] = json!(self.freeze);
+        }
+        if !self.exclude.is_empty() {
+            value["exclude"] = json!(self.exclude);
+        }
+        if let Some(count) = self.count {
+            value["count"] = json!(count);
         }
         if let Some(estimator) = &self.estimator {
             value["estimator"] = json!(id_of(ESTIMATORS, estimator));
@@ -181,20 +229,30 @@ impl Step for TrainStep {
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
         let (set, count) = self.count(model, library)?;
-        library.assets(&set, "train", count)
+        let mut assets = library.assets(&set, "train", count)?;
+        if self.options.patience > 0 {
+            let all = find_split(&*library.set(model.data)?, "validation")?.count;
+            assets.extend(library.assets(model.data, "validation", all)?);
+        }
+        Ok(assets)
     }
 
     fn macs(&self, network: &Network, library: &Library) -> u64 {
         let count = self.count(network.model, library).map_or(0, |(_, count)| count);
         let steps = self.options.steps_per_epoch(count as usize) * u64::from(self.options.epochs);
+        let judged = if self.options.patience > 0 {
+            let validation = library.set(network.model.data).and_then(|set| Ok(find_split(&set, "validation")?.count));
+            network.graph.macs() * u64::from(validation.unwrap_or(0) * self.options.epochs)
+        } else {
+            0
+        };
         let trainings = self.prune.as_ref().map_or(1, PruneStep::trainings);
-        trainings * (self.options.macs(&network.graph, count as usize) + View::macs(network, steps))
+        judged + trainings * (self.options.macs(&network.graph, count as usize) + View::macs(network, steps))
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
-            let (set, count) = self.count(cx.network.model, &cx.library.borrow())?;
-            let images = cx.library.borrow().images(&set, "train", count)?;
+            let images = self.images(cx.network.model, &cx.library.borrow())?;
             let mut parameters: Vec<Tensor> = cx.network.parameters.iter().map(|p| p.latent.clone()).collect();
             let mut view = View::of(cx.network, self.estimator.unwrap_or(Estimator::Ste), self.clip_decay)?;
             if let Some(prune) = &self.prune {
@@ -202,16 +260,32 @@ impl Step for TrainStep {
             }
             let graph = Rc::clone(&cx.network.graph);
             let seed = cx.seed.wrapping_add(cx.index << 32);
+            let mut objective = CrossEntropy::new(self.options.label_smoothing as f32);
+            let frozen = self.frozen(cx.network);
+            let watched = (self.options.patience > 0).then(|| self.validation(cx)).transpose()?;
+            let (ctx, network) = (cx.ctx, cx.network.clone());
+            let watch =
+                |view: View, parameters: Vec<Tensor>| -> Pin<Box<dyn Future<Output = Result<f64, CoreError>> + '_>> {
+                    let (mut network, images) = (network.clone(), watched.as_ref());
+                    Box::pin(async move {
+                        view.store(&mut network, parameters)?;
+                        let Some(images) = images else { return Ok(0.0) };
+                        Ok(evaluate(ctx, &mut network.plan(Execution::Integer)?, images).await.accuracy.loss)
+                    })
+                };
             let training = Training {
                 ctx: cx.ctx,
                 graph: &graph,
                 images: &images,
                 options: &self.options,
+                objective: &mut objective,
+                frozen: &frozen,
+                watch: watched.is_some().then_some(&watch),
                 seed,
                 key: &cx.key,
                 resume: cx.resume,
             };
-            cx.epoch_loss = train(training, &mut view, &mut parameters).await?;
+            cx.trained = train(training, &mut view, &mut parameters).await?;
             view.store(cx.network, parameters)
         })
     }
