@@ -4,7 +4,7 @@ import { readConstants, readRegistry } from "../www/targets/facts.mjs";
 import { kindOf } from "../www/targets/formats.mjs";
 import { floatOf } from "../www/targets/legality.mjs";
 import { findTarget } from "../www/targets/registry.mjs";
-import { layerEntry, rowOf } from "../www/targets/report.mjs";
+import { layerEntry, mainLayer, rowOf } from "../www/targets/report.mjs";
 import { PRECISIONS, trainingStep } from "../www/targets/training.mjs";
 import { WORKLOADS } from "../www/targets/workloads.mjs";
 import { BadInput } from "./words.mjs";
@@ -109,10 +109,9 @@ export function rows(options) {
   });
 }
 
-/** How the products with weights are run: that of the layer that takes longest. */
+/** How most products are run. */
 function verdictOf(cost) {
-  const [layer] = cost.layers.filter(({ macs }) => macs > 0).sort((a, b) => b.count * b.macs - a.count * a.macs);
-  const { requested, executed, support, reason, bound } = layerEntry(layer);
+  const { requested, executed, support, reason, bound } = layerEntry(mainLayer(cost));
   return { requested, executed, support, reason, bound };
 }
 

@@ -103,7 +103,8 @@ function energyLine(errors, registry) {
 export function page({ fitted, cases, without, errors, left }, registry) {
   const all = numbers(errors);
   const out = numbers(left);
-  const bands = Object.entries(fitted.band).map(([kind, band]) => `${kind.toUpperCase()} ${band} ×`);
+  const of = (bands) => Object.entries(bands).map(([kind, band]) => `${kind.toUpperCase()} ${band} ×`);
+  const bands = of(fitted.band);
   return `# How far the cost model is off
 
 What \`npm run targets -- validate\` writes. The model (\`www/targets/cost.mjs\`) is a roofline for every layer: products at what of the peak is reached, bytes at what of the
@@ -123,7 +124,7 @@ ${percent(out.ratio_median, 1)}, ${percent(out.ratio_within, 1)} within ${percen
 
 ${errorTable(errors, left)}
 
-Bands of modelled times, on the page and in reports, are the factor that four of five of those errors stay within, targets left out: ${bands.join(", ")}. The NPU's is that of the fit: only
+Bands of modelled times, on the page and in reports, are the factor that four of five of those errors stay within, targets left out: ${bands.join(", ")}; of speed-ups ${of(fitted.ratio_band).join(", ")}. The NPU's is that of the fit: only
 the Edge TPU is measured. The Neural Engine and Hexagon have its constants for want of others; TPUs have those of GPUs.
 
 ## Constants

@@ -18,17 +18,19 @@ const lines = (entries) =>
   `{\n${entries.map(([k, v]) => ` ${JSON.stringify(k)}: ${JSON.stringify(v)}`).join(",\n")}\n}\n`;
 const digits = (value) => (value === undefined ? null : Number(value.toFixed(4)));
 
-/** How far off kinds are: the factor that four of five times stay within, of targets left out, or of the fit where there is but one. */
-export function bandsOf(errors, left) {
+/**
+ * How far off kinds are: the factor that four of five stay within, of targets left out, or of the fit where a kind has but one. `field`:
+ * `time`, or `ratio` for speed-ups, of which a kind without any has that of its times.
+ */
+export function bandsOf(errors, left, field) {
   const kinds = [...new Set(errors.map((each) => each.case.kind))];
-  return Object.fromEntries(
-    kinds.map((kind) => {
-      const of = (list) =>
-        list.filter((each) => each.case.kind === kind && each.time !== undefined).map(({ time }) => time);
-      const values = of(left).length > 0 ? of(left) : of(errors);
-      return [kind, Number(Math.exp(fourOfFive(values)).toPrecision(3))];
-    }),
-  );
+  const found = kinds.map((kind) => {
+    const of = (list, name) =>
+      list.filter((each) => each.case.kind === kind && each[name] !== undefined).map((each) => each[name]);
+    const lists = [of(left, field), of(errors, field), of(errors, "time")];
+    return [kind, Number(Math.exp(fourOfFive(lists.find((list) => list.length > 0) ?? [])).toPrecision(3))];
+  });
+  return Object.fromEntries(found);
 }
 
 function fit() {
@@ -36,7 +38,7 @@ function fit() {
   const constants = rounded(fitAll(cases));
   const errors = errorsOf(cases, { constants, band: {} });
   const left = leaveOut(cases, constants);
-  const fitted = { constants, band: bandsOf(errors, left) };
+  const fitted = { constants, band: bandsOf(errors, left, "time"), ratio_band: bandsOf(errors, left, "ratio") };
   writeFileSync(CONSTANTS, `${JSON.stringify(fitted, null, 1)}\n`);
   writeFileSync(LEFT_OUT, lines(left.map((each) => [each.case.point.id, [digits(each.time), digits(each.ratio)]])));
   for (const [kind, values] of Object.entries(constants)) console.log(kind, values);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readConstants, readMeasured, readRegistry } from "../../www/targets/facts.mjs";
 import { root } from "../setup/lib.mjs";
-import { errorsOf, fitAll, fitKind, minimise, PARAMETERS, rounded } from "./fit.mjs";
+import { fitAll, fitKind, minimise, PARAMETERS, rounded } from "./fit.mjs";
 import { CONVOLUTIONAL } from "./networks.mjs";
 import { page } from "./page.mjs";
 import { scatter } from "./picture.mjs";
@@ -100,7 +100,9 @@ describe("the model", () => {
   });
 
   it("states the band that its errors give", () => {
-    expect(readConstants().band).toEqual(bandsOf(errorsOf(all.cases, readConstants()), all.left));
+    const { band, ratio_band } = readConstants();
+    expect(band).toEqual(bandsOf(all.errors, all.left, "time"));
+    expect(ratio_band).toEqual(bandsOf(all.errors, all.left, "ratio"));
   });
 });
 

@@ -200,8 +200,8 @@ export class Lab extends EventTarget {
     this.#settled();
   }
 
-  /** Changes how things are shown: axis or tab. */
-  show(change: Partial<Pick<View, "axis" | "tab">>): void {
+  /** Changes how things are shown: axis, tab, or what the panel of machines shows. */
+  show(change: Partial<Pick<View, "axis" | "tab" | "machines">>): void {
     this.#show({ ...this.view, ...change }, true);
   }
 

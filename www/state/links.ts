@@ -193,5 +193,18 @@ export const LINKS: readonly Link[] = [
     },
     more: {},
   },
+  {
+    hash: "#hw=h100_sxm*+cortex_m4&on=llama-2-7b-decode,256,128&own=h100_sxm;bw:4800;fp8_e4m3:-;int4:3958",
+    choice: {},
+    more: {
+      machines: {
+        chosen: ["h100_sxm*", "cortex_m4"],
+        workload: "llama-2-7b-decode",
+        batch: 256,
+        sequence: 128,
+        edits: [{ base: "h100_sxm", values: { bw: 4800, fp8_e4m3: null, int4: 3958 } }],
+      },
+    },
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

@@ -33,6 +33,7 @@ import { floatOf, judge, judgeSparsity } from "./legality.mjs";
  * @typedef {object} Fitted data/targets/constants.json
  * @property {Readonly<Record<"gpu" | "cpu" | "mcu" | "npu", Constants>>} constants
  * @property {Readonly<Record<"gpu" | "cpu" | "mcu" | "npu", number>>} band factor that four of five errors stay within, targets left out
+ * @property {Readonly<Record<"gpu" | "cpu" | "mcu" | "npu", number>>} ratio_band the same of speed-ups
  *
  * @typedef {object} Plan how a layer is to be run
  * @property {string} weights format
@@ -51,7 +52,8 @@ import { floatOf, judge, judgeSparsity } from "./legality.mjs";
  * @property {"compute" | "memory" | "overhead"} bound
  * @property {number} ms
  * @property {{compute: number, memory: number, vector: number, overhead: number}} parts milliseconds; memory overlaps the other two
- * @property {number} bytes moved
+ * @property {number} bytes that come from memory outside the chip
+ * @property {number} touched bytes read and written, wherever they are
  * @property {number} macs
  * @property {number} tops the ceiling its products have
  * @property {number} energy_mj
@@ -151,6 +153,7 @@ export function layerCost(target, layer, plan, c, { streamed }) {
       ms: Infinity,
       parts: nothing,
       bytes: 0,
+      touched: 0,
       macs,
       tops: 0,
       energy_mj: Infinity,
@@ -188,6 +191,7 @@ export function layerCost(target, layer, plan, c, { streamed }) {
   const cached = (layer.cached * (plan.cache_bits ?? float_bits)) / 8;
   const near = kind === "mcu" || moved <= KEPT * (target.onchip_mb ?? 0) * 1e6;
   const bytes = weight_bytes * streamed + (near ? 0 : moved) + cached;
+  const touched = weight_bytes + moved + cached;
   const bandwidth = reachedBandwidth(target, c) * 1e9;
   const passes = layer.weights > 0 ? (plan.quantize ?? 0) : 0;
   const rounding = passes * ((layer.inputs * (float_bits + verdict.activation_bits)) / 8 / bandwidth);
@@ -204,7 +208,7 @@ export function layerCost(target, layer, plan, c, { streamed }) {
     overhead: 1e3 * overhead_s,
   };
   const energy_mj = 1e3 * joules(target, c, compute, seconds, 2 * macs, bytes);
-  return { name, count, verdict, bound, ms: 1e3 * seconds, parts, bytes, macs, tops, energy_mj };
+  return { name, count, verdict, bound, ms: 1e3 * seconds, parts, bytes, touched, macs, tops, energy_mj };
 }
 
 /** Bits that a weight takes of a layer where a share is kept: all of them, with a bit for each, with five for each kept, or in 2:4. */

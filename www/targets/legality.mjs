@@ -138,6 +138,7 @@ export function judge(target, { weights, activations, accumulate }) {
   /** Why a format does not run as it is. */
   const why = (format, blocks) => {
     if (target.instructions[format]?.emulated) return "slow-instruction";
+    if (target.peaks[format] === null && target.instructions[format]) return "unpublished";
     if (!has(target, format)) return "no-instruction";
     return blocks && !BLOCK_SCALED.includes(target.family) ? "no-block-scales" : "narrow-accumulator";
   };
@@ -264,7 +265,7 @@ export function sentence({ rule, missing, compute, instruction, sources }) {
     "narrow-accumulator": `the ${name(missing)} instruction sums in fewer bits than asked${runs}`,
     "other-numbers": `no instruction multiplies these two kinds of number${runs}`,
     "no-floats": `takes whole numbers of 8 bits only`,
-    unpublished: `${name(missing)} is supported, but no rate is published`,
+    unpublished: `${name(missing)} is supported, but no rate is published${runs}`,
   };
   return `${said[rule]} (${cited})`;
 }

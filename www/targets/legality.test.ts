@@ -161,6 +161,15 @@ describe("legality", () => {
     expect(run("h100_sxm", "fp16", "fp16", "fp32")).toMatchObject({ compute: "fp16", support: "native" });
   });
 
+  it("does not guess a rate that nobody published", () => {
+    expect(run("h100_sxm", "binary", "binary")).toMatchObject({
+      compute: "int8",
+      support: "fallback",
+      rule: "unpublished",
+    });
+    expect(run("hexagon_xelite", "fp16", "fp16")).toMatchObject({ support: "absent", rule: "unpublished" });
+  });
+
   it("decodes codebooks to floats, whatever the inputs are", () => {
     expect(run("h100_sxm", "nf4", "fp16")).toMatchObject({
       support: "weight-only",

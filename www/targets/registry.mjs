@@ -44,6 +44,7 @@ export const FORMATS = /** @type {const} */ ([
  * @typedef {object} Registry
  * @property {readonly Target[]} targets
  * @property {Readonly<Record<string, string>>} sources by key
+ * @property {readonly {id: string, name: string}[]} families generations, in the order of the support matrix
  */
 
 /** What a source key says of a number that nobody looked up. */
@@ -58,6 +59,7 @@ const USER = "user";
 export function readTargets(facts, instructions) {
   return {
     sources: facts.sources,
+    families: Object.entries(facts.families).map(([id, name]) => ({ id, name })),
     targets: facts.targets.map((row) => {
       const numbers = {};
       for (const field of ["mem_bw_gbs", "mem_gb", "onchip_mb", "flash_mb", "tdp_w", "cores", "clock_mhz"]) {

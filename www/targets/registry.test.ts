@@ -22,6 +22,8 @@ describe("targets", () => {
       expect(target.mem_gb, target.id).toBeGreaterThan(0);
       expect(Math.max(...Object.values(target.peaks).map((peak) => peak ?? 0)), target.id).toBeGreaterThan(0);
     }
+    const families = registry.targets.map(({ family }) => family);
+    expect(registry.families.map(({ id }) => id).sort()).toEqual([...new Set(families)].sort());
     expect(() => findTarget(registry, "h100")).toThrow("h100_sxm");
   });
 });

@@ -138,7 +138,8 @@ export function costOfReport(target, report, model, fitted, batch) {
   const bits = report.layers.map(({ activation_format }) =>
     activation_format === ALONE ? 32 : Math.max(8, bitsOf(activation_format)),
   );
-  const activation_bytes = batch * report.cost.peak_activation_bytes * (Math.max(...bits) / 32);
+  const values = report.cost.peak_activation_bytes;
+  const activation_bytes = values === undefined ? undefined : batch * values * (Math.max(...bits) / 32);
   return networkCost(target, layers, planOf, fitted, { batch, activation_bytes });
 }
 
@@ -197,6 +198,15 @@ export function rowOf(target, cost, batch) {
     fits: fit.fits,
     ...(fit.fits ? {} : { over_bytes: Math.ceil(fit.over_bytes), short_of: fit.short }),
   };
+}
+
+/**
+ * The layer with most products: how it runs says how the network does.
+ *
+ * @param {import("./cost.mjs").Cost} cost
+ */
+export function mainLayer({ layers }) {
+  return layers.reduce((most, layer) => (layer.count * layer.macs > most.count * most.macs ? layer : most));
 }
 
 /** @param {import("./cost.mjs").LayerCost} cost */
