@@ -38,11 +38,12 @@ class NodeEngine {
 
   /** Runs a recipe to its end; `say` hears how far it is. With `sensitivity`, judges its layers instead. Answers the finished job, to be freed by the caller. */
   finish(recipe, { say = () => {}, evaluate = true, sensitivity } = {}) {
-    const { bits, images } = sensitivity ?? {};
-    const needs = sensitivity ? this.engine.sensitivityNeeds(recipe, bits, images) : this.engine.needs(recipe);
+    const { bits, sparsities, images } = sensitivity ?? {};
+    const asked = [recipe, bits, sparsities, images];
+    const needs = sensitivity ? this.engine.sensitivityNeeds(...asked) : this.engine.needs(recipe);
     for (const { path } of needs) this.provide(path);
     const start = () => (evaluate ? this.engine.start(recipe) : this.engine.prepare(recipe));
-    const job = sensitivity ? this.engine.sensitivity(recipe, bits, images) : start();
+    const job = sensitivity ? this.engine.sensitivity(...asked) : start();
     const times = {};
     let said = 0;
     for (;;) {

@@ -13,13 +13,14 @@ import { BadInput, Failed, isCoreError, refusal } from "./words.mjs";
 const USAGE = `Usage:
   featherweight run recipe.json [--out report.json] [--measure]
   featherweight sweep sweep.json [--jobs N] [--shard i/n] [--out reports.jsonl]
-  featherweight sensitivity recipe.json [--bits 8,4,2] [--images N] [--out rows.json]
+  featherweight sensitivity recipe.json [--bits 8,4,2] [--sparsity [0.5,0.9]] [--images N] [--out rows.json]
   featherweight export recipe.json model.safetensors
   featherweight targets [--workload id] [--batch N] [--sequence N] [--weights format] [--activations format] [--group N]
                         [--targets id,id] [--layers] [--training]
 
-sensitivity rounds every layer of the recipe's network alone, and all but it, and prints a row for each layer and width, judged on
-validation images. targets prints what reference workloads cost on modelled machines. run prints the report, sweep a line of JSON for each recipe; what --out already holds is not run again.
+sensitivity rounds or prunes every layer of the recipe's network alone, and all but it, and prints a row for each layer and width or
+share, judged on validation images. targets prints what reference workloads cost on modelled machines. run prints the report, sweep a line of
+JSON for each recipe; what --out already holds is not run again.
 - instead of a file reads from stdin.`;
 
 const COMMANDS = {
@@ -31,7 +32,12 @@ const COMMANDS = {
   },
   sensitivity: {
     files: 1,
-    options: { out: { type: "string" }, bits: { type: "string" }, images: { type: "string" } },
+    options: {
+      out: { type: "string" },
+      bits: { type: "string" },
+      sparsity: { type: "string" },
+      images: { type: "string" },
+    },
     body: sensitivityCommand,
   },
   export: { files: 2, options: {}, body: exportCommand },
@@ -82,9 +88,10 @@ async function runCommand([file], { out, measure }) {
   else write(out, text);
 }
 
-async function sensitivityCommand([file], { out, bits, images }) {
+async function sensitivityCommand([file], { out, bits, sparsity, images }) {
   const recipe = read(file);
   const asked = { bits: bits?.split(",").map((text) => whole("--bits", text)) ?? [] };
+  if (sparsity !== undefined) asked.sparsities = sparsity === "" ? [] : sparsity.split(",").map(share);
   if (images !== undefined) asked.images = whole("--images", images);
   const engine = await loadEngine();
   const { job } = guarded(file, () => engine.finish(recipe, { say, sensitivity: asked }));
@@ -106,6 +113,12 @@ function whole(option, text) {
   throw new BadInput(
     `${option} holds ${text === "" ? "nothing" : text}; allowed: whole numbers, such as 8,4,2 for --bits`,
   );
+}
+
+function share(text) {
+  const number = Number(text);
+  if (text.trim() !== "" && number >= 0 && number < 1) return number;
+  throw new BadInput(`--sparsity holds ${text === "" ? "nothing" : text}; allowed: numbers below 1, such as 0.5,0.9`);
 }
 
 async function exportCommand([file, target]) {
@@ -154,7 +167,9 @@ async function main() {
     throw new BadInput(`there is no command ${name}; allowed: ${Object.keys(COMMANDS).join(", ")}`);
   let parsed;
   try {
-    parsed = parseArgs({ args: rest, options: command.options, allowPositionals: true });
+    // `--sparsity` alone asks for the usual shares.
+    const args = rest.map((each, i) => (each === "--sparsity" && !/^[^-]/.test(rest[i + 1] ?? "") ? `${each}=` : each));
+    parsed = parseArgs({ args, options: command.options, allowPositionals: true });
   } catch (error) {
     throw new BadInput(`${name}: ${error.message.split(". ")[0]}`);
   }

@@ -232,6 +232,15 @@ impl Fields {
     }
 }
 
+/// The object of these fields: one copy of the code for all that steps write.
+pub fn object(fields: Vec<(&str, Value)>) -> Value {
+    let mut object = Map::new();
+    for (name, value) in fields {
+        object.insert(name.to_string(), value);
+    }
+    Value::Object(object)
+}
+
 /// Parses JSON text.
 ///
 /// # Errors

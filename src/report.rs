@@ -1,6 +1,7 @@
 //! What a run says: plain data, one schema (names are fixed; add, do not rename).
 
 use crate::evaluate::{Accuracy, Cost, Size, Twin};
+use crate::train::TrainingRecord;
 use serde::Serialize;
 
 /// Raised whenever any digest of a golden recipe changes.
@@ -37,6 +38,9 @@ pub struct StepReport {
     /// For training that may end early: the loss on the validation split after each epoch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub validation_loss: Vec<f64>,
+    /// For training in fewer bits, with several workers, or where it is asked for: step by step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingRecord>,
 }
 
 /// One layer that has parameters.

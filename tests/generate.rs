@@ -49,11 +49,15 @@ fn kept_keys_and_values_give_the_same_bits() {
     };
     let token = |format: &str| kept(json!({"format": format}), json!({}));
     let channel = kept(json!({"format": "int4", "granularity": "channel"}), json!({"images": 8}));
+    let mut thresholds = kept(json!({"format": "int8"}), json!({"activations": activations}));
+    let inputs = json!({"prune": {"pattern": "input", "sparsity": 0.3, "images": 8}});
+    thresholds.as_array_mut().unwrap().insert(0, inputs);
     let turned = kept(json!({"format": "int4"}), json!({"transforms": ["hadamard"], "activations": activations}));
     let cases = [
         (token("int8"), Execution::Integer),
         (token("fp8-e4m3"), Execution::Integer),
         (channel, Execution::Integer),
+        (thresholds, Execution::Integer),
         (turned, Execution::Integer),
         (json!([{"quantize": {"weights": weights, "activations": dynamic}}]), Execution::Integer),
         (json!([]), Execution::Integer),

@@ -239,8 +239,8 @@ fn hadamard() {
 
 #[test]
 fn activations() {
-    use Activation::{Gelu, HardSwish, LeakyRelu, Relu6, Sigmoid, Tanh};
-    for op in [Relu6, LeakyRelu { slope: 0.1 }, HardSwish, Sigmoid, Tanh, Gelu] {
+    use Activation::{Gelu, HardSwish, LeakyRelu, Relu6, Sigmoid, Tanh, Threshold};
+    for op in [Relu6, LeakyRelu { slope: 0.1 }, HardSwish, Sigmoid, Tanh, Gelu, Threshold { least: 0.4 }] {
         check(&format!("{op:?}"), behind_a_conv(op), &[2, 5, 4]);
     }
 }

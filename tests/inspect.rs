@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "another way to compute the same, compared within a tolerance")]
 
 use featherweight::error::ErrorCode;
-use featherweight::evaluate::{Ledger, inspect_weights, inspected_images, ledgers, measure};
+use featherweight::evaluate::{
+    Ledger, inspect_weights, inspected_images, ledgers, measure, output_units, weight_named,
+};
 use featherweight::formats::FORMATS;
 use featherweight::models::{self, Execution, Network};
 use featherweight::recipe::{Outcome, Recipe, look, prepare};
@@ -167,7 +169,13 @@ fn layers_are_measured_as_by_a_plain_computation() {
         if !activations.is_null() {
             step["activations"] = activations;
         }
-        let (recipe, library, outcome) = prepared(model, &json!([{"quantize": step}]));
+        let steps = match model {
+            "lenet5-fashion" => {
+                json!([{"prune": {"pattern": "input", "sparsity": 0.6, "images": 16}}, {"quantize": step}])
+            }
+            _ => json!([{"quantize": step}]),
+        };
+        let (recipe, library, outcome) = prepared(model, &steps);
         let network = outcome.network.clone();
         let given = (recipe.clone(), Rc::clone(&library), outcome.network);
         let found = finish(|ctx| look(ctx, given.0, given.1, given.2)).unwrap().layers;
@@ -179,11 +187,22 @@ fn layers_are_measured_as_by_a_plain_computation() {
         // Signal, noise and inputs of each node.
         let mut sums = vec![(0.0f64, 0.0f64); network.graph.nodes().len()];
         let mut inputs = vec![Vec::<f32>::new(); sums.len()];
+        // What weights meet, rounded where it is.
+        let mut met = inputs.clone();
         for first in (0..count).step_by(LANES) {
             let lanes = LANES.min(count - first);
             let (a, b) =
                 (block(&float, Execution::Fake, &images, first), block(&network, recipe.execution, &images, first));
             for (node, ((input, before), (_, after))) in a.iter().zip(&b).enumerate() {
+                if network.rounds_input(node) {
+                    let (read, mut own) = (&b[node].0, b[node].0.clone());
+                    if let Some(input) = &network.inputs[node] {
+                        let dims = network.graph.input_shapes(&network.graph.nodes()[node])[0].dims();
+                        input.grid.round(read, dims[1..].iter().product(), LANES, &mut own);
+                    }
+                    met[node]
+                        .extend(own.iter().enumerate().filter(|(i, _)| i % LANES < lanes).map(|(_, value)| *value));
+                }
                 for (_, (before, after)) in before.iter().zip(after).enumerate().filter(|(i, _)| i % LANES < lanes) {
                     sums[node].0 += f64::from(*before).powi(2);
                     sums[node].1 += (f64::from(*before) - f64::from(*after)).powi(2);
@@ -209,6 +228,9 @@ fn layers_are_measured_as_by_a_plain_computation() {
                 let least = values.data().iter().copied().fold(f32::INFINITY, f32::min);
                 assert_eq!(layer.low, least);
                 assert_eq!((total(&layer.inputs), total(&layer.rounded)), (inputs[node].len(), inputs[node].len()));
+                let zeros = met[node].iter().filter(|value| **value == 0.0).count() as f64 / met[node].len() as f64;
+                assert!((layer.input_zeros - zeros).abs() < 1e-12, "{model} {}: {zeros}", layer.layer);
+                assert!(model != "lenet5-fashion" || zeros > 0.4, "{}: {zeros}", layer.layer);
                 // The bins, by hand in f64, but for values within rounding of a border.
                 let (low, high) = (f64::from(layer.input_low), f64::from(layer.input_high));
                 let mut by_hand = vec![0i64; layer.inputs.len()];
@@ -231,4 +253,64 @@ fn layers_are_measured_as_by_a_plain_computation() {
         assert_eq!(sum(|ledger| ledger.biases), size.ledger.biases);
         assert_eq!(sum(|ledger| ledger.values), size.ledger.values);
     }
+}
+
+#[test]
+fn what_is_left_of_weights_has_its_places_in_the_whole_ones() {
+    let units = |pattern: &str, method: &str| json!({"prune": {"pattern": pattern, "method": method, "sparsity": 0.4}});
+    let none = json!({"prune": {"sparsity": 0.3}});
+    for (model, steps) in [
+        ("lenet5-fashion", json!([units("neuron", "random"), units("channel", "l1"), none])),
+        ("resnet8-fashion", json!([units("channel", "fpgm"), units("channel", "bn-scale"), units("layer", "l1")])),
+        ("mobilenet-fashion", json!([units("channel", "random"), none, units("channel", "l2")])),
+        ("transformer-shakespeare", json!([units("head", "l1"), units("neuron", "l2")])),
+    ] {
+        let (whole, left) = (prepared(model, &json!([])).2.network, prepared(model, &steps).2.network);
+        assert!(whole.parameters.iter().all(|parameter| parameter.origin.is_none()));
+        let mut smaller = 0;
+        for own in &left.parameters {
+            let before = whole.parameters.iter().find(|parameter| parameter.name == own.name).unwrap();
+            let (old, new) = (before.latent.shape().dims(), own.latent.shape().dims());
+            let Some(origin) = &own.origin else {
+                assert_eq!(old, new, "{model} {}", own.name);
+                continue;
+            };
+            smaller += 1;
+            assert_eq!(origin.len(), own.latent.data().len());
+            assert!(origin.is_sorted_by(|a, b| a < b) && origin.len() < before.latent.data().len());
+            for (i, (&place, value)) in origin.iter().zip(own.latent.data()).enumerate() {
+                let there = before.latent.data()[place as usize];
+                let kept = own.mask.as_ref().is_none_or(|mask| mask[i]);
+                assert_eq!(value.to_bits(), if kept { there.to_bits() } else { 0 }, "{model} {} {i}", own.name);
+            }
+            // Whole rows are left, as many as there are outputs.
+            let row = before.latent.data().len() / old[0];
+            let mut rows: Vec<usize> = origin.iter().map(|&place| place as usize / row).collect();
+            rows.dedup();
+            assert_eq!(rows.len(), new[0], "{model} {}", own.name);
+        }
+        assert!(smaller > 3, "{model}");
+    }
+}
+
+#[test]
+fn outputs_that_go_together_have_one_group_and_unit() {
+    let of = |model: &str, layer: &str| {
+        let network = Network::random(models::find(model).unwrap(), 0).unwrap();
+        output_units(&network, weight_named(&network, layer).unwrap().0)
+    };
+    // The first convolution and the second of its stack are added.
+    assert_eq!(of("resnet8-fashion", "conv1"), of("resnet8-fashion", "stack1-conv2"));
+    assert_ne!(of("resnet8-fashion", "conv1")[0], of("resnet8-fashion", "stack1-conv1")[0]);
+    assert_eq!(of("resnet8-fashion", "stack3-shortcut"), of("resnet8-fashion", "stack3-conv2"));
+    assert_eq!(
+        of("lenet5-fashion", "conv2").chunks(2).map(|unit| unit[1]).collect::<Vec<u32>>(),
+        Vec::from_iter(0..16)
+    );
+    // Outputs of the network stay; a head has its queries, keys and values.
+    assert_eq!(of("lenet5-fashion", "fc3"), [u32::MAX; 20]);
+    let heads = of("transformer-shakespeare", "layer2-qkv");
+    assert_eq!([0, 23, 24, 96, 191, 287].map(|output| heads[2 * output + 1]), [0, 0, 1, 0, 3, 3]);
+    let network = Network::random(models::find("lenet5-fashion").unwrap(), 0).unwrap();
+    assert_eq!(weight_named(&network, "relu1").unwrap_err().code, ErrorCode::UnknownId);
 }

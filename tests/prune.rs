@@ -87,6 +87,59 @@ fn pruning_says_what_does_not_go_together() {
             "unstructured, nm",
         ),
         (prune(json!({"sparsity": 0.5, "images": 64})), ErrorCode::Combination, "images", "wanda, sparsegpt"),
+        (prune(json!({"pattern": "input"})), ErrorCode::MissingField, "sparsity", "sparsity"),
+        (
+            prune(json!({"pattern": "input", "sparsity": 0.5, "threshold": 0.1})),
+            ErrorCode::Combination,
+            "threshold",
+            "either of the two",
+        ),
+        (prune(json!({"pattern": "input", "threshold": -1})), ErrorCode::Range, "threshold", "from 0 to"),
+        (
+            prune(json!({"pattern": "input", "threshold": 0.1, "images": 8})),
+            ErrorCode::Combination,
+            "images",
+            "with a sparsity",
+        ),
+        (
+            prune(json!({"pattern": "input", "sparsity": 0.5, "method": "magnitude"})),
+            ErrorCode::UnknownField,
+            "method",
+            "pattern, sparsity, threshold",
+        ),
+        (
+            prune(json!({"pattern": "input", "sparsity": 0.5, "layers": {"fc9": "keep"}})),
+            ErrorCode::UnknownId,
+            "layers.fc9",
+            "fc1, fc2, fc3",
+        ),
+        (prune(json!({"ratios": {}})), ErrorCode::MissingField, "ratios.budget", "budget"),
+        (prune(json!({"ratios": {"budget": 0.01}})), ErrorCode::Range, "ratios.budget", "from 0.02 to 1"),
+        (prune(json!({"ratios": {"budget": 0.5, "of": "bytes"}})), ErrorCode::UnknownId, "ratios.of", "weights, macs"),
+        (
+            prune(json!({"ratios": {"budget": 0.5}, "sparsity": 0.5})),
+            ErrorCode::Combination,
+            "ratios",
+            "either of the two",
+        ),
+        (
+            prune(json!({"ratios": {"budget": 0.5}, "pattern": {"nm": [2, 4]}})),
+            ErrorCode::Combination,
+            "ratios",
+            "either",
+        ),
+        (prune(json!({"ratios": {"budget": 0.5}, "method": "lamp"})), ErrorCode::Combination, "ratios", "either"),
+        (prune(json!({"ratios": {"budget": 0.5}, "scope": "global"})), ErrorCode::Combination, "ratios", "either"),
+        (
+            with(|recipe| {
+                let ratios = json!({"budget": 0.5});
+                recipe["steps"] =
+                    json!([{"prune": {"ratios": ratios, "schedule": {"kind": "gradual"}}}, {"train": {}}]);
+            }),
+            ErrorCode::Combination,
+            "ratios",
+            "either",
+        ),
         (prune(json!({"sparsity": 0.5, "seed": 1})), ErrorCode::Combination, "seed", "wanda, sparsegpt"),
         (prune(json!({"sparsity": 0.5, "schedule": gradual})), ErrorCode::Combination, "schedule", "a train step next"),
         (prune(json!({"sparsity": 0.5, "schedule": {}})), ErrorCode::MissingField, "schedule.kind", "kind"),
@@ -117,7 +170,14 @@ fn pruning_says_what_does_not_go_together() {
     }
     let step = json!({"prune": {"sparsity": 0.5}});
     let rounding = |transforms: Value| json!({"quantize": {"weights": {"format": "int8"}, "transforms": transforms}});
-    for steps in [json!([rounding(json!([])), step]), json!([step, rounding(json!(["hadamard"]))])] {
+    let inputs = json!({"prune": {"pattern": "input", "sparsity": 0.5}});
+    for steps in [
+        json!([rounding(json!([])), step]),
+        json!([step, rounding(json!(["hadamard"]))]),
+        json!([rounding(json!([])), inputs]),
+        json!([inputs, inputs]),
+        json!([inputs, rounding(json!(["equalize"]))]),
+    ] {
         let error = refused(with(|recipe| recipe["steps"] = steps));
         assert_eq!((error.code, error.path.as_str()), (ErrorCode::Combination, "steps.1"), "{error}");
     }
@@ -138,6 +198,19 @@ fn pruning_is_written_out_whole() {
     assert_eq!(
         written(json!({"method": "wanda", "pattern": {"nm": [2, 4]}, "layers": {"fc3": "keep"}})),
         json!({"method": "wanda", "pattern": {"nm": [2, 4]}, "images": 256, "layers": {"fc3": "keep"}})
+    );
+    assert_eq!(
+        written(json!({"pattern": "input", "threshold": 0.1, "layers": {"fc3": "keep"}})),
+        json!({"pattern": "input", "threshold": 0.1, "layers": {"fc3": "keep"}})
+    );
+    assert_eq!(
+        written(json!({"pattern": "input", "threshold": 0.1, "layers": {"fc3": {"sparsity": 0.4}}, "seed": 3})),
+        json!({"pattern": "input", "threshold": 0.1, "layers": {"fc3": {"sparsity": 0.4}}, "images": 256, "seed": 3})
+    );
+    assert_eq!(
+        written(json!({"ratios": {"budget": 0.2}, "layers": {"fc3": "keep"}})),
+        json!({"method": "magnitude", "pattern": "unstructured", "scope": "layer", "layers": {"fc3": "keep"},
+               "ratios": {"budget": 0.2, "of": "weights", "images": 200}})
     );
     assert_eq!(
         written(json!({"sparsity": 0.5, "schedule": {"kind": "gradual"}}))["schedule"],

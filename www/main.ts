@@ -9,6 +9,7 @@ import "./style/panels.css";
 import "./style/browser.css";
 import "./style/targets.css";
 import "./style/inside.css";
+import "./style/units.css";
 import "./style/recipe.css";
 import "./style/small.css";
 import "./panels/bar/bar";
@@ -56,7 +57,8 @@ const engine: EnginePort = {
   measure: async (recipe, options) => (await client).measure(recipe, options),
   inspect: async (recipe, options) => (await client).inspect(recipe, options),
   weights: async (recipe, place) => (await client).weights(recipe, place),
-  sensitivity: async (recipe, bits, images, options) => (await client).sensitivity(recipe, bits, images, options),
+  matrix: async (recipe, layer) => (await client).matrix(recipe, layer),
+  sensitivity: async (recipe, asked, images, options) => (await client).sensitivity(recipe, asked, images, options),
 };
 
 const lab = new Lab(

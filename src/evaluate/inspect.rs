@@ -115,6 +115,8 @@ pub struct LayerInspection {
     pub inputs: Vec<u32>,
     /// Its inputs as its weights meet them: of this network, and rounded if they are.
     pub rounded: Vec<u32>,
+    /// The share of those that are 0: about that share of its multiply-adds meets a zero. 0 for layers whose inputs cannot be rounded.
+    pub input_zeros: f64,
     /// The values that rounded inputs may have, ascending; empty for more than 256, and where each image has its own.
     pub input_levels: Vec<f32>,
 }
@@ -164,6 +166,9 @@ pub async fn inspect(
                 }
                 let after = met(network, *node, &plans[1]);
                 let before = plans[0].node_input(*node).unwrap_or_default();
+                if counting {
+                    layer.input_zeros += live(&after, lanes).filter(|value| *value == 0.0).count() as f64;
+                }
                 for (values, counts) in [(before, &mut layer.inputs), (&after, &mut layer.rounded)] {
                     let values: Vec<f32> = live(values, lanes).collect();
                     if counting {
@@ -179,6 +184,7 @@ pub async fn inspect(
     }
     for ((_, layer), (noise, bins)) in found.iter_mut().zip(watched) {
         layer.output_sqnr_db = noise.db();
+        layer.input_zeros /= f64::from(layer.rounded.iter().sum::<u32>().max(1));
         if bins.low <= bins.high {
             (layer.input_low, layer.input_high) = (bins.low, bins.high);
         }
@@ -222,6 +228,7 @@ fn described(network: &Network) -> Result<Vec<(usize, LayerInspection)>, CoreErr
             input_high: 0.0,
             inputs: Vec::new(),
             rounded: Vec::new(),
+            input_zeros: 0.0,
             input_levels: Vec::new(),
         };
         if let Some(weight) = network.weight_of(node) {
@@ -301,15 +308,34 @@ pub struct WeightInspection {
     pub pieces: Vec<Piece>,
 }
 
+/// The node of this name and the index of its weight.
+///
+/// # Errors
+/// `unknown-id` for a layer without a weight.
+pub fn weight_named(network: &Network, layer: &str) -> Result<(usize, usize), CoreError> {
+    let node = network.graph.nodes().iter().position(|node| node.name == layer);
+    let found = node.and_then(|node| Some((node, network.weight_of(node)?)));
+    found.ok_or_else(|| CoreError::new(ErrorCode::UnknownId, "layer", layer, "a layer with weights"))
+}
+
+/// What goes together of a layer's outputs: for each, the number of its group of channels and of its unit there, one after the other;
+/// `u32::MAX` twice for an output that stays.
+pub fn output_units(network: &Network, node: usize) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    for unit in network.graph.channels().of(node + 1) {
+        let (group, unit) = unit.map_or((u32::MAX, u32::MAX), |(group, unit)| (group as u32, unit as u32));
+        numbers.push(group);
+        numbers.push(unit);
+    }
+    numbers
+}
+
 /// Looks at the weight of the layer of this name: at all of it, and at the values of granule `granule` from `from` on.
 ///
 /// # Errors
 /// `unknown-id` for a layer without a weight; `range` for a granule or value that is not there.
 pub fn inspect_weights(network: &Network, layer: &str, granule: u32, from: u32) -> Result<WeightInspection, CoreError> {
-    let nodes = network.graph.nodes();
-    let weight = nodes.iter().position(|node| node.name == layer).and_then(|node| network.weight_of(node));
-    let weight = weight.ok_or_else(|| CoreError::new(ErrorCode::UnknownId, "layer", layer, "a layer with weights"))?;
-    let parameter = &network.parameters[weight];
+    let parameter = &network.parameters[weight_named(network, layer)?.1];
     let (packed, kept) = (parameter.packed(), parameter.mask.as_deref());
     let (granules, each) = packed.granule_sizes();
     let stored = parameter.stored(network.storage);

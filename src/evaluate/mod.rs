@@ -7,7 +7,8 @@ mod twin;
 
 pub use accuracy::{Accuracy, Evaluation, Evaluations, Kept, evaluate, wilson95};
 pub use inspect::{
-    BINS, LayerInspection, STRETCH, WeightInspection, inspect, inspect_weights, inspected_images, sqnr_db,
+    BINS, LayerInspection, STRETCH, WeightInspection, inspect, inspect_weights, inspected_images, output_units,
+    sqnr_db, weight_named,
 };
 pub use size::{Alternatives, Ledger, Size, layer_bytes, ledgers, measure};
 pub use twin::{Difference, TWIN_IMAGES, Twin, twin};

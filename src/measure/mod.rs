@@ -13,10 +13,14 @@ mod words;
 pub use steps::{Support, TimedStep, timed_steps};
 
 use crate::error::CoreError;
+use crate::graph::{Graph, ValueId};
+use crate::models::Network;
 use crate::ops::{InputGrid, Window};
+use crate::simd::LANES;
 use networks::{Built, lenet5, lenet5_conv2, lenet5_fc1, mlp, product, resnet8};
 use run::{Numbers, Run};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Something to time. Values at its border are row-major f32, images (rows) first.
 pub trait Workload {
@@ -186,6 +190,25 @@ pub fn prepare(id: &str, seed: u64) -> Result<Box<dyn Workload>, CoreError> {
     (entry.prepare)(seed)
 }
 
+/// Layer `name` of a network alone, on made-up numbers and one block of images: with zeros that are skipped, this many in a hundred, or
+/// dense for 0. `None` where there is no such layer with a weight that multiplies, or no kernel for it that skips zeros.
+///
+/// # Errors
+/// `internal` when its parts do not fit, which a test rules out.
+pub fn layer(network: &Network, name: &str, percent: usize, seed: u64) -> Result<Option<Box<dyn Workload>>, CoreError> {
+    let nodes = network.graph.nodes();
+    let node = nodes.iter().position(|node| node.name == name).filter(|node| network.rounds_input(*node));
+    let Some(node) = node.map(|node| &nodes[node]) else { return Ok(None) };
+    let alone = || -> Built {
+        let mut graph = Graph::new(network.graph.shape(node.inputs[0]).clone());
+        graph.add_shared(name, Arc::clone(&node.op), &[ValueId::INPUT])?;
+        Ok(graph)
+    };
+    let numbers = if percent == 0 { Numbers::Float } else { Numbers::Sparse(percent) };
+    let run = Run::new(alone(), LANES, numbers, seed)?;
+    Ok((percent == 0 || run.skips()).then(|| Box::new(run) as Box<dyn Workload>))
+}
+
 fn grid_parts(grid: InputGrid) -> (f32, i32, i32) {
     (grid.scale, grid.low, grid.high)
 }
@@ -207,6 +230,33 @@ mod tests {
             assert!(found <= allowed, "{}: {found} against {allowed}", entry.id);
             assert!(about.macs > 0);
         }
+    }
+
+    #[test]
+    fn every_layer_alone_gives_what_a_naive_computation_gives() {
+        for id in ["lenet5-fashion", "mobilenet-fashion", "lenet300-fashion"] {
+            let network = Network::random(crate::models::find(id).unwrap(), 3).unwrap();
+            let mut served = 0;
+            for (node, entry) in network.graph.nodes().iter().enumerate() {
+                for percent in [0, 50, 95] {
+                    let work = layer(&network, &entry.name, percent, 7).unwrap();
+                    assert!(network.rounds_input(node) || work.is_none(), "{}", entry.name);
+                    let Some(mut work) = work else { continue };
+                    served += usize::from(percent > 0);
+                    let input = work.input().to_vec();
+                    assert!(work.run(&input).iter().any(|&v| v != 0.0), "{}: all zero", entry.name);
+                    let Deviation { found, allowed } = work.check();
+                    assert!(found <= allowed, "{id} {} {percent}: {found}", entry.name);
+                    assert_eq!(work.describe().macs, entry.macs * LANES as u64);
+                    let weight = work.parameter(0);
+                    let zeros = weight.iter().filter(|w| **w == 0.0).count();
+                    assert_eq!(zeros, weight.len() * percent / 100);
+                }
+            }
+            assert!(served > 0, "{id}");
+        }
+        let network = Network::random(crate::models::find("mlp-digits").unwrap(), 1).unwrap();
+        assert!(layer(&network, "nothing", 50, 7).unwrap().is_none());
     }
 
     #[test]

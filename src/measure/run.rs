@@ -125,6 +125,11 @@ impl Run {
 }
 
 impl Run {
+    /// Whether every layer runs by a kernel that skips zeros.
+    pub(super) fn skips(&self) -> bool {
+        self.plan.kernels(false).iter().all(Option::is_some)
+    }
+
     fn floats(&self) -> bool {
         !self.arithmetic.iter().any(|a| matches!(a, LayerArithmetic::Integer { .. }))
     }

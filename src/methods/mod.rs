@@ -1,16 +1,19 @@
 //! The steps of a recipe: one file or folder per kind, one line per kind in [`METHODS`].
 
+mod allocate;
 mod prune;
 mod quantize;
+mod sensitivity;
 mod train;
 
-pub use prune::{PRUNINGS, PruneStep, SCOPES, STRUCTURES, Structure, UNIT_SCORES, UnitScore, scopes_of};
+pub use prune::{MOST_SPARSITY, PRUNINGS, PruneStep, SCOPES, STRUCTURES, Structure, UNIT_SCORES, UnitScore, scopes_of};
 pub use quantize::{
-    ActivationSpec, Budget, CACHE_BYTES, CALIBRATIONS, CORRECTIONS, Calibration, Correction, Effect, GRANULARITIES,
-    Granularity, Mode, QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS,
-    Transform, WIDTHS, WeightSpec, sensitivity, widths,
+    ActivationSpec, Budget, CALIBRATIONS, CORRECTIONS, Calibration, Correction, GRANULARITIES, Granularity,
+    QuantizeStep, RANGES, ROUNDINGS, Range, Rounding, RoundingSpec, SCALES, Scale, TRANSFORMS, Transform, WIDTHS,
+    WeightSpec, widths,
 };
-pub use train::{ESTIMATORS, OPTIMIZERS, SCHEDULES, TrainStep};
+pub use sensitivity::{CACHE_BYTES, Changed, Effect, Mode, Ways, sensitivity};
+pub use train::{ESTIMATORS, MESSAGES, OPTIMIZERS, PRECISIONS, SCHEDULES, TrainStep};
 
 pub(crate) use quantize::{GROUP_SIZES, for_cache, for_inputs, ranges_of, roundings_of};
 
@@ -83,7 +86,7 @@ fn training_assets(
 pub struct Memory {
     /// Starting networks, judged.
     pub evaluations: Evaluations,
-    /// What rounding each layer in one way does; see [`sensitivity`].
+    /// What changing each layer in one way does; see [`sensitivity`].
     pub effects: Kept<Vec<Effect>, 64>,
     /// Grids that calibration found, by node.
     pub grids: Kept<Vec<Option<InputGrid>>, 16>,
@@ -111,6 +114,24 @@ pub struct StepContext<'a> {
     pub trained: Trained,
 }
 
+impl StepContext<'_> {
+    /// The same with another network to change.
+    fn with<'a>(&'a self, network: &'a mut Network) -> StepContext<'a> {
+        let &Self { ctx, library, memory, seed, index, resume, .. } = self;
+        StepContext {
+            ctx,
+            library,
+            memory,
+            network,
+            seed,
+            index,
+            key: String::new(),
+            resume,
+            trained: Trained::default(),
+        }
+    }
+}
+
 /// The future of [`Step::apply`].
 pub type Applied<'a> = Pin<Box<dyn Future<Output = Result<(), CoreError>> + 'a>>;
 
@@ -132,6 +153,10 @@ pub trait Step {
     /// It, if it is a prune step: a train step carries out its schedule.
     fn as_prune(&self) -> Option<&PruneStep> {
         None
+    }
+    /// Whether it makes small inputs of layers 0: nothing behind it may scale or mix them.
+    fn prunes_inputs(&self) -> bool {
+        false
     }
     /// Checks the step against the one behind it, if there is one.
     ///

@@ -26,6 +26,8 @@ impl Parameter {
         let tensor = Tensor::new(shape.clone(), values);
         self.latent = tensor.map_err(|error| CoreError::internal(&self.name, error))?;
         self.mask = self.mask.take().map(|mask| left.iter().map(|&i| mask[i]).collect());
+        let origin = self.origin.take();
+        self.origin = Some(left.iter().map(|&i| origin.as_ref().map_or(i as u32, |origin| origin[i])).collect());
         self.transformed = true;
         Ok(())
     }
@@ -140,6 +142,9 @@ impl Network {
             let gone = gone.filter(|gone| gone.is_multiple_of(group.each) && gone / group.each < group.count);
             keep[group.count - gone.ok_or_else(|| refuse(found))? / group.each..].fill(false);
         }
-        self.narrow(&all, &keep)
+        self.narrow(&all, &keep)?;
+        // A file does not say which channels they were.
+        self.parameters.iter_mut().for_each(|parameter| parameter.origin = None);
+        Ok(())
     }
 }

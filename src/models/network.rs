@@ -16,6 +16,9 @@ use sha2::{Digest, Sha256};
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// How the least magnitude of an input that stays is stored.
+const LEAST: &str = ".input.threshold";
+
 /// How quantized layers compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(target_arch = "wasm32", derive(tsify::Tsify))]
@@ -40,6 +43,8 @@ pub struct Parameter {
     pub packed: Option<PackedTensor>,
     /// Which values pruning has kept, if it has taken any; the others are 0, in [`Parameter::latent`] and in what is used.
     pub mask: Option<Vec<bool>>,
+    /// Of one that lost channels: the place that each element had in the model's own parameter, row by row.
+    pub origin: Option<Vec<u32>>,
     /// Whether a transform has changed the values while the network as a whole computes the same. Reports then measure
     /// what rounding did against [`Parameter::latent`], not against the values before the first step.
     pub transformed: bool,
@@ -134,7 +139,7 @@ impl Network {
                         latent.data_mut().iter_mut().for_each(|value| *value = rng.uniform(-bound, bound));
                     }
                 }
-                Parameter { name, latent, quantizer: None, packed: None, mask: None, transformed: false }
+                Parameter { name, latent, quantizer: None, packed: None, mask: None, origin: None, transformed: false }
             })
             .collect();
         let inputs = vec![None; graph.nodes().len()];
@@ -285,16 +290,24 @@ impl Network {
                 }
             }
         }
-        // What an op between two layers must keep is stored with the layer before it.
-        for node in self.graph.nodes() {
-            if let (Some(values), Some(maker)) = (node.op.constants(), node.inputs[0].index().checked_sub(1)) {
+        for (i, node) in self.graph.nodes().iter().enumerate() {
+            if let (Some(values), Some((name, suffix))) = (node.op.constants(), self.constants_of(i)) {
                 let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                 let (kind, dtype, dims) = (PartKind::Scales, safetensors::Dtype::F32, vec![values.len()]);
-                let part = Part { suffix: ".cache.scale", kind, dtype, dims, bytes };
-                parts.push((format!("{}.cache.scale", self.graph.nodes()[maker].name), StoredAs::Input, part));
+                let role = if suffix == LEAST { StoredAs::Other } else { StoredAs::Input };
+                parts.push((format!("{name}{suffix}"), role, Part { suffix, kind, dtype, dims, bytes }));
             }
         }
         parts
+    }
+
+    /// With which layer, and as what, the values are stored that the op of a node between two layers must keep: a threshold with the
+    /// layer whose input it prunes, scales with the layer before.
+    pub(super) fn constants_of(&self, node: usize) -> Option<(&str, &'static str)> {
+        let (nodes, entry) = (self.graph.nodes(), &self.graph.nodes()[node]);
+        let threshold = entry.op.kind() == "threshold";
+        let holder = if threshold { self.graph.only_reader(node)? } else { entry.inputs[0].index().checked_sub(1)? };
+        Some((&nodes[holder].name, if threshold { LEAST } else { ".cache.scale" }))
     }
 
     /// The network as a safetensors file. Its one metadata entry, `featherweight`, is JSON: the recipe, format and shape of

@@ -155,17 +155,17 @@ impl Network {
         Ok(())
     }
 
-    /// Takes what ops between layers keep; it is stored with the layer before each.
+    /// Takes what ops between layers keep.
     fn restore_constants(&mut self, file: &SafeTensors<'_>, path: &str) -> Result<(), CoreError> {
         let graph = Rc::clone(&self.graph);
         let mut read = vec![None; graph.nodes().len()];
         for (at, node) in graph.nodes().iter().enumerate() {
-            let (Some(_), Some(maker)) = (node.op.constants(), node.inputs[0].index().checked_sub(1)) else { continue };
-            let name = format!("{}.cache.scale", graph.nodes()[maker].name);
+            let (Some(_), Some((holder, suffix))) = (node.op.constants(), self.constants_of(at)) else { continue };
+            let name = format!("{holder}{suffix}");
             let view = file.tensor(&name).map_err(|error| wrong(path, error, format!("a tensor {name}")))?;
             let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
             let op = node.op.with_constants(values);
-            read[at] = Some(op.ok_or_else(|| wrong(path, &name, "a positive scale for each channel"))?);
+            read[at] = Some(op.ok_or_else(|| wrong(path, &name, "numbers that it may keep"))?);
         }
         self.edit(|node| read[node].as_ref().map_or(Edit::Keep, |op| Edit::Replace(Arc::clone(op))))
     }

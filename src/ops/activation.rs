@@ -5,6 +5,7 @@ use crate::kernels::elementwise::update;
 use crate::math::{exp, tanh};
 use crate::simd::{F32x8, LANES, Lane};
 use crate::tensor::{Shape, TensorError};
+use std::sync::Arc;
 
 /// A function of one element. NaN stays NaN.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +25,12 @@ pub enum Activation {
     Tanh,
     /// `½x (1 + tanh(√(2/π) (x + 0.044715 x³)))`, the tanh form of Hendrycks and Gimpel 2016 (arXiv 1606.08415).
     Gelu,
+    /// `x` of a magnitude of `least` or more, else 0; the slope is 1 where `x` stays and 0 where it goes (Kurtz et al. 2020, FATReLU,
+    /// there of ReLUs).
+    Threshold {
+        /// The least magnitude that stays.
+        least: f32,
+    },
 }
 
 /// √(2/π).
@@ -50,6 +57,13 @@ impl Activation {
             Self::Sigmoid => sigmoid(x),
             Self::Tanh => tanh(x),
             Self::Gelu => 0.5 * x * (1.0 + tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x))),
+            Self::Threshold { least } => {
+                if x.abs() < least {
+                    0.0
+                } else {
+                    x
+                }
+            }
         }
     }
 
@@ -79,6 +93,7 @@ impl Activation {
             Self::HardSwish => (2.0 * x + 3.0) / 6.0,
             Self::Sigmoid => sigmoid(x) * (1.0 - sigmoid(x)),
             Self::Tanh => 1.0 - tanh(x) * tanh(x),
+            Self::Threshold { least } => f32::from(u8::from(x.abs() >= least)),
             Self::Gelu => {
                 let inner = tanh(GELU_SCALE * (x + GELU_CUBE * x * x * x));
                 let inner_slope = GELU_SCALE * (1.0 + 3.0 * GELU_CUBE * x * x);
@@ -97,6 +112,21 @@ impl Op for Activation {
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
             Self::Gelu => "gelu",
+            Self::Threshold { .. } => "threshold",
+        }
+    }
+
+    fn constants(&self) -> Option<&[f32]> {
+        match self {
+            Self::Threshold { least } => Some(std::slice::from_ref(least)),
+            _ => None,
+        }
+    }
+
+    fn with_constants(&self, values: Vec<f32>) -> Option<Arc<dyn Op>> {
+        match values[..] {
+            [least] if self.constants().is_some() && least >= 0.0 => Some(Arc::new(Self::Threshold { least })),
+            _ => None,
         }
     }
 
@@ -132,7 +162,7 @@ impl Layer for Activation {
 
 #[cfg(test)]
 mod tests {
-    use super::Activation::{Gelu, HardSwish, LeakyRelu, Relu6, Sigmoid, Tanh};
+    use super::Activation::{Gelu, HardSwish, LeakyRelu, Relu6, Sigmoid, Tanh, Threshold};
 
     #[test]
     fn known_values() {
@@ -144,5 +174,7 @@ mod tests {
         near(Tanh.value(0.5), 0.462_117_16);
         near(Gelu.value(1.0), 0.841_192);
         near(Gelu.value(-1.0), -0.158_808);
+        near(Threshold { least: 0.5 }.value(-0.499), 0.0);
+        near(Threshold { least: 0.5 }.value(-0.5), -0.5);
     }
 }

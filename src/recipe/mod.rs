@@ -7,16 +7,16 @@ mod sweep;
 
 pub use load::load;
 pub use run::{Outcome, layers, look, prepare, run};
-pub use sensitivity::{Question, SensitivityRow, sensitivity};
+pub use sensitivity::{DEFAULT_SPARSITIES, Question, SensitivityRow, sensitivity};
 pub use sweep::{Cell, expand};
 
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
-use crate::fields::Fields;
+use crate::fields::{Fields, object};
 use crate::formats::{STORAGES, Storage, find_storage};
 use crate::methods::{METHODS, Step};
 use crate::models::{self, Execution, MODELS, Model, Network};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::rc::Rc;
 
 /// Version of the recipe's schema.
@@ -178,19 +178,24 @@ impl Recipe {
     /// The recipe with every default written out.
     pub fn canonical(&self) -> Value {
         let name = |found: bool, names: [&'static str; 2]| names[usize::from(!found)];
-        let steps: Vec<Value> = self.steps.iter().map(|step| json!({step.name(): step.canonical()})).collect();
-        let mut canonical = json!({
-            "version": VERSION, "model": self.model.id, "seed": self.seed,
-            "data": {"set": self.data.set, "split": self.data.split, "count": self.data.count},
-            "init": name(self.init == Start::Zoo, STARTS.map(|s| s.0)),
-            "execution": name(self.execution == Execution::Integer, EXECUTIONS.map(|s| s.0)),
-            "storage": self.storage.map_or(AUTO, Storage::id), "steps": steps,
-        });
+        let steps: Vec<Value> = self.steps.iter().map(|step| object(vec![(step.name(), step.canonical())])).collect();
+        let DataSpec { set, split, count } = &self.data;
+        let data = vec![("set", set.as_str().into()), ("split", split.as_str().into()), ("count", (*count).into())];
+        let mut fields: Vec<(&str, Value)> = vec![
+            ("version", VERSION.into()),
+            ("model", self.model.id.into()),
+            ("seed", self.seed.into()),
+            ("data", object(data)),
+            ("init", name(self.init == Start::Zoo, STARTS.map(|s| s.0)).into()),
+            ("execution", name(self.execution == Execution::Integer, EXECUTIONS.map(|s| s.0)).into()),
+            ("storage", self.storage.map_or(AUTO, Storage::id).into()),
+            ("steps", steps.into()),
+        ];
         // Asked for by few: a recipe without targets reads as it always did.
-        if let (false, Some(object)) = (self.targets.is_empty(), canonical.as_object_mut()) {
-            object.insert("targets".into(), json!(self.targets));
+        if !self.targets.is_empty() {
+            fields.push(("targets", self.targets.clone().into()));
         }
-        canonical
+        object(fields)
     }
 
     /// Every file the recipe reads, in the order it needs them.

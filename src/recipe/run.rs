@@ -194,6 +194,7 @@ pub async fn run(
             macs: network.graph.macs(),
             epoch_loss: trained.epoch_loss,
             validation_loss: trained.validation_loss,
+            training: trained.record,
         });
     }
     let twin = twins(&ctx, &network, &images).await?;

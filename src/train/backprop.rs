@@ -2,6 +2,7 @@
 
 use super::objective::{CrossEntropy, Objective};
 use super::parallel::for_each;
+use super::precision::Emulation;
 use super::view::InputView;
 use crate::error::CoreError;
 use crate::graph::plan::prepare;
@@ -70,6 +71,8 @@ pub struct Pass<'a> {
     pub views: &'a mut [Option<InputView>],
     /// What is made small.
     pub objective: &'a mut dyn Objective,
+    /// Numbers of fewer bits, if it is in such.
+    pub emulation: Option<&'a mut Emulation>,
     /// Blocks of earlier passes; those of the batch are left there.
     pub workspace: &'a mut Workspace,
 }
@@ -90,7 +93,7 @@ pub async fn backprop(
 ) -> Result<Gradients, CoreError> {
     let parameters: Vec<&Tensor> = parameters.iter().collect();
     let (objective, workspace) = (&mut CrossEntropy::default(), &mut Workspace::default());
-    let pass = Pass { ctx, graph, parameters: &parameters, views: &mut [], objective, workspace };
+    let pass = Pass { ctx, graph, parameters: &parameters, views: &mut [], objective, emulation: None, workspace };
     backprop_in(pass, batch).await
 }
 
@@ -99,7 +102,7 @@ pub async fn backprop(
 /// # Errors
 /// See [`backprop`].
 pub async fn backprop_in(pass: Pass<'_>, batch: Batch) -> Result<Gradients, CoreError> {
-    let Pass { ctx, graph, parameters, views, objective, workspace } = pass;
+    let Pass { ctx, graph, parameters, views, objective, mut emulation, workspace } = pass;
     // Nothing asks for gradients by the graph's input, but for a grid of it that is learned.
     let learns: Vec<bool> = views.iter().map(|view| view.as_ref().is_some_and(InputView::learns)).collect();
     let goes_back = |i: usize| {
@@ -110,6 +113,9 @@ pub async fn backprop_in(pass: Pass<'_>, batch: Batch) -> Result<Gradients, Core
     let (count, images) = (batch.blocks.len(), batch.labels.len() / positions);
     let images_in = |block: usize| LANES.min(images - block * LANES);
     let mut values: Vec<Blocks> = vec![batch.blocks];
+    if let Some(emulation) = &emulation {
+        emulation.give(&mut values[0]);
+    }
     let mut statistics = Vec::new();
     for (i, (node, layer)) in graph.nodes().iter().zip(&layers).enumerate() {
         layer.observe(&slices(&values[node.inputs[0].index()]), images);
@@ -120,33 +126,48 @@ pub async fn backprop_in(pass: Pass<'_>, batch: Batch) -> Result<Gradients, Core
         if let Some(Some(view)) = views.get_mut(i) {
             view.meet(&slices(&values[node.inputs[0].index()]), images);
         }
-        let rounded = round(ctx, views.get(i), &values[node.inputs[0].index()], workspace).await;
+        let mut rounded = round(ctx, views.get(i), &values[node.inputs[0].index()], workspace).await;
+        if let (Some(emulation), true) = (&emulation, rounded.is_empty()) {
+            rounded = emulation.read(node, &values[node.inputs[0].index()], workspace);
+        }
         let inputs = |block: usize| seen(node, &values, &rounded, block);
         let blocks = workspace.take(count, size).into_iter();
         let items: Vec<(Vec<&[f32]>, Vec<f32>)> = (0..count).map(inputs).zip(blocks).collect();
         let macs = node.macs * LANES as u64 + size as u64;
-        let outputs = for_each(ctx, macs, items, |(inputs, mut out), scratch| {
+        let mut outputs = for_each(ctx, macs, items, |(inputs, mut out), scratch| {
             layer.forward(&inputs, &mut out, scratch);
             out
         })
         .await;
+        if let Some(emulation) = &emulation {
+            emulation.give(&mut outputs);
+        }
         values.push(outputs);
         workspace.give(rounded);
     }
 
     let mut grads: Vec<Blocks> = vec![Vec::new(); values.len()];
     let loss = objective.judge(&values, &batch.labels, positions, &mut grads);
+    if let Some(scale) = emulation.as_ref().map(|emulation| emulation.scale).filter(|scale| *scale != 1.0) {
+        grads.iter_mut().flatten().flatten().for_each(|slope| *slope *= scale);
+    }
 
     let mut view_grads = vec![0.0; layers.len()];
     let mut parameter_grads: Vec<Tensor> = parameters.iter().map(|p| Tensor::zeros(p.shape().clone())).collect();
     for (i, (node, layer)) in graph.nodes().iter().zip(&layers).enumerate().rev() {
-        let gradient = std::mem::take(&mut grads[i + 1]);
+        let mut gradient = std::mem::take(&mut grads[i + 1]);
         if gradient.is_empty() {
             continue;
         }
+        if let Some(emulation) = &mut emulation {
+            emulation.slope(i, node, &mut gradient);
+        }
         let macs = node.macs * LANES as u64;
         layer.observe_gradients(&slices(&values[node.inputs[0].index()]), &slices(&gradient), images);
-        let rounded = round(ctx, views.get(i), &values[node.inputs[0].index()], workspace).await;
+        let mut rounded = round(ctx, views.get(i), &values[node.inputs[0].index()], workspace).await;
+        if let (Some(emulation), true) = (&emulation, rounded.is_empty()) {
+            rounded = emulation.read(node, &values[node.inputs[0].index()], workspace);
+        }
         if goes_back(i) {
             let view = views.get(i).and_then(Option::as_ref);
             let inputs = |b: usize| seen(node, &values, &rounded, b);
@@ -187,6 +208,10 @@ pub async fn backprop_in(pass: Pass<'_>, batch: Batch) -> Result<Gradients, Core
                 layer.backward_rows(&inputs, &slopes, first, &mut targets, scratch);
             })
             .await;
+        }
+        if let Some(emulation) = &mut emulation {
+            let own = node.first_param..node.first_param + node.params.len();
+            emulation.parameters(i, &mut parameter_grads[own]);
         }
         workspace.give(rounded);
         workspace.give(gradient);

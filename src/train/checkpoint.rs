@@ -5,7 +5,7 @@
 use super::optimizer::OptimizerState;
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::parse;
-use crate::tensor::Tensor;
+use crate::tensor::{Shape, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::json;
 
@@ -26,6 +26,10 @@ pub struct Position {
     pub validation: Vec<f64>,
     /// The parameters of the lowest of those.
     pub best: Vec<Tensor>,
+    /// The loss scale and good steps since it last changed.
+    pub scale: (f32, u32),
+    /// Lists of a record, and what workers have not sent: of any shape.
+    pub extra: Vec<Tensor>,
 }
 
 impl Position {
@@ -51,7 +55,7 @@ struct Meta {
     powers: [f64; 2],
 }
 
-const GROUPS: [&str; 4] = ["parameter", "first", "second", "best"];
+const GROUPS: [&str; 5] = ["parameter", "first", "second", "best", "extra"];
 
 fn wrong(found: impl Into<String>, allowed: impl Into<String>) -> CoreError {
     CoreError::new(ErrorCode::Checksum, "checkpoint", found, allowed)
@@ -70,7 +74,9 @@ impl Checkpoint {
     ) -> Result<Vec<u8>, CoreError> {
         let internal = |error: String| CoreError::internal("checkpoint", error);
         let mut tensors = Vec::new();
-        for (group, list) in GROUPS.iter().zip([parameters, &state.first, &state.second, &position.best]) {
+        for (group, list) in
+            GROUPS.iter().zip([parameters, &state.first, &state.second, &position.best, &position.extra])
+        {
             for (i, tensor) in list.iter().enumerate() {
                 let bytes: Vec<u8> = tensor.data().iter().flat_map(|v| v.to_le_bytes()).collect();
                 tensors.push((format!("{group}.{i:03}"), tensor.shape().dims().to_vec(), bytes));
@@ -87,6 +93,7 @@ impl Checkpoint {
         let meta = json!({
             "key": key, "step": position.step, "epoch_loss": position.epoch_loss.to_bits(),
             "epochs": bits(&position.epochs), "validation": bits(&position.validation), "powers": bits(&state.powers),
+            "scale": [position.scale.0.to_bits(), position.scale.1],
         });
         let meta = std::iter::once(("checkpoint".to_string(), meta.to_string())).collect();
         safetensors::serialize(views.map_err(|e| internal(e.to_string()))?, Some(meta))
@@ -110,8 +117,11 @@ impl Checkpoint {
         };
         let meta = || {
             let epoch_loss = f64::from_bits(value["epoch_loss"].as_u64()?);
+            let part = |at: usize| value["scale"][at].as_u64().map(|part| part as u32);
+            let scale = (f32::from_bits(part(0)?), part(1)?);
             let (epochs, validation) = (floats("epochs")?, floats("validation")?);
-            let position = Position { step: value["step"].as_u64()?, epoch_loss, epochs, validation, best: Vec::new() };
+            let step = value["step"].as_u64()?;
+            let position = Position { step, epoch_loss, epochs, validation, scale, ..Position::default() };
             let powers = <[f64; 2]>::try_from(floats("powers")?).ok()?;
             Some(Meta { key: value["key"].as_str()?.to_string(), position, powers })
         };
@@ -149,6 +159,12 @@ impl Checkpoint {
                     *value = f32::from_le_bytes(*bytes);
                 }
             }
+        }
+        for i in 0.. {
+            let Ok(view) = file.tensor(&format!("{}.{i:03}", GROUPS[4])) else { break };
+            let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            let tensor = Shape::new(view.shape()).and_then(|shape| Tensor::new(shape, values));
+            position.extra.push(tensor.map_err(|error| wrong(error.to_string(), "a checkpoint"))?);
         }
         state.powers = meta.powers;
         Ok(position)

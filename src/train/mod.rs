@@ -4,25 +4,34 @@ mod backprop;
 mod batch;
 mod checkpoint;
 mod estimator;
+mod exchange;
 mod loss;
 mod mask;
+mod number;
 mod objective;
 mod optimizer;
 mod options;
 mod parallel;
+mod precision;
 mod pruner;
+mod record;
 mod score;
 mod view;
+mod workers;
 
 pub use backprop::{Batch, Blocks, Gradients, Pass, Workspace, backprop, backprop_in};
 pub use checkpoint::{Checkpoint, Position};
 pub use estimator::Estimator;
+pub use exchange::{Exchange, Message};
 pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
 pub use mask::{Candidate, Pattern, Scope, select, select_macs};
+pub use number::Number;
 pub use objective::{CrossEntropy, Met, Objective};
 pub use optimizer::{Optimizer, OptimizerState};
 pub use options::{Schedule, TrainOptions};
+pub use precision::{Emulation, LossScale, Precision, Scaler};
 pub use pruner::{PruneSchedule, Pruner, score_stream};
+pub use record::{LostGradients, Recorder, Snapshot, TrainingRecord};
 pub use score::{Pruning, own_scores};
 pub use view::View;
 
@@ -35,6 +44,7 @@ use crate::tensor::Tensor;
 use batch::make_batch;
 use std::future::Future;
 use std::pin::Pin;
+use workers::Workers;
 
 /// How far running statistics move towards a batch's at each step.
 const STATISTICS_MOMENTUM: f32 = 0.1;
@@ -73,6 +83,8 @@ pub struct Trained {
     pub epoch_loss: Vec<f64>,
     /// The loss on validation images after each epoch; empty where nobody watched.
     pub validation_loss: Vec<f64>,
+    /// The training step by step, where it was to be written down.
+    pub record: Option<TrainingRecord>,
 }
 
 /// Trains `parameters` in place, seen through `view`.
@@ -92,14 +104,25 @@ pub async fn train(
     let seen_count = network_parameters.len();
     network_parameters.extend_from_slice(objective.own());
     let parameters = network_parameters.as_mut_slice();
-    let mut state = OptimizerState::new(options.optimizer, parameters);
+    let mut state = OptimizerState::new(options.optimizer, options.epsilon, parameters);
     let steps_per_epoch = options.steps_per_epoch(images.len());
     let steps = steps_per_epoch * u64::from(options.epochs);
     // A schedule of pruning may train several times, and start each time from where the first began.
     let start = if view.trainings() > 1 { parameters[..count].to_vec() } else { Vec::new() };
+    let precision = options.precision;
+    let mut scaler = Scaler::new(precision.and_then(|precision| precision.scale));
+    let mut recorder = options.record.then(|| Recorder::new(graph, steps * view.trainings()));
+    let mut workers = Workers::new(options.exchange, &parameters[..count]);
+    if let Some(precision) = precision {
+        precision.keep(parameters, &mut Rng::stream(seed, "keep", u64::MAX));
+    }
     let mut at = Position::default();
     if let Some(checkpoint) = resume {
         at = checkpoint.restore(key, parameters, &mut state)?;
+        (scaler.scale, scaler.good) = at.scale;
+        let lists = if recorder.is_some() { Recorder::LISTS } else { 0 };
+        recorder.iter_mut().for_each(|recorder| recorder.restore(&at.extra[..lists.min(at.extra.len())]));
+        workers.restore(at.extra.drain(..).skip(lists));
         ctx.tick(at.step * 3 * graph.macs() * u64::from(options.batch)).await;
     }
     let mut last_checkpoint = ctx.progress().0;
@@ -109,48 +132,102 @@ pub async fn train(
         view.prune(ctx, (at.step, steps), parameters, &mut state, &start).await;
         let epoch = at.step / steps_per_epoch;
         if order.0 != epoch {
-            order = (epoch, Rng::stream(seed, "shuffle", epoch).permutation(images.len()));
+            let shuffled = Rng::stream(seed, "shuffle", epoch).permutation(images.len());
+            order = (epoch, workers.shards(shuffled));
         }
-        let first = (at.step % steps_per_epoch) as usize * options.batch as usize;
-        let chosen = &order.1[first..images.len().min(first + options.batch as usize)];
-        let batch = make_batch(images, chosen, options, seed, at.step, &mut workspace);
-        objective.meet(ctx, &batch).await?;
-        objective.own().clone_from_slice(&parameters[seen_count..]);
         view.follow(ctx, Some(at.step), parameters).await;
-        let seen = view.see(ctx, &parameters[..count]).await;
-        let seen: Vec<&Tensor> =
-            seen.iter().zip(&*parameters).map(|(seen, own)| seen.as_ref().unwrap_or(own)).collect();
-        let pass = Pass {
-            ctx,
-            graph,
-            parameters: &seen,
-            views: view.inputs(),
-            objective: &mut *objective,
-            workspace: &mut workspace,
-        };
-        let mut gradients = backprop_in(pass, batch).await?;
+        let mut sum: Option<Gradients> = None;
+        let (mut items, mut finite) = (0, true);
+        for (worker, shard) in order.1.iter().enumerate() {
+            let batch = options.batch as usize / order.1.len();
+            let first = (at.step % steps_per_epoch) as usize * batch;
+            let Some(chosen) = shard.get(first..shard.len().min(first + batch)).filter(|own| !own.is_empty()) else {
+                continue;
+            };
+            let stream = at.step * order.1.len() as u64 + worker as u64;
+            let batch = make_batch(images, chosen, options, seed, stream, &mut workspace);
+            objective.meet(ctx, &batch).await?;
+            objective.own().clone_from_slice(&parameters[seen_count..]);
+            let seen = view.see(ctx, &parameters[..count]).await;
+            let lowered = precision.map(|precision| lower(graph, &precision, &parameters[..count]));
+            let seen: Vec<&Tensor> = match &lowered {
+                Some(lowered) => lowered.iter().collect(),
+                None => seen.iter().zip(&*parameters).map(|(seen, own)| seen.as_ref().unwrap_or(own)).collect(),
+            };
+            let mut emulation = precision.map(|precision| {
+                let rng = Rng::stream(seed, "rounding", stream);
+                Emulation::new(precision, scaler.scale, graph.nodes().len(), rng)
+            });
+            if let (Some(emulation), true) =
+                (&mut emulation, recorder.as_ref().is_some_and(|own| own.pictures(at.step)))
+            {
+                emulation.watch();
+            }
+            let pass = Pass {
+                ctx,
+                graph,
+                parameters: &seen,
+                views: view.inputs(),
+                objective: &mut *objective,
+                emulation: emulation.as_mut(),
+                workspace: &mut workspace,
+            };
+            let mut gradients = backprop_in(pass, batch).await?;
+            items += chosen.len();
+            if let (Some(recorder), 0) = (&mut recorder, worker) {
+                let loss = gradients.loss / (chosen.len() * images.positions()) as f64;
+                recorder.step(at.step, loss, emulation.as_ref());
+                if recorder.pictures(at.step) {
+                    let watched = emulation.as_mut().and_then(|emulation| emulation.exponents.take());
+                    let exponents = watched.unwrap_or_else(|| record::exponents(&gradients.parameters, 1.0));
+                    recorder.picture(at.step, &exponents, &parameters[..count]);
+                }
+            }
+            finite &= precision.is_none() || precision::finite(&gradients.parameters);
+            workers.send(worker, &mut gradients.parameters, seed, stream);
+            sum = Some(match sum {
+                None => gradients,
+                Some(mut sum) => {
+                    workers::add(&mut sum, &gradients);
+                    sum
+                }
+            });
+        }
+        let Some(mut gradients) = sum else { break };
+        workers.merge(&mut gradients);
+        recorder.iter_mut().for_each(|recorder| recorder.bytes = workers.bytes);
         view.backward(parameters, &mut gradients, options.weight_decay as f32)?;
         gradients.parameters.extend(objective.gradients());
         at.epoch_loss += gradients.loss;
-        ctx.report_loss(gradients.loss / (chosen.len() * images.positions()) as f64);
-        let rate = options.rate(at.step % steps, steps);
-        if options.weight_decay > 0.0 {
-            let still = |i: usize| {
-                view.shares(i)
-                    || frozen.get(i) == Some(&true)
-                    || gradients.statistics.iter().any(|(untrained, _)| *untrained == i)
-            };
-            decay(options, rate, &still, &mut parameters[..count], &mut gradients.parameters);
-        }
-        for (gradient, _) in gradients.parameters.iter_mut().zip(frozen).filter(|(_, frozen)| **frozen) {
-            gradient.data_mut().fill(0.0);
-        }
-        state.update(parameters, &gradients.parameters, rate);
-        view.project(&mut parameters[..count]);
-        for (parameter, batch) in gradients.statistics.iter().filter(|(i, _)| frozen.get(*i) != Some(&true)) {
-            for (running, value) in parameters[*parameter].data_mut().iter_mut().zip(batch) {
-                *running += STATISTICS_MOMENTUM * (value - *running);
+        ctx.report_loss(gradients.loss / (items * images.positions()) as f64);
+        if scaler.update(precision.and_then(|precision| precision.scale), finite) {
+            let rate = options.rate(at.step % steps, steps);
+            if options.weight_decay > 0.0 {
+                let still = |i: usize| {
+                    view.shares(i)
+                        || frozen.get(i) == Some(&true)
+                        || gradients.statistics.iter().any(|(untrained, _)| *untrained == i)
+                };
+                decay(options, rate, &still, &mut parameters[..count], &mut gradients.parameters);
             }
+            for (gradient, _) in gradients.parameters.iter_mut().zip(frozen).filter(|(_, frozen)| **frozen) {
+                gradient.data_mut().fill(0.0);
+            }
+            state.update(parameters, &gradients.parameters, rate);
+            view.project(&mut parameters[..count]);
+            for (parameter, batch) in gradients.statistics.iter().filter(|(i, _)| frozen.get(*i) != Some(&true)) {
+                for (running, value) in parameters[*parameter].data_mut().iter_mut().zip(batch) {
+                    *running += STATISTICS_MOMENTUM * (value - *running);
+                }
+            }
+            if let Some(precision) = precision {
+                let mut rng = Rng::stream(seed, "keep", at.step);
+                precision.keep(parameters, &mut rng);
+                precision.keep(&mut state.first, &mut rng);
+                precision.keep(&mut state.second, &mut rng);
+            }
+        } else if let Some(recorder) = &mut recorder {
+            recorder.skip(at.step);
         }
         at.step += 1;
         if at.step.is_multiple_of(steps_per_epoch) {
@@ -164,8 +241,16 @@ pub async fn train(
                 at.judged(loss, parameters);
             }
         }
+        if precision.is_some() && !precision::finite(parameters) {
+            // Nothing brings them back.
+            recorder.iter_mut().for_each(|recorder| recorder.end(at.step - 1));
+            break;
+        }
         if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
             last_checkpoint = ctx.progress().0;
+            at.scale = (scaler.scale, scaler.good);
+            at.extra = recorder.as_ref().map(Recorder::tensors).transpose()?.unwrap_or_default();
+            at.extra.extend(workers.rest());
             ctx.save_checkpoint(Checkpoint::save(key, &at, parameters, &state)?);
         }
     }
@@ -174,7 +259,17 @@ pub async fn train(
     }
     view.follow(ctx, None, parameters).await;
     network_parameters.truncate(count);
-    Ok(Trained { epoch_loss: at.epochs, validation_loss: at.validation })
+    let record = recorder.map(|recorder| recorder.finish(graph));
+    Ok(Trained { epoch_loss: at.epochs, validation_loss: at.validation, record })
+}
+
+/// Parameters as layers of fewer bits compute with them.
+fn lower(graph: &Graph, precision: &Precision, parameters: &[Tensor]) -> Vec<Tensor> {
+    let mut lowered = parameters.to_vec();
+    for node in graph.nodes() {
+        Emulation::see(precision, node, &mut lowered[node.first_param..node.first_param + node.params.len()]);
+    }
+    lowered
 }
 
 /// Weight decay of all parameters that are not `still`: in the gradients, or off the parameters where the optimizer is AdamW.

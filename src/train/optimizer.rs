@@ -24,12 +24,12 @@ pub enum Optimizer {
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
-const EPSILON: f32 = 1e-8;
 
 /// Moments of every parameter, and the powers of β for bias correction.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerState {
     rule: Optimizer,
+    epsilon: f32,
     /// First moments (velocity for SGD).
     pub first: Vec<Tensor>,
     /// Second moments; empty for SGD.
@@ -39,11 +39,11 @@ pub struct OptimizerState {
 }
 
 impl OptimizerState {
-    /// Zero moments for these parameters.
-    pub fn new(rule: Optimizer, parameters: &[Tensor]) -> Self {
+    /// Zero moments for these parameters; ε is Adam's.
+    pub fn new(rule: Optimizer, epsilon: f64, parameters: &[Tensor]) -> Self {
         let zeros = || parameters.iter().map(|p| Tensor::zeros(p.shape().clone())).collect::<Vec<_>>();
         let second = if matches!(rule, Optimizer::Adam { .. }) { zeros() } else { Vec::new() };
-        Self { rule, first: zeros(), second, powers: [1.0; 2] }
+        Self { rule, epsilon: epsilon as f32, first: zeros(), second, powers: [1.0; 2] }
     }
 
     /// As it was before the first step.
@@ -83,12 +83,12 @@ impl OptimizerState {
                     let (gradient, gradient_rest) = gradient.data().as_chunks::<LANES>();
                     let moments = first.iter_mut().zip(second);
                     for ((p, g), (m, v)) in values.iter_mut().zip(gradient).zip(moments) {
-                        adam(p, g, m, v, correct, lr);
+                        adam(p, g, m, v, (correct, lr, self.epsilon));
                     }
                     // What is left of the last vector, beside zeros.
                     let rests: [&mut [f32]; 3] = [values_rest, first_rest, second_rest];
                     let [mut p, mut m, mut v] = [&rests[0], &rests[1], &rests[2]].map(|rest| padded(rest));
-                    adam(&mut p, &padded(gradient_rest), &mut m, &mut v, correct, lr);
+                    adam(&mut p, &padded(gradient_rest), &mut m, &mut v, (correct, lr, self.epsilon));
                     for (rest, whole) in rests.into_iter().zip([p, m, v]) {
                         rest.copy_from_slice(&whole[..rest.len()]);
                     }
@@ -110,15 +110,14 @@ fn adam(
     g: &[f32; LANES],
     m: &mut [f32; LANES],
     v: &mut [f32; LANES],
-    correct: [f32; 2],
-    lr: f32,
+    (correct, lr, epsilon): ([f32; 2], f32, f32),
 ) {
     let [beta1, rest1, beta2, rest2] = [BETA1, 1.0 - BETA1, BETA2, 1.0 - BETA2].map(F32x8::splat);
     let g = F32x8::load(g);
     let first = beta1.mul(F32x8::load(m)).add(rest1.mul(g));
     let second = beta2.mul(F32x8::load(v)).add(rest2.mul(g.mul(g)));
     let step = F32x8::splat(lr).mul(first.mul(F32x8::splat(correct[0])));
-    let size = second.mul(F32x8::splat(correct[1])).sqrt().add(F32x8::splat(EPSILON));
+    let size = second.mul(F32x8::splat(correct[1])).sqrt().add(F32x8::splat(epsilon));
     F32x8::load(p).minus(step.over(size)).store(p);
     first.store(m);
     second.store(v);
@@ -136,7 +135,7 @@ mod tests {
     #[test]
     fn adams_first_step_has_the_size_of_the_rate() {
         let mut p = one(1.0);
-        let mut state = OptimizerState::new(Optimizer::Adam { decoupled: false }, &p);
+        let mut state = OptimizerState::new(Optimizer::Adam { decoupled: false }, 1e-8, &p);
         state.update(&mut p, &one(-123.0), 0.01);
         assert!((p[0].data()[0] - 1.01).abs() < 1e-5);
     }
@@ -144,7 +143,7 @@ mod tests {
     #[test]
     fn momentum_adds_up() {
         let mut p = one(0.0);
-        let mut state = OptimizerState::new(Optimizer::Sgd { momentum: 0.5, nesterov: false }, &p);
+        let mut state = OptimizerState::new(Optimizer::Sgd { momentum: 0.5, nesterov: false }, 1e-8, &p);
         state.update(&mut p, &one(1.0), 0.1);
         state.update(&mut p, &one(1.0), 0.1);
         assert!((p[0].data()[0] + 0.25).abs() < 1e-6);
@@ -153,7 +152,7 @@ mod tests {
     #[test]
     fn nesterov_looks_ahead_by_the_momentum() {
         let mut p = one(0.0);
-        let mut state = OptimizerState::new(Optimizer::Sgd { momentum: 0.5, nesterov: true }, &p);
+        let mut state = OptimizerState::new(Optimizer::Sgd { momentum: 0.5, nesterov: true }, 1e-8, &p);
         // v = 1, so 1 + 0.5·1; then v = 1.5, so 1 + 0.5·1.5.
         state.update(&mut p, &one(1.0), 0.1);
         assert!((p[0].data()[0] + 0.15).abs() < 1e-6);

@@ -1,6 +1,6 @@
 //! What a training is told.
 
-use super::Optimizer;
+use super::{Exchange, Optimizer, Precision};
 use crate::graph::Graph;
 use crate::math::cos;
 
@@ -41,6 +41,14 @@ pub struct TrainOptions {
     pub shift: u32,
     /// Epochs without a lower validation loss after which the training ends, with the parameters of the lowest; 0: it goes on.
     pub patience: u32,
+    /// The optimizer's ε, where it has one.
+    pub epsilon: f64,
+    /// Numbers of fewer bits; `None`: all is f32.
+    pub precision: Option<Precision>,
+    /// Several workers and what they send; `None`: one.
+    pub exchange: Option<Exchange>,
+    /// Whether the training is written down step by step.
+    pub record: bool,
 }
 
 /// Where the peak of [`Schedule::OneCycle`] is, what the rate starts at, and what it ends at, as parts of it.
@@ -109,6 +117,10 @@ mod tests {
                 flip: false,
                 shift: 0,
                 patience: 0,
+                epsilon: 1e-8,
+                precision: None,
+                exchange: None,
+                record: false,
             };
             (0..=100).map(|step| options.rate(step, 100)).collect::<Vec<f32>>()
         };

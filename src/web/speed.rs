@@ -1,6 +1,6 @@
 //! Kernels and workloads that the host times: the core has no clock.
 
-use super::{JsDescription, JsDeviation, JsLayers, thrown, to_js};
+use super::{Job, JsDescription, JsDeviation, JsLayers, thrown, to_js};
 use crate::error::{CoreError, ErrorCode};
 use crate::kernels::integer;
 use crate::measure;
@@ -117,6 +117,20 @@ impl Workload {
     /// How far the newest output is from a naive computation.
     pub fn check(&self) -> JsDeviation {
         to_js(&self.work.check()).unchecked_into()
+    }
+}
+
+#[wasm_bindgen]
+impl Job {
+    /// Layer `layer` of the network alone, to be timed: with `percent` of a hundred weights zero and skipped, or dense for 0. Nothing where
+    /// no kernel skips zeros for it.
+    ///
+    /// # Errors
+    /// A `CoreError` before the end.
+    #[wasm_bindgen(js_name = layerWork)]
+    pub fn layer_work(&self, layer: &str, percent: usize) -> Result<Option<Workload>, JsValue> {
+        let work = measure::layer(&self.outcome()?.network, layer, percent.min(100), 7).map_err(thrown)?;
+        Ok(work.map(|work| Workload { work }))
     }
 }
 

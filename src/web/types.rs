@@ -24,6 +24,7 @@ export interface QuantizeStep {
 /** A prune step. */
 export interface PruneStep {
   method?: string; pattern?: string | { nm: [number, number] } | { block: [number, number] }; scope?: string; sparsity?: number; macs?: number;
+  threshold?: number; ratios?: { budget: number; of?: string; images?: number };
   layers?: Record<string, "keep" | { sparsity: number }>; keep_last?: boolean; images?: number; seed?: number;
   schedule?: { kind: string; from?: number; end?: number; every?: number; rounds?: number; rewind?: string };
 }

@@ -148,11 +148,22 @@ describe("sensitivity", () => {
     }
     const at = (layer, bits) => rows.find((row) => row.layer === layer && row.bits === bits && row.mode === "only");
     expect(at("fc1", 8).sqnr_db).toBeGreaterThan(at("fc1", 2).sqnr_db + 20);
+    const pruned = await featherweight("sensitivity", path, "--sparsity", "0.5,0.9", "--images", "100");
+    const shares = JSON.parse(pruned.stdout).map(({ layer, mode, sparsity, bits }) => [layer, mode, sparsity, bits]);
+    expect(shares.slice(0, 3)).toEqual([
+      ["fc1", "only", 0.5, undefined],
+      ["fc1", "only", 0.9, undefined],
+      ["fc2", "only", 0.5, undefined],
+    ]);
+    const usual = await featherweight("sensitivity", path, "--sparsity", "--images", "20");
+    expect(JSON.parse(usual.stdout).length).toBe(2 * 3 * 10);
     // 200 images are all there are.
     for (const [option, value, allowed] of [
       ["--bits", "9", "from 2 to 8"],
       ["--images", "201", "from 1 to 200"],
       ["--bits", "four", "whole numbers"],
+      ["--sparsity", "0.9999", "from 0 to 0.999"],
+      ["--sparsity", "all", "numbers below 1"],
     ]) {
       const refused = await featherweight("sensitivity", path, option, value);
       expect([refused.code, refused.stdout]).toEqual([2, ""]);

@@ -63,6 +63,18 @@ function place(value: number): string {
   return value.toFixed(1);
 }
 
+/** Where bars leave most room for words that take this share of the width: at the right, unless it is elsewhere. */
+export function emptiest(counts: readonly number[], share: number): "right" | "left" | "middle" {
+  const bins = Math.ceil(counts.length * share);
+  const highest = (from: number) => Math.max(0, ...counts.slice(Math.max(0, from), Math.max(0, from) + bins));
+  const places = [
+    ["right", counts.length - bins],
+    ["left", 0],
+    ["middle", Math.floor((counts.length - bins) / 2)],
+  ] as const;
+  return places.reduce((best, place) => (highest(place[1]) < highest(best[1]) ? place : best))[0];
+}
+
 /** Draws both in a box `width` pixels wide. */
 export function histogramChart(data: HistogramData, width: number): SvgNode {
   const { before, after, levels, words, low, high } = data;
@@ -119,8 +131,13 @@ export function histogramChart(data: HistogramData, width: number): SvgNode {
   if (words.part)
     parts.push(svg("text", { class: "label quant", x: right, y: TOP - 6, "text-anchor": "end" }, words.part));
   if (after.length > 0) {
-    // At the right, for inputs are mostly 0 and more.
-    const at = { x: right, y: HISTOGRAM_HEIGHT - BOTTOM - 5, "text-anchor": "end" };
+    const share = textWidth(words.after, SIZE) / (right - left);
+    const [x, anchor] = {
+      right: [right, "end"],
+      left: [left + 2, "start"],
+      middle: [(left + right) / 2, "middle"],
+    }[emptiest(after, share)];
+    const at = { x, y: HISTOGRAM_HEIGHT - BOTTOM - 5, "text-anchor": anchor };
     parts.push(svg("text", { class: "label", ...at }, words.after));
   }
   return svg(

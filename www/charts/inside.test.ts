@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countTicks, type HistogramData, histogramChart } from "./histogram";
+import { countTicks, emptiest, type HistogramData, histogramChart } from "./histogram";
 import { LEDGER_HEIGHT, ledgerBlocks, ledgerChart } from "./ledger";
 import { roundingChart } from "./rounding";
 import type { SvgNode } from "./svg";
@@ -55,6 +55,14 @@ describe("two histograms", () => {
     expect(few / many).toBeCloseTo(Math.log1p(10) / Math.log1p(1_000_000), 2);
     const [, most = 0] = heights(byClass(chart, "bin-after")[0]);
     expect(most).toBeCloseTo(-many, 1);
+  });
+
+  it("say what is after where there is room for it, at the right if there is", () => {
+    expect(emptiest([5, 5, 5, 5, 5, 0, 0, 0], 0.3)).toBe("right");
+    expect(emptiest([0, 0, 0, 5, 5, 5, 5, 5], 0.3)).toBe("left");
+    expect(emptiest([5, 5, 5, 0, 0, 5, 5, 5], 0.25)).toBe("middle");
+    expect(emptiest([3, 3, 3, 3], 0.5)).toBe("right");
+    expect(emptiest([1, 2], 3)).toBe("right");
   });
 
   it("have a line for each level where there is room, and one band where there is not", () => {

@@ -6,6 +6,7 @@ import { Pool, type Wishes } from "./pool";
 import type { Manifest, Port } from "./protocol";
 import { hasRelaxedSimd, missingFeature } from "./support";
 import {
+  type Asked,
   type Bindings,
   type Catalog,
   type Cell,
@@ -24,6 +25,7 @@ import {
   type Split,
   type Sweep,
   type WeightInspection,
+  type WeightMatrix,
   type Writing,
 } from "./types";
 import init, * as generated from "./wasm/featherweight.js";
@@ -76,13 +78,10 @@ export interface Client {
   inspect(recipe: Recipe, wishes?: Wishes): Promise<readonly LayerInspection[]>;
   /** A layer's weight, and some of its values down to the bytes. */
   weights(recipe: Recipe, place: Place, wishes?: Wishes): Promise<WeightInspection>;
-  /** Every layer rounded alone at each width, judged on the first `images` of the validation split. */
-  sensitivity(
-    recipe: Recipe,
-    bits: readonly number[],
-    images: number,
-    wishes?: Wishes,
-  ): Promise<readonly SensitivityRow[]>;
+  /** A layer's weight, whole. */
+  matrix(recipe: Recipe, layer: string, wishes?: Wishes): Promise<WeightMatrix>;
+  /** Every layer changed alone, rounded to widths or pruned to shares, judged on the first `images` of the validation split. */
+  sensitivity(recipe: Recipe, asked: Asked, images: number, wishes?: Wishes): Promise<readonly SensitivityRow[]>;
   /** Workers there are, runs under way and runs waiting. */
   readonly state: Pool["state"];
   dispose(): void;
@@ -193,11 +192,10 @@ function clientOf(pool: Pool, core: Engine): Client {
     measure: async (recipe, wishes) => pool.submit({ type: "measure", ...withKey(recipe) }, wishes),
     inspect: async (recipe, wishes) => pool.submit({ type: "inspect", ...withKey(recipe) }, wishes),
     weights: async (recipe, place, wishes) => pool.submit({ type: "weights", ...withKey(recipe), place }, wishes),
-    sensitivity: async (recipe, bits, images, wishes) => {
-      // It makes no compressed model, so its key is none.
-      const asked = { recipe: canonical(recipe), key: "", bits, images };
-      return pool.submit({ type: "sensitivity", ...asked }, wishes);
-    },
+    matrix: async (recipe, layer, wishes) => pool.submit({ type: "matrix", ...withKey(recipe), layer }, wishes),
+    // It makes no compressed model, so its key is none.
+    sensitivity: async (recipe, asked, images, wishes) =>
+      pool.submit({ type: "sensitivity", recipe: canonical(recipe), key: "", asked, images }, wishes),
     get state() {
       return pool.state;
     },

@@ -1,6 +1,7 @@
 /** The messages between the pool and a worker. Every task has an id of its own; answers carry it. */
 
 import type {
+  Asked,
   CoreError,
   LayerInspection,
   Measured,
@@ -12,6 +13,7 @@ import type {
   SensitivityRow,
   Split,
   WeightInspection,
+  WeightMatrix,
   Writing,
 } from "./types";
 
@@ -20,18 +22,20 @@ export type Work =
   | { readonly type: "run"; readonly key: string; readonly recipe: Recipe; readonly checkpoint?: Uint8Array }
   /** Kernels and layers timed on this machine; alone on its worker, as a run is. */
   | { readonly type: "measure"; readonly key: string; readonly recipe: Recipe }
-  /** Every layer rounded alone at every width, judged on validation images. */
+  /** Every layer changed alone, judged on validation images. */
   | {
       readonly type: "sensitivity";
       readonly key: string;
       readonly recipe: Recipe;
-      readonly bits: readonly number[];
+      readonly asked: Asked;
       readonly images: number;
     }
   /** What every layer takes and gives beside itself in f32. */
   | { readonly type: "inspect"; readonly key: string; readonly recipe: Recipe }
   /** One layer's weight down to the bytes. */
   | { readonly type: "weights"; readonly key: string; readonly recipe: Recipe; readonly place: Place }
+  /** One layer's weight, whole. */
+  | { readonly type: "matrix"; readonly key: string; readonly recipe: Recipe; readonly layer: string }
   | { readonly type: "probabilities"; readonly key: string; readonly recipe: Recipe; readonly pixels: Uint8Array }
   | ({ readonly type: "write"; readonly key: string; readonly recipe: Recipe } & Writing)
   | { readonly type: "exported"; readonly key: string; readonly recipe: Recipe }
@@ -49,6 +53,7 @@ export interface Results {
   sensitivity: readonly SensitivityRow[];
   inspect: readonly LayerInspection[];
   weights: WeightInspection;
+  matrix: WeightMatrix;
   probabilities: Float32Array;
   exported: Uint8Array;
   write: string;

@@ -56,10 +56,16 @@ function bench(plan: Plan = {}, slice_ms = 10) {
       probabilities: () => new Float32Array([0.5]),
       exported: () => new Uint8Array([3]),
       layers: () => [{ layer: "fc" }] as unknown as ReturnType<Job["layers"]>,
+      layerWork: () => undefined,
       sensitivity: () => [{ layer: "fc", bits: 4 }] as unknown as ReturnType<Job["sensitivity"]>,
       weights: (layer, granule, from) => {
         if (granule > 1) throw { code: "range", path: "granule", found: String(granule), allowed: "1" };
         return { format: layer, first: from } as unknown as ReturnType<Job["weights"]>;
+      },
+      matrix: (layer) => {
+        if (layer !== "fc") throw { code: "unknown-id", path: "layer", found: layer, allowed: "" };
+        const none = new Uint32Array();
+        return [new Uint32Array([1, 2]), new Float32Array([0.5, 0]), new Uint8Array([1, 0]), none, none];
       },
       checkpoint: () => new Uint8Array([9]),
       timedSteps: () => [],
@@ -365,6 +371,16 @@ describe("a look inside", () => {
     expect([counts.prepared, counts.freed, counts.inspected]).toEqual([1, 1, [256]]);
   });
 
+  it("hands over a weight whole, without what is not there", async () => {
+    const { session, answer, counts } = bench();
+    session.handle({ type: "work", id: 1, work: { type: "matrix", key: "a", recipe, layer: "fc" } });
+    const result = { values: new Float32Array([0.5, 0]), kept: new Uint8Array([1, 0]), origin: undefined };
+    expect(await answer(1)).toMatchObject({ type: "done", result });
+    session.handle({ type: "work", id: 2, work: { type: "matrix", key: "a", recipe, layer: "relu" } });
+    expect(await answer(2)).toMatchObject({ type: "error", error: { code: "unknown-id", path: "layer" } });
+    expect(counts.prepared).toBe(1);
+  });
+
   it("says which granule there is not", async () => {
     const { session, answer } = bench();
     session.handle({
@@ -376,7 +392,7 @@ describe("a look inside", () => {
   });
 
   it("tells how far a sensitivity is, and stops it", async () => {
-    const work: Work = { type: "sensitivity", key: "", recipe, bits: [4, 2], images: 100 };
+    const work: Work = { type: "sensitivity", key: "", recipe, asked: { bits: [4, 2] }, images: 100 };
     const { session, posted, answer, counts } = bench({ needs: ["w"], slices: 40 }, 30);
     session.handle({ type: "work", id: 1, work });
     expect(await answer(1)).toMatchObject({ type: "done", result: [{ layer: "fc", bits: 4 }] });

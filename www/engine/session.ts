@@ -17,6 +17,7 @@ import {
   type Recipe,
   type Target,
   type TextWriter,
+  type WeightMatrix,
 } from "./types";
 import type * as core from "./wasm/featherweight.js";
 
@@ -111,6 +112,7 @@ export class Session {
     if (work.type === "sensitivity") return this.sensitivity(id, work, stopper);
     if (work.type === "inspect") return this.inspect(id, work.key, work.recipe, stopper);
     if (work.type === "weights") return this.weights(work.key, work.recipe, work.place);
+    if (work.type === "matrix") return this.matrix(work.key, work.recipe, work.layer);
     return this.prepared(work.key, work.recipe).then((job) =>
       work.type === "exported" ? job.exported() : job.probabilities(work.pixels),
     );
@@ -151,12 +153,11 @@ export class Session {
   }
 
   private async sensitivity(id: number, work: Work & { type: "sensitivity" }, stopper: Stopper) {
-    const bits = Uint32Array.from(work.bits);
-    await Promise.race([this.loadAll(this.engine.sensitivityNeeds(work.recipe, bits, work.images)), stopper.stopped]);
+    const { bits = [], sparsities } = work.asked;
+    const asked = [Uint32Array.from(bits), sparsities && Float64Array.from(sparsities), work.images] as const;
+    await Promise.race([this.loadAll(this.engine.sensitivityNeeds(work.recipe, ...asked)), stopper.stopped]);
     if (stopper.cancelled) throw new Cancelled();
-    return this.finish(id, this.engine.sensitivity(work.recipe, bits, work.images, true), stopper, (job) =>
-      job.sensitivity(),
-    );
+    return this.finish(id, this.engine.sensitivity(work.recipe, ...asked, true), stopper, (job) => job.sensitivity());
   }
 
   private async inspect(id: number, key: string, recipe: Recipe, stopper: Stopper) {
@@ -170,6 +171,12 @@ export class Session {
 
   private async weights(key: string, recipe: Recipe, { layer, granule, from }: Place) {
     return (await this.prepared(key, recipe)).weights(layer, granule, from);
+  }
+
+  private async matrix(key: string, recipe: Recipe, layer: string): Promise<WeightMatrix> {
+    const [shape, values, kept, origin, units] = (await this.prepared(key, recipe)).matrix(layer);
+    const some = <T extends ArrayLike<number>>(part: T) => (part.length > 0 ? part : undefined);
+    return { shape, values, kept: some(kept), origin: some(origin), units };
   }
 
   /** Runs a job to its end and takes from it what it was for. */

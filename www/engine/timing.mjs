@@ -135,7 +135,8 @@ export function* thisBrowser(job, baseline, now) {
   }
   const whole = [job, baseline].map((each) => (times) => each.runSteps(undefined, times));
   const [latency_ms, baseline_latency_ms] = /** @type {[number, number]} */ (yield* race(whole, now, 3 * SAMPLE_MS));
-  return { id: "this-browser", measured: true, batch: BATCH, latency_ms, baseline_latency_ms, layers };
+  const sparse_layers = yield* sparseLayers(job, now);
+  return { id: "this-browser", measured: true, batch: BATCH, latency_ms, baseline_latency_ms, layers, sparse_layers };
 }
 
 /** A recipe's own start, without steps and with one image: what `baseline` is made from. */
@@ -143,24 +144,77 @@ export function startOf(recipe) {
   return { ...recipe, steps: [], data: { ...recipe.data, count: 1 } };
 }
 
-/** Kernels that are timed for people: square products of this side. */
-const SIDE = "512";
+/** Shares of zeros, in a hundred, at which each layer is timed, and about how long a sample of it takes. */
+const SHARES = [50, 70, 80, 90, 95];
+const LAYER_MS = 2;
 
 /**
- * Milliseconds and multiply-adds of workloads, results checked first. Yields the share that is done.
+ * Every layer of the finished `job` that a kernel which skips zeros serves, alone on made-up numbers, for one block: dense and at several
+ * shares of zeros, and where the two cross. Layers of one shape are timed once.
  *
- * @param {{Workload: typeof import("./wasm/featherweight.js").Workload}} bindings
- * @param {readonly string[]} ids
+ * @param {import("./wasm/featherweight.js").Job} job
  * @param {() => number} now
- * @returns {Generator<number, {id: string, ms: number, macs: number}[]>}
  */
-function* timed({ Workload }, ids, now) {
+function* sparseLayers(job, now) {
+  const layers = [];
+  const known = new Map();
+  const weighted = job.timedSteps().filter(({ reason }) => reason !== "no-weights");
+  for (const layer of weighted.flatMap(({ name }) => name.split(" + "))) {
+    const sample = job.layerWork(layer, SHARES[0]);
+    if (!sample) continue;
+    const [{ op, window, parameters }] = sample.layers();
+    const key = JSON.stringify([op, window, parameters, sample.describe().input]);
+    sample.free();
+    if (!known.has(key)) {
+      const works = [0, ...SHARES].map((percent) => [`${layer} ${percent}`, () => job.layerWork(layer, percent)]);
+      const shares = SHARES.map((percent) => percent / 100);
+      known.set(key, yield* crossing(works, shares, now, LAYER_MS));
+    }
+    const [rows, ...taps] = parameters[0][1];
+    layers.push({ layer, rows, inputs: taps.reduce((all, each) => all * each, 1), ...known.get(key) });
+  }
+  return layers;
+}
+
+/**
+ * Times of dense work and of the same with these shares of zeros, and where they cross.
+ *
+ * @param {readonly [string, () => import("./wasm/featherweight.js").Workload][]} works the dense one first
+ * @param {readonly number[]} shares
+ * @param {() => number} now
+ * @param {number} sample_ms
+ * @returns {Generator<number, {dense_ms: number, points: {zeros: number, ms: number}[], break_even?: number}>}
+ */
+function* crossing(works, shares, now, sample_ms) {
+  const [dense, ...all] = yield* timed(works, now, sample_ms);
+  const points = all.map(({ ms }, i) => ({ zeros: shares[i], ms }));
+  return { dense_ms: dense.ms, points, break_even: breakEven(points, dense.ms) };
+}
+
+/** Kernels that are timed for people: square products of this side. */
+const SIDE = "512";
+const KERNEL_MS = 15;
+
+/** Workloads of the engine's list, to be made with one seed. */
+function listed({ Workload }, ids) {
+  return ids.map((id) => /** @type {[string, () => any]} */ ([id, () => new Workload(id, 7)]));
+}
+
+/**
+ * Milliseconds and multiply-adds of workloads, each with its name, results checked first. Yields the share that is done.
+ *
+ * @param {readonly [string, () => import("./wasm/featherweight.js").Workload][]} works
+ * @param {() => number} now
+ * @param {number} sample_ms
+ * @returns {Generator<number, {ms: number, macs: number}[]>}
+ */
+function* timed(works, now, sample_ms) {
   /** @type {import("./wasm/featherweight.js").Workload[]} */
   const workloads = [];
   try {
     const runs = [];
-    for (const id of ids) {
-      const workload = new Workload(id, 7);
+    for (const [id, make] of works) {
+      const workload = make();
       workloads.push(workload);
       const input = workload.input();
       const { batch, outputs } = workload.describe();
@@ -173,14 +227,14 @@ function* timed({ Workload }, ids, now) {
       });
       yield 0;
     }
-    const timing = race(runs, now, 15);
+    const timing = race(runs, now, sample_ms);
     for (;;) {
       const next = timing.next();
       if (!next.done) {
         yield next.value / SAMPLES;
         continue;
       }
-      return ids.map((id, i) => ({ id, ms: next.value[i], macs: workloads[i].describe().macs }));
+      return workloads.map((workload, i) => ({ ms: next.value[i], macs: workload.describe().macs }));
     }
   } finally {
     for (const workload of workloads) workload.free();
@@ -196,9 +250,9 @@ function* timed({ Workload }, ids, now) {
  */
 export function* kernelSpeeds(bindings, now) {
   const ids = bindings.Workload.ids().filter((id) => id.startsWith("gemm-") && id.endsWith(`-${SIDE}`));
-  const all = yield* timed(bindings, ids, now);
-  return all.map(({ id, ms, macs }) => ({
-    id: id.slice("gemm-".length, -SIDE.length - 1),
+  const all = yield* timed(listed(bindings, ids), now, KERNEL_MS);
+  return all.map(({ ms, macs }, i) => ({
+    id: ids[i].slice("gemm-".length, -SIDE.length - 1),
     gops: (2 * macs) / ms / 1e6,
   }));
 }
@@ -214,7 +268,11 @@ const SPARSE = /^sparse-(\d+)-(.*)$/;
  */
 export function* sparseSpeeds(bindings, now) {
   const ids = bindings.Workload.ids().filter((id) => SPARSE.exec(id)?.[2] === SIDE);
-  const [dense, ...all] = yield* timed(bindings, [`gemm-f32-${SIDE}`, ...ids], now);
-  const points = all.map(({ id, ms }) => ({ zeros: Number(SPARSE.exec(id)[1]) / 100, ms }));
-  return { dense_ms: dense.ms, points, break_even: breakEven(points, dense.ms) };
+  const works = listed(bindings, [`gemm-f32-${SIDE}`, ...ids]);
+  return yield* crossing(
+    works,
+    ids.map((id) => Number(SPARSE.exec(id)[1]) / 100),
+    now,
+    KERNEL_MS,
+  );
 }

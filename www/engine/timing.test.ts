@@ -14,9 +14,28 @@ function finish<T>(work: Generator<unknown, T>): T {
 function jobOf(clock: { ms: number }, costs: Readonly<Record<string, number>>) {
   const names = Object.keys(costs);
   const all = Object.values(costs).reduce((sum, cost) => sum + cost, 0);
+  const made = { works: new Set<string>(), freed: 0 };
   return {
     timedSteps: () =>
       names.map((name) => ({ name, requested: "w8a8", executed: "i32", support: "fallback", reason: "" })),
+    // `fc` is served by a kernel that skips zeros: it takes less the more there are; dense 1 ms.
+    layerWork: (layer: string, percent: number) =>
+      layer.startsWith("fc")
+        ? {
+            layers: () => [{ op: "linear", window: undefined, parameters: [["weight", [10, 4, 5]]] }],
+            describe: () => ({ batch: 8, outputs: 10, input: [4, 5] }),
+            input: () => new Float32Array(1),
+            run: () => {
+              made.works.add(`${layer} ${percent}`);
+              clock.ms += percent === 0 ? 1 : (100 - percent) / 25;
+            },
+            check: () => ({ found: 0, allowed: 0 }),
+            free: () => {
+              made.freed++;
+            },
+          }
+        : undefined,
+    made,
     runSteps: (step: number | undefined, times: number) => {
       clock.ms += times * (step === undefined ? all : (costs[names[step] ?? ""] ?? Number.NaN));
     },
@@ -37,6 +56,25 @@ describe("this-browser", () => {
     ]);
     expect([target.latency_ms, target.baseline_latency_ms]).toEqual([0.75, 8.125]);
     expect(target).toMatchObject({ id: "this-browser", measured: true, batch: 8 });
+  });
+
+  it("times each shape of layer that zeros are skipped in once, dense and sparse", () => {
+    const clock = { ms: 0 };
+    const costs = { conv: 1, "fc1 + relu": 1, fc2: 1 };
+    const job = jobOf(clock, costs);
+    const [own, float] = [job, jobOf(clock, costs)] as unknown as Args<typeof thisBrowser>;
+    const { sparse_layers } = finish(thisBrowser(own, float, () => clock.ms));
+    expect(sparse_layers.map(({ layer, rows, inputs, dense_ms }) => [layer, rows, inputs, dense_ms])).toEqual([
+      ["fc1", 10, 20, 1],
+      ["fc2", 10, 20, 1],
+    ]);
+    for (const [i, { zeros, ms }] of (sparse_layers[0]?.points ?? []).entries()) {
+      expect(zeros).toBe([0.5, 0.7, 0.8, 0.9, 0.95][i]);
+      expect(ms).toBeCloseTo(4 * (1 - zeros));
+    }
+    expect(sparse_layers[0]?.break_even).toBeCloseTo(0.75);
+    expect([...job.made.works]).toEqual([0, 50, 70, 80, 90, 95].map((percent) => `fc1 ${percent}`));
+    expect(job.made.freed).toBe(2 + 6);
   });
 
   it("groups steps so that both plans cover the same layers", () => {

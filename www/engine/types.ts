@@ -72,19 +72,32 @@ export interface Target {
   /** The same network before any step. */
   readonly baseline_latency_ms: number;
   readonly layers: readonly TargetLayer[];
+  /** Layers alone that a kernel which skips zeros serves. */
+  readonly sparse_layers: readonly SparseLayer[];
+}
+
+/** A layer's time for one block with zeros that are skipped, by their share, 0 to 1, and dense. */
+export interface SparseLayer extends SparseTimes {
+  readonly layer: string;
+  readonly rows: number;
+  /** Weights of a row. */
+  readonly inputs: number;
+}
+
+/** Times of a product by its share of zeros, and of the dense one. */
+export interface SparseTimes {
+  readonly dense_ms: number;
+  readonly points: readonly { readonly zeros: number; readonly ms: number }[];
+  /** The share of zeros at which both take as long; absent where they never do. */
+  readonly break_even?: number | undefined;
 }
 
 /** Times taken on this machine. */
 export interface Measured {
   readonly engine: string;
   readonly kernels: readonly { readonly id: string; readonly gops: number }[];
-  /** A sparse product of the same side by its share of zeros, 0 to 1, and the dense one. */
-  readonly sparse: {
-    readonly dense_ms: number;
-    readonly points: readonly { readonly zeros: number; readonly ms: number }[];
-    /** The share of zeros at which both take as long; absent where they never do. */
-    readonly break_even?: number | undefined;
-  };
+  /** A sparse product of the same side. */
+  readonly sparse: SparseTimes;
   readonly target: Target;
 }
 
@@ -109,7 +122,29 @@ export interface WeightInspection extends Omit<core.WeightInspection, "scale" | 
   readonly unit: number | null;
 }
 
-/** One layer rounded alone at one width. */
+/** A layer's weight, whole, as inference uses it. Arrays of a value for each element are in row-major order. */
+export interface WeightMatrix {
+  /** Outputs, inputs, and the sides of the kernel where there is one. */
+  readonly shape: Uint32Array;
+  readonly values: Float32Array;
+  /** 1 for what pruning kept, else 0; absent where it took no single weights. */
+  readonly kept: Uint8Array | undefined;
+  /** The place of each element in the model's own weight; absent where all of them are left. */
+  readonly origin: Uint32Array | undefined;
+  /** For each output two numbers: the group of channels that it belongs to and its unit there; both {@link FIXED} where it stays. */
+  readonly units: Uint32Array;
+}
+
+/** In {@link WeightMatrix.units}: an output that belongs to no group. */
+export const FIXED = 0xffffffff;
+
+/** What layers are tried at: widths they are rounded to, shares of their weights that are pruned (an empty list: the usual ones). */
+export interface Asked {
+  readonly bits?: readonly number[];
+  readonly sparsities?: readonly number[];
+}
+
+/** One layer rounded alone at one width, or pruned to one share: `bits` or `sparsity` is there. */
 export interface SensitivityRow extends Omit<core.SensitivityRow, "sqnr_db"> {
   readonly sqnr_db: number | null;
 }
@@ -188,13 +223,14 @@ export type TextWriter = Pick<core.TextWriter, "advance" | "free">;
 export interface Job
   extends Pick<
     core.Job,
-    "checkpoint" | "exported" | "free" | "predictions" | "probabilities" | "runSteps" | "timedSteps"
+    "checkpoint" | "exported" | "free" | "layerWork" | "predictions" | "probabilities" | "runSteps" | "timedSteps"
   > {
   advance(budget_macs: number): Progress;
   report(): Report;
   layers(): LayerInspection[];
   sensitivity(): SensitivityRow[];
   weights(layer: string, granule: number, from: number): WeightInspection;
+  matrix(layer: string): [Uint32Array, Float32Array, Uint8Array, Uint32Array, Uint32Array];
 }
 
 export interface Engine
@@ -205,8 +241,8 @@ export interface Engine
   start(recipe: unknown, checkpoint?: Uint8Array): Job;
   prepare(recipe: unknown): Job;
   inspect(job: Job, recipe: unknown): Job;
-  sensitivity(recipe: unknown, bits: Uint32Array, images?: number, alone?: boolean): Job;
-  sensitivityNeeds(recipe: unknown, bits: Uint32Array, images?: number): core.AssetRef[];
+  sensitivity(recipe: unknown, bits: Uint32Array, sparsities?: Float64Array, images?: number, alone?: boolean): Job;
+  sensitivityNeeds(recipe: unknown, bits: Uint32Array, sparsities?: Float64Array, images?: number): core.AssetRef[];
   writer(job: Job, prompt: string, temperature: number, seed: number): TextWriter;
 }
 

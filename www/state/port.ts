@@ -1,6 +1,7 @@
 /** What the page asks of the engine. `www/engine/client.ts` is one way to meet it; tests bring their own. */
 
 import type {
+  Asked,
   Catalog,
   CoreError,
   LayerInspection,
@@ -13,6 +14,7 @@ import type {
   SensitivityRow,
   Split,
   WeightInspection,
+  WeightMatrix,
   Writing,
 } from "./schema";
 
@@ -38,10 +40,12 @@ export interface EnginePort {
   inspect(recipe: Recipe, options: { signal: AbortSignal }): Promise<readonly LayerInspection[]>;
   /** A layer's weight, and some of its values down to the bytes. */
   weights(recipe: Recipe, place: Place): Promise<WeightInspection>;
-  /** Every layer rounded alone at each width, judged on validation images. */
+  /** A layer's weight, whole. */
+  matrix(recipe: Recipe, layer: string): Promise<WeightMatrix>;
+  /** Every layer changed alone, rounded to widths or pruned to shares, judged on the first `images` of the validation split. */
   sensitivity(
     recipe: Recipe,
-    bits: readonly number[],
+    asked: Asked,
     images: number,
     options: { signal: AbortSignal; onProgress: (progress: Progress) => void },
   ): Promise<readonly SensitivityRow[]>;

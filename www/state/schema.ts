@@ -1,6 +1,7 @@
 /** The engine's data as the page uses it. One place, so that a change of the engine's types shows here first. */
 
 export type {
+  Asked,
   Catalog,
   CoreError,
   LayerInspection,
@@ -19,8 +20,11 @@ export type {
   Split,
   Train,
   WeightInspection,
+  WeightMatrix,
   Writing,
 } from "../engine/types";
+
+export { FIXED } from "../engine/types";
 
 import type { Catalog } from "../engine/types";
 

@@ -31,7 +31,7 @@ pub(super) async fn gradients(
     let labels = chosen.iter().flat_map(|&i| images.labels(i)).copied().collect();
     let batch = Batch { blocks, labels, items: chosen.iter().map(|&i| i as u32).collect() };
     let (graph, objective) = (&*network.graph, &mut CrossEntropy::default());
-    let pass = Pass { ctx, graph, parameters: &parameters, views: &mut [], objective, workspace };
+    let pass = Pass { ctx, graph, parameters: &parameters, views: &mut [], objective, emulation: None, workspace };
     Ok(backprop_in(pass, batch).await?.parameters)
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn gradients(
 /// `asset` when images were not provided.
 pub(super) async fn score(
     step: &PruneStep,
-    cx: &mut StepContext<'_>,
+    cx: &StepContext<'_>,
     candidates: &mut [Candidate],
 ) -> Result<(), CoreError> {
     let images = training_images(&cx.library.borrow(), cx.network.model, step.images, step.seed)?;

@@ -11,7 +11,7 @@ use crate::simd::LANES;
 use crate::train::{Candidate, Pruning};
 use std::rc::Rc;
 
-/// Prunes every candidate by `wanda` or `sparsegpt`.
+/// Prunes every candidate by `wanda` or `sparsegpt`; `alone`: on inputs as no layer pruned makes them.
 ///
 /// # Errors
 /// `asset` when images were not provided; `combination` naming the layer whose inputs are too much alike for `sparsegpt`.
@@ -19,7 +19,9 @@ pub(super) async fn prune(
     step: &PruneStep,
     cx: &mut StepContext<'_>,
     candidates: &mut [Candidate],
+    alone: bool,
 ) -> Result<(), CoreError> {
+    let plain = alone.then(|| cx.network.clone());
     let images = training_images(&cx.library.borrow(), cx.network.model, step.images, step.seed)?;
     let graph = Rc::clone(&cx.network.graph);
     let mut stream = Stream::new(&graph, &images);
@@ -57,7 +59,7 @@ pub(super) async fn prune(
             }
             put(cx.network, candidate);
         }
-        inform::run(cx.ctx, &mut stream, cx.network, node, Arithmetic::Float).await?;
+        inform::run(cx.ctx, &mut stream, plain.as_ref().unwrap_or(cx.network), node, Arithmetic::Float).await?;
         stream.forget(&graph, node);
     }
     Ok(())

@@ -1,18 +1,23 @@
 //! Pruning: weights that matter little become 0, and stay so.
 
 mod gradient;
+mod input;
 mod inputs;
 mod parse;
+mod ratios;
 mod sparsegpt;
 mod structured;
 #[cfg(test)]
 mod tests;
 mod units;
 
+pub use parse::MOST_SPARSITY;
 pub use structured::{STRUCTURES, Structure, UNIT_SCORES};
 pub use units::UnitScore;
 
-use super::{Applied, Choice, Method, Parsed, Step, StepContext, choose, id_of, ids, training_assets, training_images};
+use super::{
+    Applied, Changed, Choice, Method, Parsed, Step, StepContext, choose, id_of, ids, training_assets, training_images,
+};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::models::{Model, Network, Parameter, zero_pruned};
@@ -21,6 +26,7 @@ use crate::task::Phase;
 use crate::train::{
     Candidate, Pattern, PruneSchedule, Pruner, Pruning, Scope, own_scores, score_stream, select, select_macs,
 };
+use ratios::Ratios;
 use serde_json::{Value, json};
 use std::rc::Rc;
 
@@ -73,6 +79,8 @@ pub struct PruneStep {
     scope: Scope,
     /// The share of weights that goes; 0 where the pattern says it.
     sparsity: f64,
+    /// Chooses a share for each layer instead.
+    ratios: Option<Ratios>,
     /// Layers with a share of their own; `None`: they stay whole.
     layers: Named<Option<f64>>,
     /// Training images that scores look at.
@@ -115,6 +123,94 @@ impl PruneStep {
 
     fn images(&self) -> u32 {
         if needs_images(self.method) { self.images } else { 0 }
+    }
+
+    /// Magnitudes of single weights.
+    pub fn plain() -> Self {
+        let (method, pattern, scope) = (Pruning::Magnitude, Pattern::Unstructured, Scope::Layer);
+        let (layers, schedule) = (Named::default(), PruneSchedule::OneShot);
+        Self { method, pattern, scope, sparsity: 0.0, ratios: None, layers, images: 0, seed: None, schedule }
+    }
+
+    /// It, for layers each by itself: without shares of their own, and of single weights where its pattern says how many go.
+    fn apart(&self) -> Self {
+        let scope = if self.scope == Scope::Row { Scope::Row } else { Scope::Layer };
+        let pattern = if matches!(self.pattern, Pattern::Nm(..)) { Pattern::Unstructured } else { self.pattern };
+        Self { pattern, scope, ratios: None, layers: Named::default(), ..self.clone() }
+    }
+
+    /// Names a network and all of this step that [`PruneStep::alone`] depends on.
+    pub(super) fn place(&self, cx: &StepContext<'_>) -> Result<String, CoreError> {
+        let Self { method, pattern, scope, images, seed, .. } = self.apart();
+        let drawn = (method == Pruning::Random).then_some((cx.seed, cx.index));
+        let network = cx.network.digest()?;
+        Ok(format!("{} {network} {method:?} {pattern:?} {scope:?} {images} {seed:?} {drawn:?}", cx.network.model.id))
+    }
+
+    /// The weight of every layer that may be pruned, pruned to each of these shares while all others are whole. Scores that need a
+    /// training are magnitudes.
+    ///
+    /// # Errors
+    /// See [`Step::apply`].
+    pub(super) async fn alone(&self, cx: &StepContext<'_>, shares: &[f64]) -> Result<Vec<Changed>, CoreError> {
+        let mut step = self.apart();
+        let mut scored = step.candidates(cx.network);
+        let inputs = step.by_inputs();
+        if !inputs {
+            step.score(cx, &mut scored).await?;
+        }
+        let mut changed = Vec::new();
+        for &share in shares {
+            step.sparsity = share;
+            let (mut candidates, mut network) = (scored.clone(), cx.network.clone());
+            if inputs {
+                let mut own = cx.with(&mut network);
+                inputs::prune(&step, &mut own, &mut candidates, true).await?;
+            } else {
+                step.select(cx, &mut candidates).await;
+                candidates.iter().for_each(|candidate| put(&mut network, candidate));
+            }
+            let weights = candidates.iter().map(|c| (c.node, network.parameters[c.index].latent.clone()));
+            changed.push(weights.collect());
+        }
+        Ok(changed)
+    }
+
+    /// Multiply-adds of [`PruneStep::alone`] for so many shares, about.
+    pub(super) fn alone_macs(&self, network: &Network, shares: usize) -> u64 {
+        let (scoring, sorting) = self.work(network);
+        scoring * if self.by_inputs() { shares as u64 } else { 1 } + sorting * shares as u64
+    }
+
+    /// Whether layers are scored one after the other, by what they take.
+    fn by_inputs(&self) -> bool {
+        matches!(self.method, Pruning::Wanda | Pruning::Sparsegpt)
+    }
+
+    /// Scores candidates by what needs no layer pruned before it.
+    async fn score(&self, cx: &StepContext<'_>, candidates: &mut [Candidate]) -> Result<(), CoreError> {
+        if matches!(self.method, Pruning::Taylor | Pruning::Snip) {
+            return gradient::score(self, cx, candidates).await;
+        }
+        for candidate in candidates {
+            let weight = cx.network.parameters[candidate.index].latent.data();
+            let rng = score_stream((cx.seed, cx.index), candidate.index);
+            candidate.scores = own_scores(cx.ctx, self.method, weight, rng).await;
+        }
+        Ok(())
+    }
+
+    /// Multiply-adds of scoring and of choosing what goes, about.
+    fn work(&self, network: &Network) -> (u64, u64) {
+        let candidates = self.candidates(network);
+        let sorting = select_macs(candidates.iter().map(|candidate| candidate.mask.len() as u64).sum());
+        let scoring = match self.method {
+            Pruning::Taylor | Pruning::Snip => 3 * network.graph.macs() * u64::from(self.images()),
+            Pruning::Wanda | Pruning::Sparsegpt => inputs::macs(self, network, &candidates),
+            Pruning::Lamp => sorting,
+            _ => 0,
+        };
+        (scoring, sorting)
     }
 
     /// Takes what goes out of the candidates' masks, by their scores.
@@ -166,19 +262,16 @@ impl Step for PruneStep {
     }
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
-        training_assets(library, model, self.images(), self.seed)
+        let mut assets = training_assets(library, model, self.images(), self.seed)?;
+        if let Some(ratios) = self.ratios {
+            assets.extend(library.assets(model.data, "validation", ratios.images)?);
+        }
+        Ok(assets)
     }
 
     fn macs(&self, network: &Network, _: &Library) -> u64 {
-        let candidates = self.candidates(network);
-        let sorted = select_macs(candidates.iter().map(|candidate| candidate.mask.len() as u64).sum());
-        let images = u64::from(self.images());
-        sorted
-            + match self.method {
-                Pruning::Taylor | Pruning::Snip => 3 * network.graph.macs() * images,
-                Pruning::Wanda | Pruning::Sparsegpt => inputs::macs(self, network, &candidates),
-                _ => 0,
-            }
+        let (scoring, sorting) = self.work(network);
+        scoring + sorting + self.ratios.map_or(0, |ratios| ratios.macs(self, network))
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
@@ -186,19 +279,15 @@ impl Step for PruneStep {
             if self.scheduled() {
                 return Ok(());
             }
+            if let Some(ratios) = self.ratios {
+                return ratios.allocated(self, cx).await?.apply(cx).await;
+            }
             cx.ctx.enter(Phase::Prune);
             let mut candidates = self.candidates(cx.network);
-            match self.method {
-                Pruning::Wanda | Pruning::Sparsegpt => return inputs::prune(self, cx, &mut candidates).await,
-                Pruning::Taylor | Pruning::Snip => gradient::score(self, cx, &mut candidates).await?,
-                own => {
-                    for candidate in &mut candidates {
-                        let weight = cx.network.parameters[candidate.index].latent.data();
-                        let rng = score_stream((cx.seed, cx.index), candidate.index);
-                        candidate.scores = own_scores(cx.ctx, own, weight, rng).await;
-                    }
-                }
+            if self.by_inputs() {
+                return inputs::prune(self, cx, &mut candidates, false).await;
             }
+            self.score(cx, &mut candidates).await?;
             self.select(cx, &mut candidates).await;
             candidates.iter().for_each(|candidate| put(cx.network, candidate));
             Ok(())

@@ -1,13 +1,17 @@
 //! What a recipe says about a prune step, read and checked.
 
+use super::input::INPUT;
+use super::ratios::Ratios;
 use super::*;
-use crate::fields::{Fields, MOST_WHOLE};
+use crate::fields::{Fields, MOST_WHOLE, object};
 
 /// What `layers` says of a layer that stays whole.
 pub(super) const KEEP: &str = "keep";
 const UNSTRUCTURED: &str = "unstructured";
+/// The field that says which kind of step it is.
+pub(super) const PATTERN: &str = "pattern";
 /// Greatest share that may go: something has to stay.
-pub(super) const MOST_SPARSITY: f64 = 0.999;
+pub const MOST_SPARSITY: f64 = 0.999;
 /// Greatest side of a block, and greatest group of N:M.
 const MOST_SIDE: u64 = 64;
 /// Images that scores look at when the recipe does not say.
@@ -18,6 +22,12 @@ const DEFAULT_EVERY: u64 = 8;
 /// Rounds when the recipe does not say, and the most.
 const DEFAULT_ROUNDS: u64 = 5;
 const MOST_ROUNDS: u64 = 50;
+/// What a budget of ratios is of.
+const OF: [&str; 2] = ["weights", "macs"];
+/// Least budget: something has to stay of the shares there are.
+const LEAST_BUDGET: f64 = 0.02;
+/// Validation images that ratios are chosen by when the recipe does not say.
+const DEFAULT_RATIO_IMAGES: u32 = 200;
 
 /// A pattern as recipes have it.
 pub(super) fn pattern(pattern: Pattern) -> Value {
@@ -45,6 +55,7 @@ fn read_pattern(fields: &mut Fields) -> Result<Pattern, CoreError> {
         let find = |id: &str| (id == UNSTRUCTURED).then_some(Pattern::Unstructured);
         let mut allowed = vec![UNSTRUCTURED, "{\"nm\": [n, m]}", "{\"block\": [outputs, inputs]}"];
         allowed.extend(ids(STRUCTURES));
+        allowed.push(INPUT);
         return Ok(fields.id("pattern", &allowed, find)?.unwrap_or(Pattern::Unstructured));
     };
     let path = own.path().to_string();
@@ -101,34 +112,63 @@ fn read_schedule(mut fields: Fields) -> Result<PruneSchedule, CoreError> {
     Ok(schedule)
 }
 
+/// What `layers` says, as recipes have it.
+pub(super) fn write_layers(layers: &Named<Option<f64>>, into: &mut Vec<(&str, Value)>) {
+    let own = |share: f64| object(vec![("sparsity", share.into())]);
+    let each = layers.iter().map(|(name, share)| (name.as_str(), share.map_or(KEEP.into(), own)));
+    if !layers.is_empty() {
+        into.push(("layers", object(each.collect())));
+    }
+}
+
+fn read_ratios(mut fields: Fields) -> Result<Ratios, CoreError> {
+    let budget = fields.number("budget", LEAST_BUDGET..=1.0)?;
+    let budget = fields.needed("budget", budget)?;
+    let of = fields.id("of", &OF, |id| OF.iter().position(|of| *of == id))?;
+    let images = fields.integer("images", 8..=2000)?.map_or(DEFAULT_RATIO_IMAGES, |images| images as u32);
+    fields.finish()?;
+    Ok(Ratios { budget, macs: of == Some(1), images })
+}
+
 /// The step with every default written out.
 pub(super) fn write(step: &PruneStep) -> Value {
-    let mut value = json!({"method": id_of(PRUNINGS, &step.method), "pattern": pattern(step.pattern)});
+    let mut fields = vec![("method", id_of(PRUNINGS, &step.method).into()), ("pattern", pattern(step.pattern))];
     if !matches!(step.pattern, Pattern::Nm(..)) {
-        value["scope"] = json!(id_of(SCOPES, &step.scope));
-        value["sparsity"] = json!(step.sparsity);
+        fields.push(("scope", id_of(SCOPES, &step.scope).into()));
+        fields.push(match step.ratios {
+            None => ("sparsity", step.sparsity.into()),
+            Some(Ratios { budget, macs, images }) => {
+                let of = OF[usize::from(macs)].into();
+                ("ratios", object(vec![("budget", budget.into()), ("of", of), ("images", images.into())]))
+            }
+        });
     }
-    for (name, own) in step.layers.iter() {
-        value["layers"][name] = own.map_or(json!(KEEP), |sparsity| json!({"sparsity": sparsity}));
-    }
+    write_layers(&step.layers, &mut fields);
     if needs_images(step.method) {
-        value["images"] = json!(step.images);
+        fields.push(("images", step.images.into()));
     }
     if let Some(seed) = step.seed {
-        value["seed"] = json!(seed);
+        fields.push(("seed", seed.into()));
     }
-    let kind = kind(&step.schedule);
+    let mut schedule = vec![("kind", kind(&step.schedule).into())];
     match step.schedule {
-        PruneSchedule::OneShot => {}
+        PruneSchedule::OneShot => return object(fields),
         PruneSchedule::Gradual { from, end, every } => {
-            value["schedule"] = json!({"kind": kind, "from": from, "end": end, "every": every});
+            schedule.extend([("from", from.into()), ("end", end.into()), ("every", every.into())]);
         }
-        PruneSchedule::Iterative { rounds } => value["schedule"] = json!({"kind": kind, "rounds": rounds}),
+        PruneSchedule::Iterative { rounds } => schedule.push(("rounds", rounds.into())),
         PruneSchedule::Lottery { rounds, weights } => {
-            value["schedule"] = json!({"kind": kind, "rounds": rounds, "rewind": REWINDS[usize::from(!weights)]});
+            schedule.extend([("rounds", rounds.into()), ("rewind", REWINDS[usize::from(!weights)].into())]);
         }
     }
-    value
+    fields.push(("schedule", object(schedule)));
+    object(fields)
+}
+
+/// The layers that may be pruned.
+pub(super) fn prunable(network: &Network) -> Vec<&str> {
+    let nodes = network.graph.nodes().iter().enumerate();
+    nodes.filter(|(node, _)| network.rounds_input(*node)).map(|(_, entry)| entry.name.as_str()).collect()
 }
 
 /// What `layers` says, by name.
@@ -163,18 +203,18 @@ pub(super) fn read_layers(fields: &mut Fields, names: &[&str], nm: bool) -> Resu
 const NM_SPARSITY: &str = "a sparsity with nm, which says how many go";
 
 pub(super) fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -> Parsed {
-    if fields.peek("pattern").is_some_and(|id| choose(STRUCTURES, id).is_some()) {
-        return structured::parse(fields, network);
+    match fields.peek(PATTERN) {
+        Some(INPUT) => return input::parse(fields, network),
+        Some(id) if choose(STRUCTURES, id).is_some() => return structured::parse(fields, network),
+        _ => {}
     }
     let method = fields.id("method", &ids(PRUNINGS), |id| choose(PRUNINGS, id))?.unwrap_or(Pruning::Magnitude);
     let pattern = read_pattern(&mut fields)?;
     let scope = fields.id("scope", &ids(SCOPES), |id| choose(SCOPES, id))?;
     let sparsity = fields.number("sparsity", 0.0..=MOST_SPARSITY)?;
+    let ratios = fields.object("ratios")?.map(read_ratios).transpose()?;
     let nm = matches!(pattern, Pattern::Nm(..));
-    let names: Vec<&str> = (0..network.graph.nodes().len())
-        .filter(|&node| network.rounds_input(node))
-        .map(|node| network.graph.nodes()[node].name.as_str())
-        .collect();
+    let names = prunable(network);
     let mut layers = read_layers(&mut fields, &names, nm)?;
     let keep_last = fields.boolean("keep_last")? == Some(true);
     if let Some(last) = names.last().filter(|last| keep_last && !layers.contains(last)) {
@@ -192,6 +232,20 @@ pub(super) fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -
     }
     if nm && scope.is_some() {
         return refuse("scope", "a scope with nm, whose groups are compared each by itself".into(), "without it");
+    }
+    if ratios.is_some() {
+        let found = match () {
+            _ if sparsity.is_some() => "a sparsity beside ratios, which choose one for each layer",
+            _ if nm => "ratios with nm, which says how many go",
+            _ if method == Pruning::Lamp || scope == Some(Scope::Global) => {
+                "ratios where all layers are compared with each other"
+            }
+            _ if schedule != PruneSchedule::OneShot => "ratios, which are chosen at once, with a schedule",
+            () => "",
+        };
+        if !found.is_empty() {
+            return refuse("ratios", found.into(), "either of the two");
+        }
     }
     let scopes = scopes_of(method);
     if let Some(scope) = scope.filter(|scope| !scopes.contains(scope)) {
@@ -228,8 +282,10 @@ pub(super) fn parse(mut fields: Fields, network: &Network, _: &[Rc<dyn Step>]) -
         let found = "movement, whose scores are summed up while training, without steps before the first pruning";
         return refuse("schedule", found.into(), "gradual from 0, or lottery");
     }
-    let sparsity = if nm { 0.0 } else { fields.needed("sparsity", sparsity)? };
+    let sparsity = if nm || ratios.is_some() { 0.0 } else { fields.needed("sparsity", sparsity)? };
     fields.finish()?;
-    let (scope, images) = (scope.unwrap_or(scopes[0]), images.map_or(DEFAULT_IMAGES, |images| images as u32));
-    Ok(Rc::new(PruneStep { method, pattern, scope, sparsity, layers, images, seed, schedule }))
+    // Ratios are of layers.
+    let usual = if ratios.is_some() && scopes[0] == Scope::Global { Scope::Layer } else { scopes[0] };
+    let (scope, images) = (scope.unwrap_or(usual), images.map_or(DEFAULT_IMAGES, |images| images as u32));
+    Ok(Rc::new(PruneStep { method, pattern, scope, sparsity, ratios, layers, images, seed, schedule }))
 }

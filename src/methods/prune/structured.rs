@@ -1,12 +1,12 @@
 //! Structured pruning: channels, neurons, heads or whole branches are taken out, and the network is really smaller.
 
 use super::gradient::{BATCH, gradients};
-use super::parse::{DEFAULT_IMAGES, KEEP, MOST_SPARSITY, read_layers};
+use super::parse::{DEFAULT_IMAGES, MOST_SPARSITY, read_layers, write_layers};
 use super::units::{Amount, Chooser, UnitScore, add, level, nearest, random, score, score_branches};
 use super::{METHOD, refuse_after_quantize};
 use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
-use crate::fields::Fields;
+use crate::fields::{Fields, object};
 use crate::graph::{Branch, Channels, Graph, GraphError, Group, Keep, Units};
 use crate::methods::{
     Applied, Choice, Parsed, Step, StepContext, choose, id_of, ids, training_assets, training_images,
@@ -16,7 +16,7 @@ use crate::named::Named;
 use crate::task::Phase;
 use crate::tensor::Tensor;
 use crate::train::Workspace;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::rc::Rc;
 
 /// What is taken out.
@@ -232,21 +232,20 @@ impl Step for StructuredStep {
     }
 
     fn canonical(&self) -> Value {
-        let mut value = json!({"method": id_of(UNIT_SCORES, &self.by), "pattern": id_of(STRUCTURES, &self.structure)});
-        match self.amount {
-            Amount::Share(share) => value["sparsity"] = json!(share),
-            Amount::Macs(macs) => value["macs"] = json!(macs),
-        }
+        let method = id_of(UNIT_SCORES, &self.by).into();
+        let mut fields = vec![("method", method), ("pattern", id_of(STRUCTURES, &self.structure).into())];
+        fields.push(match self.amount {
+            Amount::Share(share) => ("sparsity", share.into()),
+            Amount::Macs(macs) => ("macs", macs.into()),
+        });
         if self.structure != Structure::Layer {
-            value["scope"] = json!(SCOPES[usize::from(self.global)].0);
+            fields.push(("scope", SCOPES[usize::from(self.global)].0.into()));
         }
         if self.by == UnitScore::Taylor {
-            value["images"] = json!(self.images);
+            fields.push(("images", self.images.into()));
         }
-        for (name, own) in self.layers.iter() {
-            value["layers"][name] = own.map_or(json!(KEEP), |sparsity| json!({"sparsity": sparsity}));
-        }
-        value
+        write_layers(&self.layers, &mut fields);
+        object(fields)
     }
 
     fn check(&self, path: &str, earlier: &[Rc<dyn Step>]) -> Result<(), CoreError> {

@@ -1,3 +1,6 @@
+mod alone;
+mod input;
+
 use super::inputs::norms;
 use super::*;
 use crate::fields::Fields;
@@ -293,7 +296,7 @@ fn taylor_and_snip_are_what_the_loss_makes_of_a_weight() {
         let library = RefCell::new(library);
         finish(|ctx| async move {
             let mut candidates = step.candidates(&network);
-            let mut cx = StepContext {
+            let cx = StepContext {
                 ctx: &ctx,
                 library: &library,
                 memory: &Memory::default(),
@@ -304,7 +307,7 @@ fn taylor_and_snip_are_what_the_loss_makes_of_a_weight() {
                 resume: None,
                 trained: crate::train::Trained::default(),
             };
-            gradient::score(&step, &mut cx, &mut candidates).await.unwrap();
+            gradient::score(&step, &cx, &mut candidates).await.unwrap();
             candidates
         })
     };

@@ -2,14 +2,14 @@
 
 use super::QuantizeStep;
 use crate::error::{CoreError, ErrorCode};
-use crate::fields::Fields;
+use crate::fields::{Fields, object};
 use crate::formats::{FORMATS, Family, Format};
 use crate::graph::Edit;
 use crate::methods::StepContext;
 use crate::models::{Execution, KvCache, Network};
 use crate::simd::LANES;
 use crate::task::Phase;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What has a scale: each token, or each channel.
@@ -42,7 +42,8 @@ pub(crate) fn for_cache(format: &dyn Format) -> bool {
 impl KvSpec {
     /// With the default written out.
     pub fn canonical(&self) -> Value {
-        json!({"format": self.format.id(), "granularity": GRANULARITIES[usize::from(self.channels)]})
+        let granularity = GRANULARITIES[usize::from(self.channels)].into();
+        object(vec![("format", self.format.id().into()), ("granularity", granularity)])
     }
 
     /// Reads `kv_cache`.

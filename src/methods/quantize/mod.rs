@@ -15,7 +15,6 @@ mod range;
 mod rotate;
 mod rounding;
 mod seam;
-mod sensitivity;
 mod smooth;
 mod spec;
 #[cfg(test)]
@@ -27,16 +26,17 @@ pub(crate) use kv::for_cache;
 pub(crate) use rounding::roundings_of;
 pub(crate) use spec::{GROUP_SIZES, for_inputs, ranges_of};
 
-pub use bits::{Budget, CACHE_BYTES, WIDTHS, widths};
+pub use bits::{Budget, WIDTHS, widths};
 pub use rounding::{CORRECTIONS, Correction, ROUNDINGS, Rounding, RoundingSpec};
-pub use sensitivity::{Effect, Mode, sensitivity};
 pub use spec::{
     ActivationSpec, CALIBRATIONS, Calibration, GRANULARITIES, Granularity, RANGES, Range, SCALES, Scale, WeightSpec,
 };
 
 pub use transform::{TRANSFORMS, Transform};
 
-use super::{Applied, Method, Parsed, Step, StepContext, choose, id_of, ids, training_assets, training_images};
+use super::{
+    Applied, Method, Mode, Parsed, Step, StepContext, Ways, choose, id_of, ids, training_assets, training_images,
+};
 use crate::data::{AssetRef, Images, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
@@ -104,7 +104,7 @@ impl QuantizeStep {
 
     /// Names a network behind this step's transforms: all that its values depend on. Parameters go in as they are, so
     /// it does not matter how they came about.
-    fn place(&self, network: &Network) -> Result<String, CoreError> {
+    pub(super) fn place(&self, network: &Network) -> Result<String, CoreError> {
         Ok(format!("{} {:?} {}", network.model.id, self.transforms, network.digest()?))
     }
 
@@ -306,7 +306,14 @@ impl Step for QuantizeStep {
             object.insert("kv_cache".into(), spec.canonical());
         }
         if let Some(Budget { bits, images }) = self.bits {
-            object.insert("bits".into(), json!({"budget": bits, "by": parse::BY, "images": images}));
+            object.insert(
+                "bits".into(),
+                crate::fields::object(vec![
+                    ("budget", bits.into()),
+                    ("by", parse::BY.into()),
+                    ("images", images.into()),
+                ]),
+            );
         }
         if let Some(seed) = self.seed {
             object.insert("seed".into(), json!(seed));
@@ -333,6 +340,16 @@ impl Step for QuantizeStep {
         if self.transforms.contains(&Transform::Hadamard) && earlier.iter().any(|step| step.as_prune().is_some()) {
             let found = "hadamard after prune, which would mix what is pruned with what is not";
             return Err(CoreError::new(ErrorCode::Combination, path, found, "no hadamard, or no prune"));
+        }
+        let changes = self.transforms.iter().any(|transform| *transform != Transform::FoldBatchnorm);
+        if changes && earlier.iter().any(|step| step.prunes_inputs()) {
+            let found = "a transform of what layers read, after thresholds were set for it";
+            return Err(CoreError::new(
+                ErrorCode::Combination,
+                path,
+                found,
+                "fold-batchnorm alone, or no input pruning",
+            ));
         }
         match earlier.iter().find(|step| step.name() == self.name()) {
             None => Ok(()),
@@ -362,7 +379,8 @@ impl Step for QuantizeStep {
         let encode = weights * range::MACS_PER_VALUE * if searched { range::STEPS as u64 } else { 1 };
         let informed = if self.informed() { inform::macs(self, network) } else { 0 };
         let scalings = self.scaling_macs(network);
-        let widths = self.bits.map_or(0, |budget| Mode::Only.macs(network, budget.images, WIDTHS.count()));
+        let judged = |budget: Budget| Ways::Rounded(self, &[]).macs(network, budget.images, Mode::Only, WIDTHS.count());
+        let widths = self.bits.map_or(0, judged);
         let keys =
             self.kv_cache.filter(|spec| spec.channels).map_or(0, |_| network.graph.macs() * u64::from(self.images));
         keys + widths + scalings + encode + self.calibration_macs(network) + informed

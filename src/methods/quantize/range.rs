@@ -3,8 +3,10 @@
 use super::hqq;
 use super::rounding::Rounding;
 use super::spec::{Granularity, Range, Scale, WeightSpec};
+use crate::error::CoreError;
 use crate::formats::{Clustered, Clusters, Format, Granule, PackedTensor, ROUNDS, ScaleType, Shares, WeightRule};
-use crate::models::kept_values;
+use crate::methods::Changed;
+use crate::models::{Network, kept_values, zero_pruned};
 use crate::task::Context;
 use crate::tensor::{Tensor, TensorError};
 
@@ -47,6 +49,27 @@ pub(super) async fn granules(
         ctx.tick(if spec.rounding.kind == Rounding::Hqq { hqq::macs(values.len()) } else { 0 }).await;
     }
     granules
+}
+
+impl WeightSpec {
+    /// The weight of every layer that has one, rounded to the nearest.
+    ///
+    /// # Errors
+    /// `internal` when parameters do not fit, which their construction rules out.
+    pub(in crate::methods) async fn rounded(&self, ctx: &Context, network: &Network) -> Result<Changed, CoreError> {
+        let mut changed = Vec::new();
+        for (node, entry) in network.graph.nodes().iter().enumerate() {
+            let Some(index) = network.weight_of(node) else { continue };
+            let mask = network.parameters[index].mask.as_deref();
+            let plain = network.parameters[index].effective()?;
+            let granules = granules(ctx, self, &plain, mask, None).await;
+            let values = self.pack(&plain, granules).and_then(|packed| packed.decode());
+            let mut values = values.map_err(|error| CoreError::internal(&entry.name, error))?;
+            zero_pruned(values.data_mut(), mask);
+            changed.push((node, values));
+        }
+        Ok(changed)
+    }
 }
 
 /// Shares of the whole range for the granules of weights, where there are any, by parameter.

@@ -66,16 +66,15 @@ impl RoundingSpec {
         Self { kind: Rounding::Nearest, damping: 0.01, act_order: false, iterations: DEFAULT_ITERATIONS };
 
     /// Writes the rounding and the settings it uses; nothing for `nearest`, as in recipes written before there was a choice.
-    pub fn write(&self, value: &mut Value) {
+    pub fn write(&self, fields: &mut Vec<(&str, Value)>) {
         if self.kind != Rounding::Nearest {
-            value["rounding"] = json!(id_of(ROUNDINGS, &self.kind));
+            fields.push(("rounding", id_of(ROUNDINGS, &self.kind).into()));
         }
         if self.kind == Rounding::Gptq {
-            value["damping"] = json!(self.damping);
-            value["act_order"] = json!(self.act_order);
+            fields.extend([("damping", self.damping.into()), ("act_order", self.act_order.into())]);
         }
         if self.kind == Rounding::Adaround {
-            value["iterations"] = json!(self.iterations);
+            fields.push(("iterations", self.iterations.into()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::rounding::{self, Rounding, RoundingSpec};
 use crate::error::{CoreError, ErrorCode};
-use crate::fields::Fields;
+use crate::fields::{Fields, object};
 use crate::formats::{self, CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{Choice, choose, id_of, ids};
 use serde_json::{Value, json};
@@ -156,28 +156,28 @@ const DEFAULT_PERCENTILE: f64 = 99.9;
 impl WeightSpec {
     /// With every default written out, and without what the format does not use.
     pub fn canonical(&self) -> Value {
-        let mut value = json!({"format": self.format.id()});
+        let mut fields = vec![("format", self.format.id().into())];
         if let Some(clustered) = self.format.clustered() {
-            value["bits"] = json!(clustered.bits);
-            value["huffman"] = json!(clustered.huffman);
+            fields.extend([("bits", clustered.bits.into()), ("huffman", clustered.huffman.into())]);
         }
         if self.format.scaled() {
-            value["granularity"] = match self.granularity {
-                Granularity::Group(size) => json!({"group": size}),
-                shared => json!(id_of(GRANULARITIES, &shared)),
+            let granularity = match self.granularity {
+                Granularity::Group(size) => object(vec![("group", size.into())]),
+                shared => id_of(GRANULARITIES, &shared).into(),
             };
+            fields.push(("granularity", granularity));
         }
         if self.format.asymmetric() {
-            value["symmetric"] = json!(self.symmetric);
+            fields.push(("symmetric", self.symmetric.into()));
         }
         if self.format.ranged() {
-            value["range"] = json!(id_of(RANGES, &self.range));
+            fields.push(("range", id_of(RANGES, &self.range).into()));
         }
         if self.scale != Scale::Float {
-            value["scale"] = json!(id_of(SCALES, &self.scale));
+            fields.push(("scale", id_of(SCALES, &self.scale).into()));
         }
-        self.rounding.write(&mut value);
-        value
+        self.rounding.write(&mut fields);
+        object(fields)
     }
 
     /// The same with another format, and of the rest what a layer with that format would inherit.
@@ -221,21 +221,23 @@ impl ActivationSpec {
 
     /// With every default written out, and without what the format does not use.
     pub fn canonical(&self) -> Value {
+        let granularity = INPUT_GRANULARITIES[usize::from(self.dynamic && self.tokens)];
+        let mut fields = vec![("format", self.format.id().into()), ("granularity", granularity.into())];
+        if self.dynamic || self.ranged() {
+            fields.push(("symmetric", self.symmetric.into()));
+        }
         if self.dynamic {
-            let granularity = INPUT_GRANULARITIES[usize::from(self.tokens)];
-            return json!({"format": self.format.id(), "mode": "dynamic", "granularity": granularity, "symmetric": self.symmetric});
+            fields.push(("mode", "dynamic".into()));
+            return object(fields);
         }
-        if !self.ranged() {
-            return json!({"format": self.format.id(), "granularity": "tensor", "images": self.images});
+        fields.push(("images", self.images.into()));
+        if self.ranged() {
+            fields.push(("calibration", id_of(CALIBRATIONS, &self.calibration).into()));
         }
-        let mut value = json!({
-            "format": self.format.id(), "granularity": "tensor", "symmetric": self.symmetric,
-            "calibration": id_of(CALIBRATIONS, &self.calibration), "images": self.images,
-        });
-        if self.calibration == Calibration::Percentile {
-            value["percentile"] = json!(self.percentile);
+        if self.ranged() && self.calibration == Calibration::Percentile {
+            fields.push(("percentile", self.percentile.into()));
         }
-        value
+        object(fields)
     }
 }
 

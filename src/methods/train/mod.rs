@@ -1,7 +1,9 @@
 //! Training as a step.
 
+mod lowered;
 mod options;
 
+pub use lowered::{MESSAGES, PRECISIONS};
 pub use options::{OPTIMIZERS, SCHEDULES};
 
 use super::{Applied, Choice, Method, Parsed, PruneStep, Step, StepContext, choose, id_of, ids};
@@ -122,6 +124,12 @@ fn parse(mut fields: Fields, network: &Network, earlier: &[Rc<dyn Step>]) -> Par
     if options.patience > 0 && prune.is_some() {
         let found = "patience beside a schedule of pruning, whose best epoch may be one with more weights";
         return Err(CoreError::new(ErrorCode::Combination, fields.at("patience"), found, "0"));
+    }
+    for (name, given) in [("precision", options.precision.is_some()), ("exchange", options.exchange.is_some())] {
+        if given && estimator.is_some() {
+            let found = format!("{name} of a training through what is rounded");
+            return Err(CoreError::new(ErrorCode::Combination, fields.at(name), found, "before quantize"));
+        }
     }
     fields.finish()?;
     Ok(Rc::new(TrainStep { options, estimator, clip_decay, set, freeze, exclude, count, prune, path }))

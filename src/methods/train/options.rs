@@ -1,5 +1,6 @@
 //! What a recipe says about how to train: read, and written out.
 
+use super::lowered::{read_exchange, read_precision, write_exchange, write_precision};
 use super::{Choice, choose, id_of, ids};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::Fields;
@@ -38,6 +39,8 @@ pub static SCHEDULES: &[Choice<Schedule>] = &[
 
 /// Rates by themselves: of Adam, and of SGD.
 const RATES: [f64; 2] = [0.001, 0.01];
+/// Adam's ε by itself.
+const DEFAULT_EPSILON: f64 = 1e-8;
 
 fn read_optimizer(fields: &mut Fields) -> Result<Optimizer, CoreError> {
     let kind = fields.id("optimizer", &ids(OPTIMIZERS), |id| choose(OPTIMIZERS, id))?;
@@ -63,9 +66,17 @@ fn read_optimizer(fields: &mut Fields) -> Result<Optimizer, CoreError> {
 pub(super) fn read(fields: &mut Fields) -> Result<TrainOptions, CoreError> {
     let optimizer = read_optimizer(fields)?;
     let schedule = fields.id("schedule", &ids(SCHEDULES), |id| choose(SCHEDULES, id))?;
+    let epsilon = fields.number("epsilon", 0.0..=1.0)?;
+    if epsilon.is_some() && matches!(optimizer, Optimizer::Sgd { .. }) {
+        let allowed = "only with adam or adamw";
+        return Err(CoreError::new(ErrorCode::Combination, fields.at("epsilon"), "epsilon with sgd", allowed));
+    }
+    let batch = fields.integer("batch", 1..=512)?.unwrap_or(64) as u32;
+    let (precision, exchange) = (read_precision(fields)?, read_exchange(fields, batch)?);
+    let record = fields.boolean("record")?.unwrap_or(precision.is_some() || exchange.is_some());
     Ok(TrainOptions {
         epochs: fields.integer("epochs", 1..=200)?.unwrap_or(1) as u32,
-        batch: fields.integer("batch", 1..=512)?.unwrap_or(64) as u32,
+        batch,
         optimizer,
         lr: fields.number("lr", 1e-8..=10.0)?.unwrap_or(RATES[usize::from(matches!(optimizer, Optimizer::Sgd { .. }))]),
         schedule: schedule.unwrap_or(Schedule::Constant),
@@ -74,13 +85,17 @@ pub(super) fn read(fields: &mut Fields) -> Result<TrainOptions, CoreError> {
         flip: fields.boolean("flip")?.unwrap_or(false),
         shift: fields.integer("shift", 0..=8)?.unwrap_or(0) as u32,
         patience: fields.integer("patience", 0..=200)?.unwrap_or(0) as u32,
+        epsilon: epsilon.unwrap_or(DEFAULT_EPSILON),
+        precision,
+        exchange,
+        record,
     })
 }
 
 /// The options written out. What came later than version 1 of recipes stands only where it says something.
 pub(super) fn write(options: &TrainOptions) -> Value {
-    let TrainOptions { epochs, batch, optimizer, lr, schedule, weight_decay, label_smoothing, flip, shift, patience } =
-        options;
+    let TrainOptions { epochs, batch, optimizer, lr, schedule, weight_decay, flip, shift, .. } = options;
+    let &TrainOptions { label_smoothing, patience, epsilon, record, .. } = options;
     let kind = OPTIMIZERS.iter().find(|choice| match (choice.value, optimizer) {
         (Optimizer::Sgd { .. }, Optimizer::Sgd { .. }) => true,
         (own, given) => own == *given,
@@ -95,11 +110,23 @@ pub(super) fn write(options: &TrainOptions) -> Value {
             value["nesterov"] = json!(true);
         }
     }
-    if *label_smoothing > 0.0 {
+    if label_smoothing > 0.0 {
         value["label_smoothing"] = json!(label_smoothing);
     }
-    if *patience > 0 {
+    if patience > 0 {
         value["patience"] = json!(patience);
+    }
+    if epsilon.to_bits() != DEFAULT_EPSILON.to_bits() {
+        value["epsilon"] = json!(epsilon);
+    }
+    if let Some(precision) = &options.precision {
+        value["precision"] = write_precision(precision);
+    }
+    if let Some(exchange) = &options.exchange {
+        value["exchange"] = write_exchange(exchange);
+    }
+    if record != (options.precision.is_some() || options.exchange.is_some()) {
+        value["record"] = json!(record);
     }
     value
 }

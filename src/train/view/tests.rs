@@ -67,7 +67,15 @@ fn gradients(network: &Network, estimator: Estimator, batch: &Batch) -> (View, V
         let seen = view.see(&ctx, &parameters[..count]).await;
         let seen: Vec<&Tensor> = seen.iter().zip(&parameters).map(|(seen, own)| seen.as_ref().unwrap_or(own)).collect();
         let (objective, workspace) = (&mut CrossEntropy::default(), &mut Workspace::default());
-        let pass = Pass { ctx: &ctx, graph: &graph, parameters: &seen, views: view.inputs(), objective, workspace };
+        let pass = Pass {
+            ctx: &ctx,
+            graph: &graph,
+            parameters: &seen,
+            views: view.inputs(),
+            objective,
+            emulation: None,
+            workspace,
+        };
         let plain = backprop_in(pass, batch).await.unwrap();
         let mut own = plain.clone();
         view.backward(&mut parameters, &mut own, 0.0).unwrap();
@@ -220,6 +228,10 @@ fn trained(mut network: Network, estimator: Estimator, threads: usize, items: u3
         flip: false,
         shift: 0,
         patience: 0,
+        epsilon: 1e-8,
+        precision: None,
+        exchange: None,
+        record: false,
     };
     let ctx = Rc::new(Context::new(threads));
     Task::new(ctx, |ctx| async move {

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { sparsityChart } from "../../charts/sparsity";
 import { speedScale, speedsChart } from "../../charts/speeds";
 import { toMarkup } from "../../charts/svg";
+import { layerTimes, Measurements, readKept } from "../../state/measured";
 import type { Measured } from "../../state/schema";
-import { kernelRows, kernelsOfLayers, layerRows, readKept } from "./data";
+import { kernelRows, kernelsOfLayers, layerRows, sparseRows } from "./data";
 
 const layer = (name: string, reason: string, ms: number) => ({
   name,
@@ -37,6 +38,11 @@ const measured: Measured = {
     latency_ms: 1,
     baseline_latency_ms: 2,
     layers: [layer("conv1", "whole-numbers", 3), layer("relu", "no-weights", 1), layer("pool", "no-weights", 0.5)],
+    sparse_layers: [
+      { layer: "conv1", rows: 6, inputs: 25, dense_ms: 1, points: [], break_even: 0.75 },
+      { layer: "fc1", rows: 120, inputs: 400, dense_ms: 1, points: [], break_even: 0.8 },
+      { layer: "fc2", rows: 84, inputs: 120, dense_ms: 1, points: [] },
+    ],
   },
 };
 
@@ -93,6 +99,39 @@ describe("this browser", () => {
     expect(readKept(undefined, "1")).toBeUndefined();
     const { sparse: _, ...earlier } = measured;
     expect(readKept(JSON.stringify({ ...kept, measured: earlier }), "1")).toBeUndefined();
+    const { sparse_layers: __, ...target } = measured.target;
+    expect(readKept(JSON.stringify({ ...kept, measured: { ...measured, target } }), "1")).toBeUndefined();
+  });
+
+  it("says of each layer whether its zeros are past the break-even", () => {
+    const report = [
+      { name: "conv1", parameters: 156, nonzero: 39 },
+      { name: "fc1", parameters: 1000, nonzero: 300 },
+    ];
+    expect(sparseRows(measured.target, report)).toEqual([
+      { layer: "conv1", shape: "6×25", breakEven: 0.75, zeros: 0.75, past: true },
+      { layer: "fc1", shape: "120×400", breakEven: 0.8, zeros: 0.7, past: false },
+      { layer: "fc2", shape: "84×120", breakEven: undefined, zeros: undefined, past: false },
+    ]);
+  });
+
+  it("tells every panel of a new measurement, and which layers took how long", () => {
+    const kept = { date: "2026-11-24T04:00:00.000Z", key: "k", measured };
+    const values = new Map<string, string>();
+    const store = {
+      get: (key: string) => values.get(key),
+      set: (key: string, value: string) => !!values.set(key, value),
+    };
+    const here = new Measurements(store);
+    let told = 0;
+    here.addEventListener("change", () => told++);
+    expect(here.last("1")).toBeUndefined();
+    here.keep(kept);
+    expect([told, here.last("1"), new Measurements(store).last("1")]).toEqual([1, kept, kept]);
+    expect(new Measurements(store).last("2")).toBeUndefined();
+    const fused = { ...measured, target: { ...measured.target, layers: [layer("fc1 + relu", "whole-numbers", 3)] } };
+    expect(layerTimes({ ...kept, measured: fused }, "k")).toEqual(new Map([["fc1", 3]]));
+    expect(layerTimes(kept, "another")).toBeUndefined();
   });
 
   it("draws bars that leave room for their labels", () => {

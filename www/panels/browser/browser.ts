@@ -5,14 +5,12 @@ import { sparsityChart } from "../../charts/sparsity";
 import { speedsChart } from "../../charts/speeds";
 import { paint } from "../../charts/svg";
 import { choiceKey, recipeOf } from "../../state/choice";
+import { type Kept, measurements } from "../../state/measured";
 import { coreError } from "../../state/port";
-import { browserKeep } from "../../state/preferences";
 import type { CoreError } from "../../state/schema";
 import { Panel } from "../panel";
 import { errorWords, recipeName } from "../words";
-import { type Kept, kernelRows, kernelsOfLayers, layerRows, readKept } from "./data";
-
-const KEY = "featherweight.measured";
+import { kernelRows, kernelsOfLayers, layerRows, sparseRows } from "./data";
 
 export class BrowserPanel extends Panel {
   static override properties = {
@@ -29,9 +27,7 @@ export class BrowserPanel extends Panel {
   declare share: number | undefined;
   declare error: CoreError | undefined;
   readonly #resize = new ResizeObserver(() => this.#measureWidth());
-  readonly #store = browserKeep(window);
   #cancel: AbortController | undefined;
-  #read = false;
 
   constructor() {
     super();
@@ -50,9 +46,7 @@ export class BrowserPanel extends Panel {
   protected override willUpdate(): void {
     super.willUpdate();
     const { catalog } = this.lab;
-    if (this.#read || !catalog) return;
-    this.#read = true;
-    this.kept = readKept(this.#store.get(KEY), catalog.engine);
+    if (catalog) this.kept = measurements().last(catalog.engine);
   }
 
   protected override firstUpdated(): void {
@@ -80,8 +74,7 @@ export class BrowserPanel extends Panel {
           this.share = done_macs / Math.max(1, total_macs);
         },
       });
-      this.kept = { date: new Date().toISOString(), key: choiceKey(choice), measured };
-      this.#store.set(KEY, JSON.stringify(this.kept));
+      measurements().keep({ date: new Date().toISOString(), key: choiceKey(choice), measured });
     } catch (error) {
       if (!cancel.signal.aborted) this.error = coreError(error);
     } finally {
@@ -177,6 +170,7 @@ export class BrowserPanel extends Panel {
           <h3>${this.t("browser.sparse")}</h3>
           <div class="sparsity-plot"></div>
           <p class="soft">${this.t("browser.sparse.about")}</p>
+          ${mine ? this.#sparseLayers(target) : nothing}
         </section>
         <section>
           <h3>${this.t("browser.layers")}</h3>
@@ -192,6 +186,33 @@ export class BrowserPanel extends Panel {
       </div>
       <p class="soft">${this.t("browser.when", { date: date.format(new Date(kept.date)), engine })}</p>
     `;
+  }
+
+  /** From which share of zeros on each layer gains by skipping them here, beside the share it has. */
+  #sparseLayers(target: Kept["measured"]["target"]): TemplateResult {
+    const rows = sparseRows(target, this.lab.current?.outcome?.layers ?? []);
+    if (rows.length === 0) return html`${nothing}`;
+    const percent = (share: number | undefined, none: string) =>
+      share === undefined ? none : `${Math.round(100 * share)}\u00a0%`;
+    const head = (["layer", "weights", "even", "zeros", "past"] as const).map(
+      (column) => html`<th scope="col">${this.t(`browser.skip.${column}`)}</th>`,
+    );
+    return html`<div class="table-scroll" tabindex="0" role="region" aria-label=${this.t("browser.skip")}>
+      <table class="runs">
+        <caption>${this.t("browser.skip")}</caption>
+        <thead><tr>${head}</tr></thead>
+        <tbody>
+          ${rows.map(
+            ({ layer, shape, breakEven, zeros, past }) => html`<tr>
+              <th scope="row">${layer}</th><td>${shape}</td>
+              <td>${percent(breakEven, this.t("browser.skip.never"))}</td>
+              <td>${percent(zeros, "")}</td>
+              <td>${zeros === undefined ? "" : this.t(past ? "browser.skip.yes" : "browser.skip.no")}</td>
+            </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>`;
   }
 }
 

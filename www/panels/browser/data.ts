@@ -1,35 +1,8 @@
-/** What the panel keeps and draws: measured times of this machine. */
+/** What the panel draws: measured times of this machine. */
 
 import type { SpeedRow } from "../../charts/speeds";
+import { timedLayer } from "../../state/measured";
 import type { Measured } from "../../state/schema";
-
-/** One measurement with its date, as it is kept. */
-export interface Kept {
-  /** ISO 8601. */
-  readonly date: string;
-  /** The recipe whose layers were timed. */
-  readonly key: string;
-  readonly measured: Measured;
-}
-
-/** A kept measurement; `undefined` for anything else, and for one of another engine. */
-export function readKept(text: string | undefined, engine: string): Kept | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const { date, key, measured } = JSON.parse(text) as Partial<Kept>;
-    const whole =
-      typeof date === "string" &&
-      !Number.isNaN(Date.parse(date)) &&
-      typeof key === "string" &&
-      measured?.engine === engine &&
-      Array.isArray(measured.kernels) &&
-      Array.isArray(measured.sparse?.points) &&
-      Array.isArray(measured.target?.layers);
-    return whole ? { date, key, measured } : undefined;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Which layers run on which kernel, as names by kernel; the kernel of single images behind it where it is another one. */
 export function kernelsOfLayers(target: Measured["target"], both: (blocks: string, single: string) => string): string {
@@ -37,11 +10,32 @@ export function kernelsOfLayers(target: Measured["target"], both: (blocks: strin
   for (const { name, executed, single, reason } of target.layers) {
     if (reason === "no-weights") continue;
     const runs = single ? both(executed, single) : executed;
-    // What follows in the same step has no kernel of its own.
-    const [layer = name] = name.split(" + ");
-    names.set(runs, [...(names.get(runs) ?? []), layer]);
+    names.set(runs, [...(names.get(runs) ?? []), timedLayer(name)]);
   }
   return [...names].map(([runs, layers]) => `${runs}: ${layers.join(", ")}`).join("; ");
+}
+
+/** A layer's break-even share beside the share of zeros it has; absent where there is none. */
+export interface SparseRow {
+  readonly layer: string;
+  readonly shape: string;
+  readonly breakEven: number | undefined;
+  readonly zeros: number | undefined;
+  /** Whether skipping its zeros is faster here. */
+  readonly past: boolean;
+}
+
+/** Layers that a kernel which skips zeros serves, with what a report says of them. */
+export function sparseRows(
+  target: Measured["target"],
+  report: readonly { readonly name: string; readonly nonzero: number; readonly parameters: number }[],
+): SparseRow[] {
+  return target.sparse_layers.map(({ layer, rows, inputs, break_even }) => {
+    const own = report.find(({ name }) => name === layer);
+    const zeros = own && own.parameters > 0 ? 1 - own.nonzero / own.parameters : undefined;
+    const past = break_even !== undefined && zeros !== undefined && zeros >= break_even;
+    return { layer, shape: `${rows}×${inputs}`, breakEven: break_even, zeros, past };
+  });
 }
 
 const REFERENCE = "f32";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_CHOICE } from "../../state/choice";
-import type { LayerInspection, SensitivityRow } from "../../state/schema";
+import type { SensitivityRow } from "../../state/schema";
 import { realCatalog } from "../../testing/catalog";
-import { darkness, floatRecipe, heatRecipe, heatTable, imagesOf } from "./heat";
-import { bytesIn, largest, sortLayers } from "./layers";
+import { askedOf, darkness, floatRecipe, heatRecipe, heatTable, imagesOf } from "./heat";
+import { bytesIn, type LayerRow, largest, rowsOf, sortLayers } from "./layers";
 import { codeWords, decibels, exact, hex, short } from "./numbers";
 
 const NO_BYTES = {
@@ -18,8 +18,11 @@ const NO_BYTES = {
   other: 0,
 };
 
-function layer(name: string, change: Partial<LayerInspection> = {}): LayerInspection {
+function layer(name: string, change: Partial<LayerRow> = {}): LayerRow {
   return {
+    kept: undefined,
+    wholeMacs: undefined,
+    ms: undefined,
     layer: name,
     op: "linear",
     format: "int4",
@@ -36,6 +39,7 @@ function layer(name: string, change: Partial<LayerInspection> = {}): LayerInspec
     inputs: [],
     rounded: [],
     input_levels: [],
+    input_zeros: 0,
     ...change,
   };
 }
@@ -58,6 +62,18 @@ describe("the table of layers", () => {
     expect(names("bits")).toEqual(["conv2", "conv10", "bn"]);
     // What is exact has the least noise of all.
     expect(names("output", true)[0]).toBe("conv2");
+  });
+
+  it("says of each layer what it was before, and how long it took", () => {
+    const units = [{ layer: "conv2", weights: 8, left: 6, nonzero: 4, taken: 4, groups: [], units: [] }];
+    const model = realCatalog().models.find(({ id }) => id === "lenet5-fashion");
+    const macs = model?.layers.find(({ name }) => name === "conv2")?.macs ?? 0;
+    const rows = rowsOf(layers, units, model, new Map([["conv10", 0.5]]));
+    expect(rows[0]).toMatchObject({ kept: { nonzero: 4, whole: 8 }, wholeMacs: macs, ms: undefined });
+    expect(rows[2]).toMatchObject({ kept: undefined, wholeMacs: undefined, ms: 0.5 });
+    expect(rowsOf([layer("conv2", { macs })], [], model, undefined)[0]?.wholeMacs).toBeUndefined();
+    expect(sortLayers(rows, { column: "time", descending: true })[0]?.layer).toBe("conv10");
+    expect(sortLayers(rows, { column: "kept", descending: false })[0]?.layer).toBe("conv2");
   });
 
   it("begins with the layer of most bytes that has a weight", () => {
@@ -91,6 +107,31 @@ describe("which layer hurts", () => {
     expect(dark).toEqual([0, 1, 0, 0.5]);
     const noise = table.flatMap(({ cells }) => cells.map((cell) => darkness(cell, 50, "sqnr")));
     expect(noise).toEqual([0, 0.7, 0, 0.7]);
+  });
+
+  it("asks of pruning by the recipe's own score, and the same at every share, width and training", () => {
+    const catalog = realCatalog();
+    const plain = { ...DEFAULT_CHOICE, weights: "fp32", activations: "none" };
+    expect(heatRecipe(DEFAULT_CHOICE, catalog, "sparsity").steps).toEqual([]);
+    const asked = heatRecipe({ ...plain, pattern: "unstructured", score: "wanda" }, catalog, "sparsity");
+    expect(asked.steps).toMatchObject([{ prune: { method: "wanda", sparsity: 0.8 } }]);
+    const changed = {
+      ...DEFAULT_CHOICE,
+      pattern: "unstructured",
+      score: "wanda",
+      sparsity: 95,
+      tuned: 2,
+      storage: "csr5",
+    };
+    expect(heatRecipe(changed, catalog, "sparsity").steps).toEqual(asked.steps);
+    for (const change of [{ pattern: "channel" }, { pattern: "input" }, { pattern: "nm" }])
+      expect(heatRecipe({ ...plain, ...change }, catalog, "sparsity").steps).toEqual([]);
+    expect(askedOf("sparsity").sparsities?.at(-1)).toBe(0.95);
+    const shares = heatTable({
+      float: 10,
+      rows: [{ ...row("a", 8, 7), bits: undefined as unknown as number, sparsity: 0.9 }],
+    });
+    expect(shares[0]?.cells[0]).toMatchObject({ at: 0.9, lost: 3 });
   });
 
   it("asks the same whatever the width of the weights and of the inputs", () => {

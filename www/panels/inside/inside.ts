@@ -5,19 +5,26 @@ import { histogramChart } from "../../charts/histogram";
 import { ledgerChart } from "../../charts/ledger";
 import { roundingChart } from "../../charts/rounding";
 import { paint, type SvgNode } from "../../charts/svg";
-import { type Choice, choiceKey, formatOf, recipeOf } from "../../state/choice";
+import { type Choice, choiceKey, formatOf, isBaseline, recipeOf } from "../../state/choice";
+import { layerTimes, measurements } from "../../state/measured";
 import { coreError } from "../../state/port";
 import type { Outcome } from "../../state/runs";
 import type { CoreError, LayerInspection, Place, Progress, WeightInspection } from "../../state/schema";
 import { Panel } from "../panel";
 import { errorWords, recipeName } from "../words";
 import { type ExplorerView, explorerBytes, explorerControls, explorerFacts, explorerRows } from "./explorer";
-import { floatRecipe, type Heat, heatRecipe, imagesOf, type Measure, WIDTHS } from "./heat";
-import { bytesIn, type ColumnId, hasWeight, KINDS, largest, type Order } from "./layers";
-import { short } from "./numbers";
+import { askedOf, floatRecipe, type Heat, type HeatKind, heatRecipe, imagesOf, type Measure } from "./heat";
+import { type ColumnId, hasWeight, largest, type Order, rowsOf } from "./layers";
+import "./network";
+import "./picture";
+import { inputsData, ledgerData, roundingData, weightsData } from "./plots";
 import { heatMap, layersTable, ledgerTable } from "./sections";
 import { storageTable } from "./storage";
+import { anyTaken, type Pair, pairOf, survey } from "./survey";
+import { isPruned, type LayerUnits } from "./units";
 
+/** What layers are tried at. */
+const HEAT_KINDS = ["bits", "sparsity"] as const;
 /** Recipes whose layers are remembered. */
 const KEPT = 24;
 
@@ -35,9 +42,12 @@ export class InsidePanel extends Panel {
     width: { state: true },
     seen: { state: true },
     weights: { state: true },
+    pair: { state: true },
+    units: { state: true },
     order: { state: true },
     error: { state: true },
     measure: { state: true },
+    kind: { state: true },
     share: { state: true },
     folded: { state: true },
   };
@@ -46,9 +56,14 @@ export class InsidePanel extends Panel {
   /** Whether the panel is near the screen: nothing is asked of the engine before. */
   declare seen: boolean;
   declare weights: WeightInspection | undefined;
+  /** The chosen layer's weight before the first step and now. */
+  declare pair: Pair | undefined;
+  /** What is left of every layer's units; none until they are counted. */
+  declare units: readonly LayerUnits[];
   declare order: Order;
   declare error: CoreError | undefined;
   declare measure: Measure;
+  declare kind: HeatKind;
   /** How far a sensitivity under way is, 0 to 1. */
   declare share: number | undefined;
   /** Whether a sensitivity that was found is put away. */
@@ -60,6 +75,7 @@ export class InsidePanel extends Panel {
     },
     { rootMargin: "200px" },
   );
+  readonly #measured = () => this.requestUpdate();
   readonly #layers = new Map<string, readonly LayerInspection[]>();
   readonly #heats = new Map<string, Heat>();
   /** The recipe that is chosen, and the one that is shown: the one before, until the chosen one is looked into. */
@@ -77,15 +93,24 @@ export class InsidePanel extends Panel {
     this.width = 0;
     this.seen = false;
     this.weights = undefined;
+    this.pair = undefined;
+    this.units = [];
     this.order = { column: undefined, descending: false };
     this.error = undefined;
     this.measure = "answers";
+    this.kind = "bits";
     this.share = undefined;
     this.folded = false;
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    measurements().addEventListener("change", this.#measured);
+  }
+
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    measurements().removeEventListener("change", this.#measured);
     this.#resize.disconnect();
     this.#sight.disconnect();
     this.#asking?.abort();
@@ -136,6 +161,8 @@ export class InsidePanel extends Panel {
         if (coreError(error).code !== "range") throw error;
         return lab.engine.weights(recipe, { ...place, granule: 0, from: 0 });
       });
+      const pair = await pairOf(lab.engine, choice, lab.catalog, place.layer);
+      const units = await survey(lab.engine, choice, lab.catalog, layers, asking.signal);
       if (asking.signal.aborted) return;
       for (const oldest of [...this.#layers.keys()].slice(0, Math.max(0, this.#layers.size + 1 - KEPT)))
         this.#layers.delete(oldest);
@@ -144,6 +171,8 @@ export class InsidePanel extends Panel {
       this.#place = { ...place, granule: weights.granule, from: weights.first - weights.granule * weights.each };
       this.#asked = JSON.stringify(this.#place);
       this.weights = weights;
+      this.pair = pair;
+      this.units = units;
     } catch (error) {
       if (!asking.signal.aborted) this.error = coreError(error);
     } finally {
@@ -160,8 +189,12 @@ export class InsidePanel extends Panel {
     const asked = JSON.stringify(this.#place);
     this.#asked = asked;
     try {
+      const { layer } = this.#place;
       const weights = await lab.engine.weights(recipeOf(view.choice, lab.catalog), this.#place);
-      if (asked === this.#asked && view === this.#view) this.weights = weights;
+      const pair = this.pair?.layer === layer ? this.pair : await pairOf(lab.engine, view.choice, lab.catalog, layer);
+      if (asked !== this.#asked || view !== this.#view) return;
+      this.weights = weights;
+      this.pair = pair;
     } catch (error) {
       if (asked === this.#asked) this.error = coreError(error);
     }
@@ -185,13 +218,15 @@ export class InsidePanel extends Panel {
     this.error = undefined;
     this.#began = performance.now();
     try {
-      const recipe = heatRecipe(choice, catalog);
+      const { kind } = this;
+      const recipe = heatRecipe(choice, catalog, kind);
       const onProgress = ({ done_macs, total_macs }: Progress) => {
         this.share = done_macs / Math.max(1, total_macs);
       };
       const float = await lab.engine.run(floatRecipe(choice, catalog), { signal, onProgress: () => {} });
-      const rows = await lab.engine.sensitivity(recipe, WIDTHS, imagesOf(choice, catalog), { signal, onProgress });
-      this.#heats.set(JSON.stringify(recipe), { rows, float: float.report.accuracy.correct });
+      const images = imagesOf(choice, catalog);
+      const rows = await lab.engine.sensitivity(recipe, askedOf(kind), images, { signal, onProgress });
+      this.#heats.set(`${kind} ${JSON.stringify(recipe)}`, { rows, float: float.report.accuracy.correct });
     } catch (error) {
       if (!signal.aborted) this.error = coreError(error);
     } finally {
@@ -205,115 +240,20 @@ export class InsidePanel extends Panel {
       const host = this.querySelector(selector);
       if (host && host.clientWidth > 0) paint(host, make(host.clientWidth));
     };
-    const { speech } = this;
-    const { weights } = this;
+    const { speech, weights, pair } = this;
     const view = this.#view;
     if (!view) return;
     const { layers } = view;
     const layer = layers.find((each) => each.layer === this.#place.layer);
-    const whole = (value: number) => speech.whole(value);
     if (weights && layer) {
-      const count = weights.granules * weights.each;
-      const trained = view.choice.epochs > 0;
-      const levels = speech.whole(weights.levels.length);
-      draw(".weights-plot", (width) =>
-        histogramChart(
-          {
-            low: weights.low,
-            high: weights.high,
-            before: weights.latent,
-            after: weights.stored,
-            part: weights.granules > 1 ? weights.own : [],
-            growth: "root",
-            levels: weights.levels,
-            words: {
-              before: this.t(trained ? "inside.weights.latent" : "inside.weights.before"),
-              after: this.t("inside.weights.after"),
-              part: [
-                ...(weights.granules > 1 ? [this.t("inside.weights.part", { granule: whole(weights.granule) })] : []),
-                weights.levels.length > 0 ? this.t("inside.levels", { levels }) : this.t("inside.levels.many"),
-              ].join(": "),
-              axis: this.t("inside.weights.axis"),
-              counts: this.t("inside.weights.counts"),
-            },
-            number: short,
-            whole,
-            description: this.t("inside.weights.read", {
-              count: whole(count),
-              layer: layer.layer,
-              low: short(weights.low),
-              high: short(weights.high),
-              granule: whole(weights.granule),
-              levels: weights.levels.length > 0 ? levels : this.t("inside.many"),
-            }),
-          },
-          width,
-        ),
-      );
-      draw(".rounding-plot", (width) => {
-        const worst = Math.max(
-          0,
-          ...weights.values.map((value, at) => Math.abs(value - (weights.original[at] ?? value))),
-        );
-        return roundingChart(
-          {
-            original: weights.original,
-            values: weights.values,
-            levels: weights.levels,
-            words: {
-              before: this.t("inside.rounding.before"),
-              after: this.t("inside.rounding.after"),
-              exact: this.t("inside.rounding.exact"),
-            },
-            number: short,
-            description: this.t("inside.rounding.read", { count: whole(weights.values.length), error: short(worst) }),
-          },
-          width,
-        );
-      });
+      const looked = { weights, layer: layer.layer, pair, trained: view.choice.epochs > 0 };
+      draw(".weights-plot", (width) => histogramChart(weightsData(looked, speech), width));
+      draw(".rounding-plot", (width) => roundingChart(roundingData(weights, speech), width));
     }
     if (layer && layer.inputs.length > 0)
-      draw(".inputs-plot", (width) =>
-        histogramChart(
-          {
-            low: layer.input_low,
-            high: layer.input_high,
-            before: layer.inputs,
-            after: layer.rounded,
-            part: [],
-            growth: "log",
-            levels: layer.input_levels,
-            words: {
-              before: this.t("inside.inputs.before"),
-              after: this.t("inside.inputs.after"),
-              part: "",
-              axis: this.t("inside.inputs.axis"),
-              counts: this.t("inside.inputs.counts"),
-            },
-            number: short,
-            whole,
-            description: this.t("inside.inputs.read", {
-              count: whole(layer.inputs.reduce((sum, each) => sum + each, 0)),
-              layer: layer.layer,
-              low: short(layer.input_low),
-              high: short(layer.input_high),
-              levels: layer.input_levels.length > 0 ? whole(layer.input_levels.length) : this.t("inside.many"),
-            }),
-          },
-          width,
-        ),
-      );
+      draw(".inputs-plot", (width) => histogramChart(inputsData(layer, speech), width));
     else this.querySelector(".inputs-plot")?.replaceChildren();
-    draw(".ledger-plot", (width) => {
-      const kinds = Object.fromEntries(KINDS.map((kind) => [kind, this.t(`inside.kind.${kind}`)]));
-      const bytes = (count: number) => this.t("inside.bytes", { bytes: whole(count) });
-      const columns = layers.map(({ layer: name, ledger }) => ({
-        name,
-        parts: KINDS.map((kind) => ({ kind, bytes: ledger[kind] })),
-      }));
-      const list = layers.map(({ layer: name, ledger }) => `${name}: ${bytes(bytesIn(ledger))}`).join("; ");
-      return ledgerChart({ columns, kinds, bytes, description: this.t("inside.ledger.read", { list }) }, width);
-    });
+    draw(".ledger-plot", (width) => ledgerChart(ledgerData(layers, speech), width));
   }
 
   protected override render(): TemplateResult {
@@ -333,8 +273,8 @@ export class InsidePanel extends Panel {
     `;
   }
 
-  #inside({ layers, outcome }: View): TemplateResult {
-    const { speech } = this;
+  #inside({ layers, outcome, choice }: View): TemplateResult {
+    const { lab, speech } = this;
     const place = this.#place;
     const layer = layers.find((each) => each.layer === place.layer);
     const sort = (column: ColumnId) => {
@@ -342,16 +282,41 @@ export class InsidePanel extends Panel {
       this.order = { column, descending: own ? !this.order.descending : column !== "layer" && column !== "format" };
     };
     const choose = (name: string) => this.#go({ layer: name, granule: 0, from: 0 });
+    const model = lab.catalog?.models.find(({ id }) => id === choice.model);
+    const kept = lab.catalog && measurements().last(lab.catalog.engine);
+    const times = layerTimes(kept, choiceKey(choice));
+    const rows = rowsOf(layers, this.units, model, times);
+    const gone = this.units.filter(({ left }) => left === 0).map((each) => each.layer);
     return html`
       <section>
         <h3>${this.t("inside.layers")}</h3>
         <p class="soft">${this.t("inside.layers.about")}</p>
-        ${layersTable({ layers, order: this.order, chosen: place.layer, sort, choose }, speech)}
+        ${layersTable({ layers: rows, order: this.order, chosen: place.layer, sort, choose }, speech)}
+        ${gone.length > 0 ? html`<p class="soft">${this.t("inside.gone", { list: gone.join(", ") })}</p>` : nothing}
+        <p class="soft">${
+          times && kept
+            ? this.t("inside.timed", { batch: kept.measured.target.batch })
+            : html`<button class="link" @click=${toMeasure}>${this.t("inside.measure")}</button>`
+        }</p>
+      </section>
+      ${
+        anyTaken(this.units)
+          ? html`<section>
+              <h3>${this.t("inside.units")}</h3>
+              <p class="soft">${this.t("inside.units.about")}</p>
+              <fw-network-view .layers=${this.units} .speech=${speech}></fw-network-view>
+            </section>`
+          : nothing
+      }
+      <section>
+        <h3>${this.t("inside.matrix", { layer: place.layer })}</h3>
+        <p class="soft">${this.t("inside.matrix.about")}</p>
+        <fw-weight-picture .pair=${this.pair} .speech=${speech} .compressed=${!isBaseline(choice)}></fw-weight-picture>
       </section>
       <div class="pair">
         <section>
           <h3>${this.t("inside.weights", { layer: place.layer })}</h3>
-          <p class="soft">${this.t("inside.weights.about")}</p>
+          <p class="soft">${this.t(this.pair && isPruned(this.pair.after) ? "inside.weights.about.pruned" : "inside.weights.about")}</p>
           <div class="weights-plot histogram-plot"></div>
         </section>
         <section>
@@ -401,7 +366,8 @@ export class InsidePanel extends Panel {
   #sensitivity(): TemplateResult {
     const { lab, speech, share } = this;
     const { catalog } = lab;
-    const heat = catalog && this.#heats.get(JSON.stringify(heatRecipe(lab.view.choice, catalog)));
+    const heat =
+      catalog && this.#heats.get(`${this.kind} ${JSON.stringify(heatRecipe(lab.view.choice, catalog, this.kind))}`);
     const took_s = (performance.now() - this.#began) / 1000;
     const busy =
       share === undefined
@@ -418,8 +384,14 @@ export class InsidePanel extends Panel {
       }}>${this.t(`inside.heat.${measure}`)}</button>`;
     return html`<section class="sensitivity">
       <h3>${this.t("inside.heat")}</h3>
-      <p class="soft">${this.t("inside.heat.about")}</p>
+      <p class="soft">${this.t(this.kind === "bits" ? "inside.heat.about" : "inside.heat.about.sparsity")}</p>
       <p class="heat-actions">
+        <span class="axis-choice" role="group" aria-label=${this.t("inside.heat.kind")}>${HEAT_KINDS.map(
+          (kind) =>
+            html`<button aria-pressed=${this.kind === kind ? "true" : "false"} ?disabled=${share !== undefined} @click=${() => {
+              this.kind = kind;
+            }}>${this.t(`inside.heat.kind.${kind}`)}</button>`,
+        )}</span>
         ${
           share === undefined
             ? heat
@@ -433,9 +405,16 @@ export class InsidePanel extends Panel {
         ${heat && !this.folded ? html`<span class="axis-choice" role="group" aria-label=${this.t("inside.heat.measure")}>${show("answers")} ${show("sqnr")}</span>` : nothing}
       </p>
       ${share === undefined ? nothing : html`<div class="progress-line"><i style=${`transform: scaleX(${share})`}></i></div>`}
-      ${heat && !this.folded ? heatMap(heat, this.measure, speech) : nothing}
+      ${heat && !this.folded ? heatMap(heat, this.kind, this.measure, speech) : nothing}
     </section>`;
   }
+}
+
+/** Goes to where times are measured. */
+function toMeasure(): void {
+  const panel = document.querySelector("fw-browser");
+  panel?.scrollIntoView({ block: "start" });
+  panel?.querySelector("button")?.focus({ preventScroll: true });
 }
 
 customElements.define("fw-inside", InsidePanel);

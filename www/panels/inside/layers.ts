@@ -1,20 +1,63 @@
 /** The layers as rows: sorting. Pure. */
 
-import type { LayerInspection, Ledger } from "../../state/schema";
+import type { LayerInspection, Ledger, Model } from "../../state/schema";
+import type { LayerUnits } from "./units";
 
-export type ColumnId = "layer" | "format" | "bits" | "bytes" | "low" | "high" | "weights" | "output" | "macs";
+export type ColumnId =
+  | "layer"
+  | "format"
+  | "bits"
+  | "kept"
+  | "bytes"
+  | "macs"
+  | "time"
+  | "low"
+  | "high"
+  | "weights"
+  | "output";
 
 export const COLUMNS: readonly ColumnId[] = [
   "layer",
   "format",
   "bits",
+  "kept",
   "bytes",
+  "macs",
+  "time",
   "low",
   "high",
   "weights",
   "output",
-  "macs",
 ];
+
+/** A layer with what it was before the first step, and its time on this machine. */
+export interface LayerRow extends LayerInspection {
+  /** Weights that are not 0, and those of the model as it was trained; absent without a weight, and until both are counted. */
+  readonly kept: { readonly nonzero: number; readonly whole: number } | undefined;
+  /** Multiply-adds as it was trained; absent where they are the same. */
+  readonly wholeMacs: number | undefined;
+  /** Milliseconds; absent where this recipe was not measured. */
+  readonly ms: number | undefined;
+}
+
+/** The rows of a table of layers. */
+export function rowsOf(
+  layers: readonly LayerInspection[],
+  units: readonly LayerUnits[],
+  model: Model | undefined,
+  times: ReadonlyMap<string, number> | undefined,
+): LayerRow[] {
+  return layers.map((layer) => {
+    const own = units.find((each) => each.layer === layer.layer);
+    const macs = model?.layers.find(({ name }) => name === layer.layer)?.macs;
+    return {
+      ...layer,
+      kept: own && { nonzero: own.nonzero, whole: own.weights },
+      wholeMacs: macs === layer.macs ? undefined : macs,
+      ms: times?.get(layer.layer),
+    };
+  });
+}
 
 export interface Order {
   /** Without one, the order of the network. */
@@ -44,7 +87,7 @@ export function hasWeight(layer: LayerInspection): boolean {
   return layer.format !== "";
 }
 
-function value(layer: LayerInspection, column: ColumnId): string | number | undefined {
+function value(layer: LayerRow, column: ColumnId): string | number | undefined {
   const own = hasWeight(layer);
   switch (column) {
     case "layer":
@@ -53,6 +96,10 @@ function value(layer: LayerInspection, column: ColumnId): string | number | unde
       return own ? layer.format : undefined;
     case "bits":
       return own ? layer.bits_per_weight : undefined;
+    case "kept":
+      return layer.kept && layer.kept.nonzero / layer.kept.whole;
+    case "time":
+      return layer.ms;
     case "bytes":
       return bytesIn(layer.ledger);
     case "low":
@@ -69,7 +116,7 @@ function value(layer: LayerInspection, column: ColumnId): string | number | unde
 }
 
 /** Sorted layers; those without a value come last either way, and equals stay in the order of the network. */
-export function sortLayers(layers: readonly LayerInspection[], order: Order): LayerInspection[] {
+export function sortLayers(layers: readonly LayerRow[], order: Order): LayerRow[] {
   const { column, descending } = order;
   if (column === undefined) return [...layers];
   const sign = descending ? -1 : 1;

@@ -44,3 +44,14 @@ export function hex(byte: number): string {
 export function codeWords(code: number, width: number): string {
   return width > 16 ? `0x${code.toString(16).padStart(8, "0")}` : code.toString(2).padStart(width, "0");
 }
+
+/** Ascending numbers as ranges: "0–3, 5". */
+export function ranges(numbers: readonly number[]): string {
+  const parts: [number, number][] = [];
+  for (const number of numbers) {
+    const last = parts.at(-1);
+    if (last && last[1] === number - 1) last[1] = number;
+    else parts.push([number, number]);
+  }
+  return parts.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(", ");
+}

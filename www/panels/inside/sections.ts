@@ -2,13 +2,13 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { Speech } from "../../i18n";
-import type { LayerInspection, Ledger } from "../../state/schema";
-import { darkness, type Heat, heatTable, type Measure, WIDTHS } from "./heat";
-import { bytesIn, COLUMNS, type ColumnId, hasWeight, KINDS, type Order, sortLayers } from "./layers";
+import type { Ledger } from "../../state/schema";
+import { darkness, type Heat, type HeatKind, heatTable, type Measure } from "./heat";
+import { bytesIn, COLUMNS, type ColumnId, hasWeight, KINDS, type LayerRow, type Order, sortLayers } from "./layers";
 import { decibels, short } from "./numbers";
 
 export interface LayersView {
-  readonly layers: readonly LayerInspection[];
+  readonly layers: readonly LayerRow[];
   readonly order: Order;
   readonly chosen: string | undefined;
   readonly sort: (column: ColumnId) => void;
@@ -18,6 +18,8 @@ export interface LayersView {
 /** The layers as a table that can be sorted; a layer with weights is chosen by its name. */
 export function layersTable(view: LayersView, speech: Speech): TemplateResult {
   const caption = speech.t("inside.layers.caption");
+  const timed = view.layers.some(({ ms }) => ms !== undefined);
+  const columns = COLUMNS.filter((column) => column !== "time" || timed);
   const head = (column: ColumnId) => {
     const own = view.order.column === column;
     const sorted = own ? (view.order.descending ? "descending" : "ascending") : "none";
@@ -27,7 +29,27 @@ export function layersTable(view: LayersView, speech: Speech): TemplateResult {
     </th>`;
   };
   const db = (value: number | null) => (value === null ? speech.t("inside.exact") : decibels(value, 1));
-  const row = (layer: LayerInspection) => {
+  const of = (whole: number | undefined) =>
+    whole === undefined
+      ? nothing
+      : html` <span class="soft">${speech.t("inside.of", { whole: speech.whole(whole) })}</span>`;
+  const cells: Readonly<Record<Exclude<ColumnId, "layer">, (layer: LayerRow) => unknown>> = {
+    format: (layer) => (hasWeight(layer) ? speech.name("format", layer.format) : ""),
+    bits: (layer) => (hasWeight(layer) ? layer.bits_per_weight.toFixed(2) : ""),
+    kept: ({ kept }) =>
+      kept
+        ? html`${speech.percent(kept.nonzero / kept.whole, 0)}
+            <span class="soft">${speech.t("inside.kept", { count: speech.whole(kept.nonzero), whole: speech.whole(kept.whole) })}</span>`
+        : "",
+    bytes: (layer) => speech.whole(bytesIn(layer.ledger)),
+    macs: ({ macs, wholeMacs }) => html`${speech.whole(macs)}${of(wholeMacs)}`,
+    time: ({ ms }) => (ms === undefined ? "" : ms.toFixed(3)),
+    low: (layer) => (hasWeight(layer) ? short(layer.low) : ""),
+    high: (layer) => (hasWeight(layer) ? short(layer.high) : ""),
+    weights: (layer) => (hasWeight(layer) ? db(layer.weight_sqnr_db) : ""),
+    output: (layer) => db(layer.output_sqnr_db),
+  };
+  const row = (layer: LayerRow) => {
     const own = hasWeight(layer);
     const name = html`<code>${layer.layer}</code>`;
     return html`<tr class=${layer.layer === view.chosen ? "current" : ""}>
@@ -38,20 +60,13 @@ export function layersTable(view: LayersView, speech: Speech): TemplateResult {
             : name
         }
       </th>
-      <td>${own ? speech.name("format", layer.format) : ""}</td>
-      <td>${own ? layer.bits_per_weight.toFixed(2) : ""}</td>
-      <td>${speech.whole(bytesIn(layer.ledger))}</td>
-      <td>${own ? short(layer.low) : ""}</td>
-      <td>${own ? short(layer.high) : ""}</td>
-      <td>${own ? db(layer.weight_sqnr_db) : ""}</td>
-      <td>${db(layer.output_sqnr_db)}</td>
-      <td>${speech.whole(layer.macs)}</td>
+      ${columns.map((column) => (column === "layer" ? nothing : html`<td data-column=${column}>${cells[column](layer)}</td>`))}
     </tr>`;
   };
   return html`<div class="table-scroll layers-scroll" tabindex="0" role="group" aria-label=${caption}>
     <table class="runs layers">
       <caption class="hidden">${caption}</caption>
-      <thead><tr>${COLUMNS.map(head)}</tr></thead>
+      <thead><tr>${columns.map(head)}</tr></thead>
       <tbody>${sortLayers(view.layers, view.order).map(row)}</tbody>
     </table>
   </div>`;
@@ -88,16 +103,17 @@ export function ledgerTable(ledger: Ledger, bytes: number, speech: Speech): Temp
 }
 
 /** Layers against widths: what each cell lost is written in it and shades it. */
-export function heatMap(heat: Heat, measure: Measure, speech: Speech): TemplateResult {
+export function heatMap(heat: Heat, kind: HeatKind, measure: Measure, speech: Speech): TemplateResult {
   const table = heatTable(heat);
   const most = Math.max(0, ...table.flatMap(({ cells }) => cells.map((cell) => cell.lost)));
   const total = table[0]?.cells[0]?.total ?? 0;
+  const caption = speech.t(kind === "bits" ? "inside.heat.caption" : "inside.heat.caption.sparsity");
   const sign = (value: number) => (value < 0 ? `−${speech.whole(-value)}` : speech.whole(value));
-  return html`<div class="table-scroll" tabindex="0" role="group" aria-label=${speech.t("inside.heat.caption")}>
+  return html`<div class="table-scroll" tabindex="0" role="group" aria-label=${caption}>
       <table class="heat">
-        <caption class="hidden">${speech.t("inside.heat.caption")}</caption>
+        <caption class="hidden">${caption}</caption>
         <thead>
-          <tr><td></td>${WIDTHS.map((bits) => html`<th scope="col">${speech.t("inside.heat.bits", { bits })}</th>`)}</tr>
+          <tr><td></td>${(table[0]?.cells ?? []).map(({ at }) => html`<th scope="col">${kind === "bits" ? speech.t("inside.heat.bits", { bits: at }) : speech.t("inside.heat.share", { percent: Math.round(at * 100) })}</th>`)}</tr>
         </thead>
         <tbody>
           ${table.map(
@@ -105,9 +121,10 @@ export function heatMap(heat: Heat, measure: Measure, speech: Speech): TemplateR
               <th scope="row"><code>${layer}</code></th>
               ${cells.map((cell) => {
                 const db = cell.sqnr_db === null ? speech.t("inside.exact") : decibels(cell.sqnr_db, 0);
-                const said = speech.t("inside.heat.cell", {
+                const said = speech.t(kind === "bits" ? "inside.heat.cell" : "inside.heat.cell.sparsity", {
                   layer,
-                  bits: cell.bits,
+                  bits: cell.at,
+                  percent: Math.round(cell.at * 100),
                   correct: speech.whole(cell.correct),
                   total: speech.whole(cell.total),
                   lost: sign(cell.lost),

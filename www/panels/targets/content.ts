@@ -9,9 +9,8 @@ import type { Speech } from "../../i18n";
 import { choiceKey, recipeOf } from "../../state/choice";
 import type { Lab } from "../../state/lab";
 import { type MachinesView, OWN } from "../../state/machines";
-import { browserKeep } from "../../state/preferences";
+import { measurements } from "../../state/measured";
 import { classOf, reachedBandwidth } from "../../targets/cost.mjs";
-import { type Kept, readKept } from "../browser/data";
 import { recipeName } from "../words";
 import { controls } from "./controls";
 import {
@@ -39,7 +38,6 @@ export interface Scene {
   readonly setSteps: (count: number) => void;
 }
 
-const MEASURED = "featherweight.measured";
 /** Two drawings side by side from this width on. */
 const WIDE = 900;
 const BETWEEN = 40;
@@ -239,7 +237,7 @@ export class Content {
   #here({ lab, speech }: Scene): readonly ElsewhereRow[] {
     const { machines, choice } = lab.view;
     if (machines.workload !== OWN || !lab.catalog) return [];
-    const kept: Kept | undefined = readKept(browserKeep(window).get(MEASURED), lab.catalog.engine);
+    const kept = measurements().last(lab.catalog.engine);
     const target = kept?.key === choiceKey(choice) ? kept.measured.target : undefined;
     if (!target || target.batch !== machines.batch) return [];
     const ratio = target.baseline_latency_ms / target.latency_ms;

@@ -1,6 +1,7 @@
 /** Other machines: what the chosen recipe, or a well-known network, would take there. Modelled, never measured here. */
 
 import { html, nothing, type TemplateResult } from "lit";
+import { measurements } from "../../state/measured";
 import { Panel } from "../panel";
 import type { Content } from "./content";
 import type { Facts } from "./data";
@@ -20,6 +21,7 @@ export class TargetsPanel extends Panel {
   declare failed: boolean;
   /** Training steps whose cost is to be paid back. */
   declare steps: number;
+  readonly #measured = () => this.requestUpdate();
   readonly #resize = new ResizeObserver(() => this.#measureWidth());
   readonly #sight = new IntersectionObserver(
     (entries) => {
@@ -38,11 +40,13 @@ export class TargetsPanel extends Panel {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    measurements().removeEventListener("change", this.#measured);
     this.#resize.disconnect();
     this.#sight.disconnect();
   }
 
   protected override firstUpdated(): void {
+    measurements().addEventListener("change", this.#measured);
     this.#resize.observe(this);
     this.#sight.observe(this);
     this.#measureWidth();

@@ -5,7 +5,7 @@ use crate::fields::Fields;
 use crate::formats;
 use crate::methods::quantize::rounding::RoundingSpec;
 use crate::methods::quantize::{Granularity, Range, Scale, parse};
-use crate::methods::{Memory, Mode, Transform, WeightSpec};
+use crate::methods::{Effect, Memory, Mode, Transform, WeightSpec};
 use crate::models::{self, Execution};
 use crate::task::Task;
 use serde_json::{Value, json};
@@ -142,15 +142,29 @@ fn transforms_leave_the_function_as_it_is() {
     }
 }
 
+/// What rounding each layer in each of these ways does.
+async fn effects(
+    ctx: &Context,
+    network: &Network,
+    images: &Images,
+    specs: &[WeightSpec],
+    mode: Mode,
+    bytes: u64,
+) -> Vec<Effect> {
+    let mut ways = Vec::new();
+    for spec in specs {
+        ways.push(spec.rounded(ctx, network).await.unwrap());
+    }
+    crate::methods::sensitivity(ctx, network, images, &ways, mode, bytes).await.unwrap()
+}
+
 #[test]
 fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
     let (network, images) = network("lenet5-fashion", None, 60);
     let specs = [spec("int8", Rounding::Nearest), spec("int2", Rounding::Nearest)];
     let find = |bytes: u64| {
         let (network, images) = self::network("lenet5-fashion", None, 60);
-        finish(|ctx| async move {
-            crate::methods::sensitivity(&ctx, &network, &images, &specs, Mode::Only, bytes).await.unwrap()
-        })
+        finish(|ctx| async move { effects(&ctx, &network, &images, &specs, Mode::Only, bytes).await })
     };
     let (all, little) = (find(1 << 30), find(1));
     assert_eq!(all.len(), 10);
@@ -158,7 +172,7 @@ fn sensitivity_equals_rounding_one_layer_and_does_not_depend_on_the_cache() {
     for effect in &all {
         let mut alone = network.clone();
         let index = alone.parameters.iter().position(|p| p.name == format!("{}.weight", effect.layer)).unwrap();
-        let (spec, weight) = (specs[effect.spec], alone.parameters[index].latent.clone());
+        let (spec, weight) = (specs[effect.way], alone.parameters[index].latent.clone());
         let granules = finish(|ctx| async move { range::granules(&ctx, &spec, &weight, None, None).await });
         let parameter = &mut alone.parameters[index];
         parameter.pack(&spec, parameter.latent.clone(), granules).unwrap();
@@ -180,7 +194,7 @@ fn all_but_one_layer_equals_leaving_it_out() {
     let given = (network.clone(), images.clone());
     let effects = finish(|ctx| async move {
         let (network, images) = given;
-        crate::methods::sensitivity(&ctx, &network, &images, &[spec], Mode::AllBut, 1).await.unwrap()
+        effects(&ctx, &network, &images, &[spec], Mode::AllBut, 1).await
     });
     assert_eq!(effects.len(), 5);
     for effect in effects {
@@ -201,11 +215,11 @@ fn the_work_of_sensitivity_is_what_was_expected_and_less_than_running_everything
         for (mode, share) in [(Mode::Only, share), (Mode::AllBut, share + 0.2)] {
             let specs = [8, 6, 5, 4, 3].map(|bits| spec(&format!("int{bits}"), Rounding::Nearest));
             let (network, images) = self::network(model, None, 20);
-            let expected = mode.macs(&network, 20, specs.len());
+            let expected = mode.macs(&network, 20, specs.len(), |network, node| network.weight_of(node).is_some());
             let layers = (0..network.graph.nodes().len()).filter(|node| network.weight_of(*node).is_some()).count();
             let everything = network.graph.macs() * 24 * (layers * specs.len()) as u64;
             let done = finish(|ctx| async move {
-                crate::methods::sensitivity(&ctx, &network, &images, &specs, mode, 1).await.unwrap();
+                effects(&ctx, &network, &images, &specs, mode, 1).await;
                 ctx.progress().0
             });
             // Finding ranges comes on top.
