@@ -27,6 +27,7 @@ export function resultOf(cell, answer) {
     total: accuracy.total,
     ...(accuracy.bits_per_character === undefined ? {} : { bits_per_character: accuracy.bits_per_character }),
     ...(steps.length > 1 ? { before: steps.at(-2).accuracy.correct } : {}),
+    ...(recipe.init === "random" ? { trained: steps[0].accuracy.correct } : {}),
     ...(sparsity === undefined ? {} : { macs: cost.macs }),
     bytes: size.bytes,
     ...(recipe.storage === undefined ? {} : { ledger: size.ledger, alternatives: size.alternatives }),
