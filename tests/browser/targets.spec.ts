@@ -86,3 +86,21 @@ it("chooses a generation's machine in the table, by keys", async () => {
   expect(await panel.locator(".matrix tr.looked th").innerText()).toBe("Cortex-M55");
   await page.context().close();
 });
+
+it("warns in the recipe, and lets only what the target runs be chosen", async () => {
+  const { page } = await open("#r1=lenet5-fashion.q4a4");
+  const recipe = page.locator("fw-recipe");
+  await recipe.getByRole("button", { name: "Choose a machine" }).click();
+  await recipe.getByLabel("Machine").selectOption("h100_sxm");
+  await recipe.getByText(/W4A4 runs as W8A8: H100 SXM5 has no INT4/).waitFor();
+  // A recipe that the target does not run stays as it is; what else it does not run is no longer offered.
+  await recipe.getByText("Only what it runs").click();
+  const inputs = recipe.locator(".control.activations select");
+  await expect.poll(() => inputs.locator('option[value="int3"]').isDisabled()).toBe(true);
+  await inputs.selectOption("int8");
+  await recipe.getByText(/W4A8 is weight-only/).waitFor();
+  await expect.poll(() => inputs.locator('option[value="int4"]').isDisabled()).toBe(true);
+  expect(page.url()).toContain("for=h100_sxm,only");
+  expect(site.faults).toEqual([]);
+  await page.context().close();
+});

@@ -5,9 +5,11 @@ import { decodeRecipe, encodeRecipe, LinkError } from "./link";
 import {
   DEFAULT_MACHINES,
   type MachinesView,
+  readAim,
   readChosen,
   readEdits,
   readWorkload,
+  writeAim,
   writeChosen,
   writeEdits,
   writeWorkload,
@@ -124,6 +126,11 @@ const PROPERTIES: readonly Property[] = [
     key: "tab",
     write: (view) => (view.tab === DEFAULT_VIEW.tab ? undefined : view.tab),
     read: (view, value) => ({ ...view, tab: oneOf(TABS, value, "tab") }),
+  },
+  {
+    key: "for",
+    write: (view) => writeAim(view.machines),
+    read: (view, value) => machines(view, "for", value, readAim(value)),
   },
   {
     key: "hw",

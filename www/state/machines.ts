@@ -13,6 +13,10 @@ export interface MachinesView {
   /** Characters; 0 for the workload's own length. */
   readonly sequence: number;
   readonly edits: readonly Edit[];
+  /** The machine that the recipe is meant for, whose warnings stand in it; empty for none. */
+  readonly aim: string;
+  /** Whether only formats that this machine runs as they are, or as narrow weights, can be chosen. */
+  readonly only: boolean;
 }
 
 /** The page's own model with its recipe. */
@@ -29,7 +33,12 @@ export const DEFAULT_MACHINES: MachinesView = {
   batch: 1,
   sequence: 0,
   edits: [],
+  aim: "",
+  only: false,
 };
+
+const ID = /^[a-z0-9_]{1,40}\*?$/;
+const ONLY = ",only";
 
 const same = (a: readonly string[], b: readonly string[]) => a.join() === b.join();
 
@@ -41,7 +50,7 @@ export function writeChosen({ chosen }: MachinesView): string | undefined {
 /** Reads ids; `undefined` for a text that is none. Ids that no machine has are left out when they are shown. */
 export function readChosen(value: string): readonly string[] | undefined {
   const ids = value.split("+");
-  const legal = ids.length <= MOST_CHOSEN && ids.every((id) => /^[a-z0-9_]{1,40}\*?$/.test(id));
+  const legal = ids.length <= MOST_CHOSEN && ids.every((id) => ID.test(id));
   return legal ? [...new Set(ids)] : undefined;
 }
 
@@ -68,4 +77,15 @@ export function readEdits(value: string): readonly Edit[] | undefined {
   const bases = new Set(edits.map((edit) => edit?.base));
   if (edits.length > MOST_EDITS || bases.size < edits.length) return undefined;
   return edits.every((edit) => edit !== undefined) ? edits : undefined;
+}
+
+/** The machine that the recipe is meant for, such as `h100_sxm` or `h100_sxm,only`. */
+export function writeAim({ aim, only }: MachinesView): string | undefined {
+  return aim === "" ? undefined : `${aim}${only ? ONLY : ""}`;
+}
+
+export function readAim(value: string): Pick<MachinesView, "aim" | "only"> | undefined {
+  const only = value.endsWith(ONLY);
+  const aim = only ? value.slice(0, -ONLY.length) : value;
+  return ID.test(aim) ? { aim, only } : undefined;
 }

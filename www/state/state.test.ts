@@ -132,6 +132,8 @@ describe("links", () => {
           batch: 32,
           sequence: 384,
           edits: [{ base: "a100_sxm_80", values: { bw: 1555.5 } }],
+          aim: "a100_sxm_80*",
+          only: true,
         },
       };
       expect(readHash(writeHash(view, catalog), catalog)).toEqual({ view, problem: undefined });

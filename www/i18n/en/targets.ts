@@ -132,6 +132,19 @@ export const targets = {
   "target.train.over": "{over} too much",
   "target.train.never": "never: nothing is saved",
 
+  "aim.title": "Target",
+  "aim.none": "No machine in particular.",
+  "aim.choose": "Choose a machine",
+  "aim.machine": "Machine",
+  "aim.no": "none",
+  "aim.about":
+    "The machine that the recipe is meant for: what it would not run as asked is said here. Sources stand with the machine, under “Other machines”.",
+  "aim.about.name": "About the target",
+  "aim.only": "Only what it runs natively, or as narrow weights",
+  "aim.layers": "{layers}: {said}",
+  "aim.fine": "Everything runs there as asked.",
+
+  "part.for": "a target",
   "part.hw": "machines",
   "part.on": "a network on machines",
   "part.own": "a machine of one's own",

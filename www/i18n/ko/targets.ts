@@ -131,6 +131,19 @@ export const targets = {
   "target.train.over": "{over} 초과",
   "target.train.never": "없음: 아끼는 것이 없음",
 
+  "aim.title": "대상 기기",
+  "aim.none": "정해진 기기가 없습니다.",
+  "aim.choose": "기기 고르기",
+  "aim.machine": "기기",
+  "aim.no": "없음",
+  "aim.about":
+    "레시피를 쓸 기기입니다. 그대로 실행되지 않는 것을 여기에 알립니다. 출처는 “다른 기기”의 그 기기에 있습니다.",
+  "aim.about.name": "대상 기기 설명",
+  "aim.only": "네이티브이거나 가중치만 좁힌 것만",
+  "aim.layers": "{layers}: {said}",
+  "aim.fine": "모두 그대로 실행됩니다.",
+
+  "part.for": "대상 기기",
   "part.hw": "기기",
   "part.on": "기기에서 돌릴 신경망",
   "part.own": "직접 만든 기기",

@@ -13,21 +13,12 @@ import { measurements } from "../../state/measured";
 import { classOf, reachedBandwidth } from "../../targets/cost.mjs";
 import { recipeName } from "../words";
 import { controls } from "./controls";
-import {
-  boundRows,
-  ceilingsOf,
-  chosenOf,
-  type Facts,
-  nameOf,
-  type Own,
-  type Pair,
-  pairOf,
-  pointsOf,
-  speedOf,
-} from "./data";
+import { boundRows, ceilingsOf, chosenOf, type Facts, type Own, type Pair, pairOf, pointsOf, speedOf } from "./data";
 import { factsTable } from "./facts";
 import { generations } from "./matrix";
+import { nameOf } from "./names";
 import { duration, energy, rate, tagOf } from "./numbers";
+import { ruleWords } from "./rules";
 import { trainingTable } from "./training";
 
 export interface Scene {
@@ -132,15 +123,7 @@ export class Content {
   /** One sentence: how it runs on the machine looked at, and whether it fits. */
   #verdict({ target, cost, main }: Pair, speech: Speech): string {
     const { verdict } = main;
-    const values = {
-      name: nameOf(target),
-      requested: verdict.requested.toUpperCase(),
-      executed: verdict.executed.toUpperCase(),
-      compute: verdict.compute ? verdict.compute.toUpperCase().replace("_", " ") : "",
-      missing: verdict.missing.toUpperCase().replace("_", " "),
-      instruction: verdict.instruction?.name ?? "",
-    };
-    const parts = [speech.t(`target.rule.${verdict.rule}`, values)];
+    const parts = [ruleWords(target, verdict, speech)];
     const { fit } = cost;
     if (!fit.fits) {
       const over = speech.kilobytes(fit.over_bytes);

@@ -5,9 +5,8 @@ import type { Speech } from "../../i18n";
 import { type MachinesView, MOST_BATCH, MOST_CHOSEN, MOST_SEQUENCE, OWN } from "../../state/machines";
 import type { Target } from "../../targets/registry.mjs";
 import { WORKLOADS } from "../../targets/workloads.mjs";
-import { type Facts, lookingAt, machinesOf, nameOf, workloadOf } from "./data";
-
-const KINDS = ["gpu", "npu", "cpu", "mcu"] as const;
+import { type Facts, lookingAt, machinesOf, workloadOf } from "./data";
+import { KINDS, nameOf } from "./names";
 
 /** A number as it was typed, held between its bounds; what is none changes nothing. */
 function typed(event: Event, most: number): number | undefined {

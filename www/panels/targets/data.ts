@@ -20,6 +20,7 @@ import { copyId, edited, FORMATS, type Registry, type Target } from "../../targe
 import { costOfBaseline, costOfReport, layersOf, mainLayer } from "../../targets/report.mjs";
 import type { Layer } from "../../targets/shapes.mjs";
 import { findWorkload, WORKLOADS, type Workload } from "../../targets/workloads.mjs";
+import { formatName } from "./names";
 
 /** The data the model runs on: a chunk of its own. */
 export interface Facts {
@@ -54,12 +55,6 @@ export function chosenOf(registry: Registry, view: MachinesView): readonly Targe
   const found = view.chosen.flatMap((id) => all.filter((target) => target.id === id));
   return found.length > 0 ? found : all.slice(0, 1);
 }
-
-/** The name of a machine, with a star for a copy. */
-export const nameOf = (target: Target): string => {
-  const short = target.name.replace(/^(NVIDIA|Google|Intel|Arm|AMD|Espressif|Qualcomm) /, "").replace(/ \(.*\)$/, "");
-  return target.copy_of ? `${short} *` : short;
-};
 
 /** How a reference workload's layers are run: the recipe's formats, groups and zeros; what it leaves alone in floats. */
 export function planOfChoice(target: Target, choice: Choice, catalog: Catalog): Plan {
@@ -161,8 +156,6 @@ export function ceilingsOf(target: Target, { constants }: Fitted, cost: Cost): r
     used: used.has(format),
   }));
 }
-
-export const formatName = (format: string): string => format.toUpperCase().replace("_", " ");
 
 /** Milliseconds, or millijoules, by what bounds the layers that take them. What is no layer's is overhead. */
 export function partsOf(cost: Cost, of: "ms" | "energy_mj"): Readonly<Record<Bound, number>> {

@@ -4,7 +4,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Speech } from "../../i18n";
 import type { MachinesView } from "../../state/machines";
 import { EDITABLE, FORMATS, FROM_MEMORY, type Target } from "../../targets/registry.mjs";
-import { type Facts, formatName, nameOf, withEdit, withoutEdit } from "./data";
+import { type Facts, withEdit, withoutEdit } from "./data";
+import { formatName, nameOf } from "./names";
 
 /** Codes of `EDITABLE` whose number is not of a format, and the fact each is. */
 const FIELD_FACT: Readonly<Record<string, string>> = {

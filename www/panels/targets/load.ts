@@ -7,5 +7,7 @@ import { readTargets } from "../../targets/registry.mjs";
 import type { Facts } from "./data";
 
 export { Content } from "./content";
+export { machinesOf } from "./data";
+export { KINDS, nameOf } from "./names";
 
 export const FACTS: Facts = { registry: readTargets(facts, instructions), fitted };

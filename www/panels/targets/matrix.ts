@@ -5,7 +5,8 @@ import type { Speech } from "../../i18n";
 import { type MachinesView, MOST_CHOSEN } from "../../state/machines";
 import { nativeOnAll, ROWS, type Support } from "../../targets/legality.mjs";
 import type { Target } from "../../targets/registry.mjs";
-import { type Facts, generationsOf, lookingAt, nameOf } from "./data";
+import { type Facts, generationsOf, lookingAt } from "./data";
+import { nameOf } from "./names";
 
 const SUPPORTS: readonly Support[] = ["native", "weight-only", "fallback", "emulated", "absent"];
 

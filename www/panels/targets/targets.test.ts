@@ -12,7 +12,6 @@ import {
   generationsOf,
   lookingAt,
   machinesOf,
-  nameOf,
   type Own,
   pairOf,
   partsOf,
@@ -22,6 +21,7 @@ import {
   withEdit,
   withoutEdit,
 } from "./data";
+import { nameOf } from "./names";
 import { duration, energy, gigabytes, rate } from "./numbers";
 
 const catalog = realCatalog();

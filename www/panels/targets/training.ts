@@ -4,7 +4,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Target } from "../../targets/registry.mjs";
 import { PRECISIONS, payBack, trainingStep } from "../../targets/training.mjs";
 import type { Scene } from "./content";
-import { type Facts, nameOf, type Pair, trainedLayers } from "./data";
+import { type Facts, type Pair, trainedLayers } from "./data";
+import { nameOf } from "./names";
 import { duration, gigabytes } from "./numbers";
 
 const MOST_STEPS = 1e9;
