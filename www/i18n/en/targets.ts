@@ -144,6 +144,18 @@ export const targets = {
   "aim.layers": "{layers}: {said}",
   "aim.fine": "Everything runs there as asked.",
 
+  "target.layers": "Layers on this machine",
+  "target.layer.layer": "Layer",
+  "target.layer.runs": "Runs",
+  "target.layer.bound": "Bound by",
+  "target.layer.time": "Time",
+  "target.layer.energy": "Energy",
+  "target.layer.alike": "{name}, {count} of them",
+  "target.layer.compute": "arithmetic",
+  "target.layer.memory": "memory",
+  "target.layer.overhead": "starting it",
+  "aim.refused": "{name} runs {requested} as {executed}.",
+
   "part.for": "a target",
   "part.hw": "machines",
   "part.on": "a network on machines",

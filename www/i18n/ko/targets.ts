@@ -143,6 +143,18 @@ export const targets = {
   "aim.layers": "{layers}: {said}",
   "aim.fine": "모두 그대로 실행됩니다.",
 
+  "target.layers": "이 기기에서의 층",
+  "target.layer.layer": "층",
+  "target.layer.runs": "실행",
+  "target.layer.bound": "한계",
+  "target.layer.time": "시간",
+  "target.layer.energy": "에너지",
+  "target.layer.alike": "{name} {count}개",
+  "target.layer.compute": "연산",
+  "target.layer.memory": "메모리",
+  "target.layer.overhead": "시작 비용",
+  "aim.refused": "{name:은/는} {requested:을/를} {executed:으로/로} 실행합니다.",
+
   "part.for": "대상 기기",
   "part.hw": "기기",
   "part.on": "기기에서 돌릴 신경망",

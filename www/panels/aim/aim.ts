@@ -2,9 +2,11 @@
 
 import { html, nothing, type TemplateResult } from "lit";
 import type { MachinesView } from "../../state/machines";
+import type { Verdict } from "../../targets/legality.mjs";
 import type { Target } from "../../targets/registry.mjs";
 import { Panel } from "../panel";
 import type { Facts } from "../targets/data";
+import { nameOf } from "../targets/names";
 import { ruleWords } from "../targets/rules";
 import { judgedOn, standsInTheWay, supported } from "./verdicts";
 
@@ -67,11 +69,21 @@ export class AimPanel extends Panel {
         target && only
           ? (choice) => {
               const verdict = standsInTheWay(target, lab.view.choice, choice);
-              return verdict && ruleWords(target, verdict, speech);
+              return verdict && this.#refused(target, verdict);
             }
           : undefined,
       ),
     );
+  }
+
+  /** Short, since it stands beside every option: the reason is said where a machine is looked at. */
+  #refused(target: Target, verdict: Verdict): string {
+    if (verdict.support === "absent") return ruleWords(target, verdict, this.speech);
+    const [requested, executed] = [verdict.requested, verdict.executed].map((bits) => bits.toUpperCase()) as [
+      string,
+      string,
+    ];
+    return this.t("aim.refused", { name: nameOf(target), requested, executed });
   }
 
   #show(change: Partial<MachinesView>): void {

@@ -15,6 +15,7 @@ import { recipeName } from "../words";
 import { controls } from "./controls";
 import { boundRows, ceilingsOf, chosenOf, type Facts, type Own, type Pair, pairOf, pointsOf, speedOf } from "./data";
 import { factsTable } from "./facts";
+import { layersTable } from "./layers";
 import { generations } from "./matrix";
 import { nameOf } from "./names";
 import { duration, energy, rate, tagOf } from "./numbers";
@@ -101,6 +102,7 @@ export class Content {
                 <p class="verdict">${this.#verdict(pair, speech)}</p>
                 <div class="roofline-plot"></div>
                 <p class="soft">${t("target.roofline.about")}</p>
+                ${layersTable(pair, speech)}
               </section>
             </div>`
           : html`<p class="soft" role="status">${t("target.waiting")}</p>`
