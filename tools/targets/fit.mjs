@@ -13,6 +13,7 @@ export const PARAMETERS = {
       network: share(0.7),
       network_plain: share(0.5),
       bandwidth: share(0.85),
+      bandwidth_stacked: share(0.75),
       launch_us: factor(5),
       step_us: factor(500),
       sequence_us: factor(30),
@@ -24,20 +25,22 @@ export const PARAMETERS = {
       pj_per_year: share(0.85),
       pj_narrow: share(0.55),
     },
-    fixed: { output: 0, winograd: 1, threads: 1 },
+    fixed: { floats: 1, rounding: 0, output: 0, winograd: 1, threads: 1 },
   },
   cpu: {
     free: {
       peak: share(0.7),
       bandwidth: share(0.6),
       launch_us: factor(10),
-      output: factor(1),
+      output: factor(5),
+      rounding: factor(10),
       winograd: factor(2),
       threads: share(0.6),
     },
     fixed: {
       network: 1,
       network_plain: 1,
+      floats: 1,
       step_us: 0,
       sequence_us: 0,
       group: 1,
@@ -48,8 +51,9 @@ export const PARAMETERS = {
     },
   },
   mcu: {
-    free: { peak: share(0.5), bandwidth: share(0.12), launch_us: factor(20), output: factor(5) },
+    free: { peak: share(0.5), floats: share(0.7), bandwidth: share(0.12), launch_us: factor(20), output: factor(5) },
     fixed: {
+      rounding: 0,
       network: 1,
       network_plain: 1,
       step_us: 0,
@@ -68,6 +72,8 @@ export const PARAMETERS = {
     fixed: {
       network: 1,
       network_plain: 1,
+      floats: 1,
+      rounding: 0,
 
       launch_us: 0,
       sequence_us: 0,

@@ -5,9 +5,11 @@ import { groups, misses, numbers, RATIO_WITHIN, TIME_WITHIN } from "./summary.mj
 
 const MEANING = {
   peak: "share of the dense peak that large products reach",
+  floats: "factor of that for floats",
   network: "share of that which products within a network reach: its shapes, and cold caches",
   network_plain: "the same with llama.cpp, whose prefill is less tuned; used for the fit alone",
   bandwidth: "share of the memory's bandwidth; of microcontrollers of SRAM's, weights coming from flash",
+  bandwidth_stacked: "the same of HBM, from which more must be asked for at once to keep it busy",
   launch_us: "microseconds of every kernel",
   step_us: "microseconds of every run of a network",
   sequence_us: "microseconds of every sequence of a batch for each token: sampling and scheduling",
@@ -15,6 +17,7 @@ const MEANING = {
   unpack: "operations of the vector units to decode a weight, once for every 128 rows",
   group: "operations to scale the sum of one group, where weights of groups are not decoded first",
   output: "operations for every value written",
+  rounding: "operations beside those for every value that is rounded to whole numbers",
   sparse: "by how much 2:4 is faster where products bound",
   winograd: "by how much libraries make 3×3 convolutions of floats cheaper",
   threads: "exponent: n cores are as fast as n to this power of one",
@@ -131,6 +134,7 @@ the Edge TPU is measured. The Neural Engine and Hexagon have its constants for w
 
 ${constantTable(fitted.constants)}
 
+On a core that issues one instruction a cycle and has no multiplication of bytes (Cortex-M4), widening them takes as many slots as multiplying: half the rate, by the facts.
 Blank: not fitted for that kind; nothing measured depends on it. The \`unpack\` of CPUs and microcontrollers is that of GPUs.
 Where a target lends a constant no measurement, it stays near its starting guess (\`tools/targets/fit.mjs\`).
 

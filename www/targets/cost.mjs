@@ -13,9 +13,11 @@ import { floatOf, judge, judgeSparsity } from "./legality.mjs";
  *
  * @typedef {object} Constants of one kind of hardware; docs/targets.md says what each is
  * @property {number} peak share of the dense peak that large products reach
+ * @property {number} floats factor of that for floats
  * @property {number} network share of that which products in a network reach, with its shapes and cold caches
  * @property {number} network_plain the same of software without tuned kernels
  * @property {number} bandwidth share of the memory's bandwidth
+ * @property {number} [bandwidth_stacked] the same of HBM, of which more must be asked for at once
  * @property {number} launch_us of every layer
  * @property {number} step_us of every run of the network
  * @property {number} sequence_us of every sequence of a batch, when writing
@@ -23,6 +25,7 @@ import { floatOf, judge, judgeSparsity } from "./legality.mjs";
  * @property {number} unpack multiply-adds of the vector units to decode a weight
  * @property {number} group the same to scale the sum of one group
  * @property {number} output the same for every value written
+ * @property {number} rounding the same beside it, where what is written must be rounded to whole numbers
  * @property {number} sparse by how much 2:4 is faster where products bound
  * @property {number} winograd by how much a library makes 3×3 convolutions of floats cheaper
  * @property {number} threads exponent: so many cores to this power are as fast as one
@@ -106,13 +109,17 @@ export function pjPerOp(target, compute, c) {
  * @param {Constants} c
  */
 export function sustained(target, compute, c) {
-  const reached = (target.peaks[compute] ?? 0) * c.peak * target.cores ** (c.threads - 1);
+  // Where one instruction issues a cycle, widening bytes takes as many slots as multiplying them.
+  const slots = target.issue === 1 && target.instructions[compute]?.name.includes("SXTB16") ? 2 : 1;
+  const share = c.peak * (kindOfNumbers(compute) === "float" ? c.floats : 1);
+  const reached = (((target.peaks[compute] ?? 0) * share) / slots) * target.cores ** (c.threads - 1);
   const power = c.pj_per_op > 0 && target.tdp_w !== null ? target.tdp_w / pjPerOp(target, compute, c) : Infinity;
   return c.network * Math.min(reached, power);
 }
 
 /** GB/s that memory reaches. */
-export const reachedBandwidth = (target, c) => target.bandwidth_gb_per_s * c.bandwidth;
+export const reachedBandwidth = (target, c) =>
+  target.bandwidth_gb_per_s * (target.stacked ? (c.bandwidth_stacked ?? c.bandwidth) : c.bandwidth);
 
 /** @type {WeakMap<Target, Map<string, Verdict>>} */
 const VERDICTS = new WeakMap();
@@ -178,7 +185,7 @@ export function layerCost(target, layer, plan, c, { streamed }) {
   // Decoded weights have their groups' scales in them; others leave a sum for each group to be scaled.
   const sums = plan.group && whole && !narrow && layer.weights > 0 ? (layer.m * layer.n * layer.k) / plan.group : 0;
   const decoded = narrow ? c.unpack * layer.weights * tiles : 0;
-  const vector = decoded + c.group * sums + c.output * layer.outputs;
+  const vector = decoded + c.group * sums + (c.output + (whole ? c.rounding : 0)) * layer.outputs;
   const vector_s = vectorRate(target) > 0 ? vector / (vectorRate(target) * target.cores ** (c.threads - 1) * 1e12) : 0;
 
   // Bytes.

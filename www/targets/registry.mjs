@@ -29,6 +29,8 @@ export const FORMATS = /** @type {const} */ ([
  * @property {number} year
  * @property {Readonly<Record<HardwareFormat, number | null>>} peaks TFLOP/s or TOP/s, dense; a multiply-add is two
  * @property {number} bandwidth_gb_per_s
+ * @property {number | null} issue instructions a cycle, where that is what bounds
+ * @property {boolean} stacked whether its memory is HBM
  * @property {number} mem_gb of microcontrollers: SRAM
  * @property {number | null} onchip_mb last-level cache or SRAM
  * @property {number | null} flash_mb
@@ -75,6 +77,8 @@ export function readTargets(facts, instructions) {
         year: row.year,
         peaks,
         bandwidth_gb_per_s: numbers.mem_bw_gbs.v,
+        issue: row.issue?.v ?? null,
+        stacked: row.stacked_memory?.v === 1,
         mem_gb: numbers.mem_gb.v,
         onchip_mb: numbers.onchip_mb.v,
         flash_mb: numbers.flash_mb.v,
