@@ -38,6 +38,9 @@ pub struct StepReport {
     /// For training that may end early: the loss on the validation split after each epoch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub validation_loss: Vec<f64>,
+    /// For training with a teacher: the share of the gradient that comes from it, in each epoch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teacher_share: Vec<f64>,
     /// For training in fewer bits, with several workers, or where it is asked for: step by step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingRecord>,

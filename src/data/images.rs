@@ -2,7 +2,9 @@
 
 use super::shard::Shard;
 use super::{DataSet, Kind};
+use crate::rng::Rng;
 use crate::simd::LANES;
+use crate::task::Context;
 use std::rc::Rc;
 
 /// Images of one split, or windows of text, in its order.
@@ -38,6 +40,19 @@ impl Images {
     /// Some of these items, by index; `drawn` holds none from `len` on.
     pub fn picked(&self, drawn: &[u32]) -> Self {
         Self { len: drawn.len(), drawn: Some(drawn.into()), ..self.clone() }
+    }
+
+    /// `count` images of noise like those of a set, each from its own stream, all of the first class. Pixels are drawn evenly, none to three
+    /// times made means over 3×3 of them, stretched to the whole range, and what is then below a drawn level made 0: dark ground, soft shapes.
+    pub async fn noise(ctx: &Context, set: Rc<DataSet>, count: usize, seed: u64) -> Self {
+        let mut pixels = Vec::with_capacity(count * set.features());
+        for index in 0..count {
+            pixels.extend(noise(set.shape, set.max, &mut Rng::stream(seed, "noise", index as u64)));
+            ctx.tick(set.features() as u64 * MACS_PER_PIXEL).await;
+        }
+        let (shape, max, classes) = (set.shape, set.max, set.classes.len() as u8);
+        let shard = Shard { labels: vec![0; count], pixels, shape, max, classes };
+        Self::new(set, vec![Rc::new(shard)], count)
     }
 
     /// Channels, height and width of an image.
@@ -120,4 +135,30 @@ pub fn fill_lane(pixels: &[u8], unit: &[f32], lane: usize, block: &mut [f32]) {
     for (feature, &pixel) in block.as_chunks_mut::<LANES>().0.iter_mut().zip(pixels) {
         feature[lane] = unit[usize::from(pixel)];
     }
+}
+
+/// About what a pixel of noise costs, in multiply-adds.
+const MACS_PER_PIXEL: u64 = 50;
+
+/// See [`Images::noise`].
+fn noise([channels, height, width]: [usize; 3], max: u8, rng: &mut Rng) -> Vec<u8> {
+    let mut image: Vec<f32> = (0..channels * height * width).map(|_| rng.uniform(0.0, 1.0)).collect();
+    for _ in 0..rng.below(4) {
+        let from = image.clone();
+        for (at, value) in image.iter_mut().enumerate() {
+            let (y, x) = (at / width % height, at % width);
+            let (mut sum, mut count) = (0.0, 0.0);
+            for near_y in y.saturating_sub(1)..height.min(y + 2) {
+                for near_x in x.saturating_sub(1)..width.min(x + 2) {
+                    sum += from[at + near_y * width + near_x - y * width - x];
+                    count += 1.0;
+                }
+            }
+            *value = sum / count;
+        }
+    }
+    let (low, high) = image.iter().fold((1.0f32, 0.0f32), |(low, high), &v| (low.min(v), high.max(v)));
+    let level = rng.uniform(0.0, 0.75);
+    let stretched = |value: &f32| ((value - low) / (high - low).max(f32::MIN_POSITIVE) - level) / (1.0 - level);
+    image.iter().map(|value| (stretched(value).max(0.0) * f32::from(max)).round_ties_even() as u8).collect()
 }

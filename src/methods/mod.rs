@@ -13,12 +13,12 @@ pub use quantize::{
     WeightSpec, widths,
 };
 pub use sensitivity::{CACHE_BYTES, Changed, Effect, Mode, Ways, sensitivity};
-pub use train::{ESTIMATORS, MESSAGES, OPTIMIZERS, PRECISIONS, SCHEDULES, TrainStep};
+pub use train::{ESTIMATORS, IMITATIONS, MESSAGES, OPTIMIZERS, PRECISIONS, SCHEDULES, TrainStep};
 
 pub(crate) use quantize::{GROUP_SIZES, for_cache, for_inputs, ranges_of, roundings_of};
 
 use crate::data::{AssetRef, Images, Library, find_split};
-use crate::error::CoreError;
+use crate::error::{CoreError, ErrorCode};
 use crate::evaluate::{Evaluations, Kept};
 use crate::fields::Fields;
 use crate::models::{Model, Network};
@@ -90,6 +90,10 @@ pub struct Memory {
     pub effects: Kept<Vec<Effect>, 64>,
     /// Grids that calibration found, by node.
     pub grids: Kept<Vec<Option<InputGrid>>, 16>,
+    /// Teachers, as their steps have left them.
+    pub teachers: Kept<Network, 4>,
+    /// What teachers make of a whole set of images.
+    pub lessons: Kept<Vec<f32>, 4>,
 }
 
 /// What a step works with.
@@ -108,7 +112,7 @@ pub struct StepContext<'a> {
     pub index: u64,
     /// Names this step of this recipe in checkpoints.
     pub key: String,
-    /// A checkpoint to go on from, if one was given.
+    /// A checkpoint to go on from, if one was given, of this training or another.
     pub resume: Option<&'a Checkpoint>,
     /// What a training says of itself, for the report.
     pub trained: Trained,
@@ -198,3 +202,41 @@ pub struct Method {
 
 /// Every kind of step. To add one: write its file, add a line here.
 pub static METHODS: &[&Method] = &[&train::METHOD, &quantize::METHOD, &prune::METHOD];
+
+/// Most steps of a recipe.
+pub const MOST_STEPS: usize = 16;
+
+/// Reads the list of steps at `path`, of a recipe or of a teacher.
+///
+/// # Errors
+/// A [`CoreError`] naming the first field that is wrong.
+pub fn parse_steps(steps: Vec<Value>, path: &str, network: &Network) -> Result<Vec<Rc<dyn Step>>, CoreError> {
+    let mut parsed: Vec<Rc<dyn Step>> = Vec::new();
+    for (i, step) in steps.into_iter().enumerate() {
+        let step = parse_step(step, &format!("{path}.{i}"), network, &parsed)?;
+        parsed.push(step);
+    }
+    for (i, step) in parsed.iter().enumerate() {
+        step.check_next(&format!("{path}.{i}.{}", step.name()), parsed.get(i + 1).map(Rc::as_ref))?;
+    }
+    Ok(parsed)
+}
+
+fn parse_step(value: Value, path: &str, network: &Network, earlier: &[Rc<dyn Step>]) -> Parsed {
+    let names: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
+    let allowed = || format!("one of {}", names.join(", "));
+    let mut step = Fields::new(value, path)?;
+    let mut found = None;
+    for method in METHODS {
+        if let Some(fields) = step.object(method.name)? {
+            if found.is_some() {
+                return Err(CoreError::new(ErrorCode::Combination, path, "two kinds in one step", allowed()));
+            }
+            found = Some((method.parse)(fields, network, earlier)?);
+        }
+    }
+    step.finish()?;
+    let step = found.ok_or_else(|| CoreError::new(ErrorCode::MissingField, path, "an empty step", allowed()))?;
+    step.check(path, earlier)?;
+    Ok(step)
+}

@@ -10,19 +10,22 @@ mod mlp_digits;
 mod mobilenet;
 mod network;
 pub(crate) mod resnet8;
+mod start;
 mod step;
 mod stored;
+mod students;
 mod surgery;
 mod transformer;
 
 pub use cache::KvCache;
 pub use mask::{kept_values, zero_pruned};
 pub use network::{Execution, InputQuantizer, Network, Parameter, StoredAs};
+pub use start::Start;
 pub use step::Step;
 pub use stored::metadata;
 
 use crate::data::{AssetRef, Library};
-use crate::error::CoreError;
+use crate::error::{CoreError, ErrorCode};
 use crate::fields::{Fields, parse};
 use crate::graph::{Graph, GraphError};
 use crate::named::Named;
@@ -54,11 +57,27 @@ pub static MODELS: &[&Model] = &[
     &convnet_large::MODEL,
     &resnet8::CIFAR10,
     &transformer::MODEL,
+    &students::MLP8,
+    &students::MLP16,
+    &students::MLP32,
+    &students::MLP_FASHION,
+    &students::LENET,
+    &students::CONV,
 ];
 
 /// The model with this id.
 pub fn find(id: &str) -> Option<&'static Model> {
     MODELS.iter().copied().find(|model| model.id == id)
+}
+
+/// Reads the field `model`.
+///
+/// # Errors
+/// `missing-field`, `type` or `unknown-id`.
+pub fn read(fields: &mut Fields) -> Result<&'static Model, CoreError> {
+    let ids: Vec<&str> = MODELS.iter().map(|model| model.id).collect();
+    let model = fields.id("model", &ids, find)?;
+    model.ok_or_else(|| CoreError::new(ErrorCode::MissingField, fields.at("model"), "nothing", ids.join(", ")))
 }
 
 /// What training recorded about a model's weights.
@@ -141,6 +160,12 @@ mod tests {
         assert_eq!(size("mlp-digits"), (6570, 6464));
         assert_eq!(size("lenet300-fashion"), (266_610, 266_200));
         assert_eq!(size("lenet5-fashion"), (61_706, 416_520));
+        assert_eq!(size("mlp8-digits"), (64 * 8 + 8 + 80 + 10, 64 * 8 + 80));
+        assert_eq!(size("mlp16-digits").0, 64 * 16 + 16 + 160 + 10);
+        assert_eq!(size("mlp32-digits").0, 64 * 32 + 32 + 320 + 10);
+        assert_eq!(size("mlp16-fashion").0, 784 * 16 + 16 + 160 + 10);
+        assert_eq!(size("lenet-small-fashion").0, 78 + 8 * 75 + 8 + 200 * 32 + 32 + 330);
+        assert_eq!(size("conv-tiny-fashion").0, 80 + 72 * 16 + 16 + 144 * 24 + 24 + 250);
         // MLPerf Tiny's ResNet-8 has 12.5 M multiply-adds and 78,666 parameters with norms at the same places.
         let (parameters, macs) = size("resnet8-cifar10");
         assert!((77_000..80_000).contains(&parameters) && (12_400_000..12_600_000).contains(&macs));

@@ -14,26 +14,15 @@ use crate::data::{AssetRef, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::{Fields, object};
 use crate::formats::{STORAGES, Storage, find_storage};
-use crate::methods::{METHODS, Step};
-use crate::models::{self, Execution, MODELS, Model, Network};
+use crate::methods::{Step, parse_steps};
+use crate::models::{self, Execution, Model, Network, Start};
 use serde_json::Value;
 use std::rc::Rc;
 
 /// Version of the recipe's schema.
 pub const VERSION: u64 = 1;
-/// Most steps of a recipe.
-pub const MOST_STEPS: usize = 16;
 /// Greatest seed.
 pub const MOST_SEED: u64 = crate::fields::MOST_WHOLE;
-
-/// With which parameters a network starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// The trained weights of the zoo.
-    Zoo,
-    /// Fresh ones, from the seed.
-    Random,
-}
 
 /// Images a network is judged on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +56,6 @@ pub struct Recipe {
     pub targets: Vec<&'static str>,
 }
 
-const STARTS: [(&str, Start); 2] = [("zoo", Start::Zoo), ("random", Start::Random)];
 const EXECUTIONS: [(&str, Execution); 2] = [("integer", Execution::Integer), ("fake", Execution::Fake)];
 /// The storage that is the smallest of all, weight by weight.
 const AUTO: &str = "auto";
@@ -130,37 +118,23 @@ impl Recipe {
         if version.as_u64() != Some(VERSION) {
             return Err(CoreError::new(ErrorCode::Version, "version", version.to_string(), VERSION.to_string()));
         }
-        let ids: Vec<&str> = MODELS.iter().map(|model| model.id).collect();
-        let model = fields.id("model", &ids, models::find)?;
-        let model = model.ok_or_else(|| CoreError::new(ErrorCode::MissingField, "model", "nothing", ids.join(", ")))?;
+        let model = models::read(&mut fields)?;
         let seed = fields.integer("seed", 0..=MOST_SEED)?.ok_or_else(|| {
             CoreError::new(ErrorCode::MissingField, "seed", "nothing", format!("a whole number up to {MOST_SEED}"))
         })?;
         let data = parse_data(fields.object("data")?, model, library)?;
-        let init = fields.id("init", &STARTS.map(|s| s.0), |id| pick(&STARTS, id))?.unwrap_or(Start::Zoo);
+        let init = Start::read(&mut fields, model)?;
         let execution = fields.id("execution", &EXECUTIONS.map(|s| s.0), |id| pick(&EXECUTIONS, id))?;
         let ids = STORAGES.map(|(id, _)| id);
         let ids: Vec<&str> = std::iter::once(AUTO).chain(ids).collect();
         let storage =
             fields.id("storage", &ids, |id| if id == AUTO { Some(None) } else { find_storage(id).map(Some) })?;
         let targets = parse_targets(fields.list("targets", TARGETS.len())?)?;
-        let steps = fields.list("steps", MOST_STEPS)?.ok_or_else(|| {
+        let steps = fields.list("steps", crate::methods::MOST_STEPS)?.ok_or_else(|| {
             CoreError::new(ErrorCode::MissingField, "steps", "nothing", "a list of steps, which may be empty")
         })?;
         fields.finish()?;
-        if init == Start::Zoo && !models::zoo()?.contains(model.id) {
-            let found = format!("zoo, but {} has no trained weights", model.id);
-            return Err(CoreError::new(ErrorCode::Combination, "init", found, "random"));
-        }
-        let network = Network::random(model, 0)?;
-        let mut parsed: Vec<Rc<dyn Step>> = Vec::new();
-        for (i, step) in steps.into_iter().enumerate() {
-            let step = parse_step(step, &format!("steps.{i}"), &network, &parsed)?;
-            parsed.push(step);
-        }
-        for (i, step) in parsed.iter().enumerate() {
-            step.check_next(&format!("steps.{i}.{}", step.name()), parsed.get(i + 1).map(Rc::as_ref))?;
-        }
+        let parsed = parse_steps(steps, "steps", &Network::random(model, 0)?)?;
         let recipe = Self {
             model,
             data,
@@ -186,7 +160,7 @@ impl Recipe {
             ("model", self.model.id.into()),
             ("seed", self.seed.into()),
             ("data", object(data)),
-            ("init", name(self.init == Start::Zoo, STARTS.map(|s| s.0)).into()),
+            ("init", self.init.id().into()),
             ("execution", name(self.execution == Execution::Integer, EXECUTIONS.map(|s| s.0)).into()),
             ("storage", self.storage.map_or(AUTO, Storage::id).into()),
             ("steps", steps.into()),
@@ -203,10 +177,7 @@ impl Recipe {
     /// # Errors
     /// `unknown-id` when a step names a set that is not there.
     pub fn needs(&self, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
-        let mut assets = Vec::new();
-        if self.init == Start::Zoo {
-            assets.extend(models::zoo()?.remove(self.model.id).map(|entry| entry.asset));
-        }
+        let mut assets = self.init.assets(self.model)?;
         for step in &self.steps {
             assets.extend(step.assets(self.model, library)?);
         }
@@ -275,28 +246,4 @@ fn parse_data(fields: Option<Fields>, model: &Model, library: &Library) -> Resul
     };
     fields.finish()?;
     Ok(DataSpec { set: id, split, count })
-}
-
-fn parse_step(
-    value: Value,
-    path: &str,
-    network: &Network,
-    earlier: &[Rc<dyn Step>],
-) -> Result<Rc<dyn Step>, CoreError> {
-    let names: Vec<&str> = METHODS.iter().map(|method| method.name).collect();
-    let allowed = || format!("one of {}", names.join(", "));
-    let mut step = Fields::new(value, path)?;
-    let mut found = None;
-    for method in METHODS {
-        if let Some(fields) = step.object(method.name)? {
-            if found.is_some() {
-                return Err(CoreError::new(ErrorCode::Combination, path, "two kinds in one step", allowed()));
-            }
-            found = Some((method.parse)(fields, network, earlier)?);
-        }
-    }
-    step.finish()?;
-    let step = found.ok_or_else(|| CoreError::new(ErrorCode::MissingField, path, "an empty step", allowed()))?;
-    step.check(path, earlier)?;
-    Ok(step)
 }

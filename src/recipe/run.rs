@@ -1,6 +1,6 @@
 //! Running a recipe.
 
-use super::{Recipe, SensitivityRow, Start};
+use super::{Recipe, SensitivityRow};
 use crate::data::{Images, Library};
 use crate::error::CoreError;
 use crate::evaluate::{
@@ -8,7 +8,7 @@ use crate::evaluate::{
 };
 use crate::graph::Plan;
 use crate::methods::{Memory, StepContext};
-use crate::models::{self, Execution, Network};
+use crate::models::{Execution, Network, Start};
 use crate::named::Named;
 use crate::report::{Baseline, Digests, ENGINE, LayerReport, NUMERICS, Report, StepReport};
 use crate::task::{Context, Phase};
@@ -47,16 +47,7 @@ impl Outcome {
 
 /// The network a recipe starts from.
 pub(super) fn start(recipe: &Recipe, library: &RefCell<Library>) -> Result<Network, CoreError> {
-    match recipe.init {
-        Start::Random => Network::random(recipe.model, recipe.seed),
-        Start::Zoo => {
-            let entry = models::zoo()?.remove(recipe.model.id);
-            let entry = entry.ok_or_else(|| CoreError::internal(recipe.model.id, "no trained weights"))?;
-            let path = entry.asset.path;
-            let bytes = library.borrow().file(&path)?;
-            Network::from_safetensors(recipe.model, &path, &bytes)
-        }
-    }
+    Network::start(recipe.model, recipe.init, recipe.seed, &library.borrow())
 }
 
 /// Names step `index` of a recipe in checkpoints: all that its result depends on.
@@ -84,10 +75,6 @@ pub(super) async fn apply(
     resume: Option<&Checkpoint>,
 ) -> Result<Trained, CoreError> {
     let key = step_key(canonical, index);
-    let resume = match resume {
-        Some(checkpoint) if checkpoint.key()? == key => Some(checkpoint),
-        _ => None,
-    };
     let mut cx = StepContext {
         ctx,
         library,
@@ -194,6 +181,7 @@ pub async fn run(
             macs: network.graph.macs(),
             epoch_loss: trained.epoch_loss,
             validation_loss: trained.validation_loss,
+            teacher_share: trained.teacher_share,
             training: trained.record,
         });
     }

@@ -26,6 +26,8 @@ pub struct Position {
     pub validation: Vec<f64>,
     /// The parameters of the lowest of those.
     pub best: Vec<Tensor>,
+    /// See [`super::Objective::notes`].
+    pub notes: Vec<f64>,
     /// The loss scale and good steps since it last changed.
     pub scale: (f32, u32),
     /// Lists of a record, and what workers have not sent: of any shape.
@@ -93,6 +95,7 @@ impl Checkpoint {
         let meta = json!({
             "key": key, "step": position.step, "epoch_loss": position.epoch_loss.to_bits(),
             "epochs": bits(&position.epochs), "validation": bits(&position.validation), "powers": bits(&state.powers),
+            "notes": bits(&position.notes),
             "scale": [position.scale.0.to_bits(), position.scale.1],
         });
         let meta = std::iter::once(("checkpoint".to_string(), meta.to_string())).collect();
@@ -120,8 +123,8 @@ impl Checkpoint {
             let part = |at: usize| value["scale"][at].as_u64().map(|part| part as u32);
             let scale = (f32::from_bits(part(0)?), part(1)?);
             let (epochs, validation) = (floats("epochs")?, floats("validation")?);
-            let step = value["step"].as_u64()?;
-            let position = Position { step, epoch_loss, epochs, validation, scale, ..Position::default() };
+            let (step, notes) = (value["step"].as_u64()?, floats("notes").unwrap_or_default());
+            let position = Position { step, epoch_loss, epochs, validation, scale, notes, ..Position::default() };
             let powers = <[f64; 2]>::try_from(floats("powers")?).ok()?;
             Some(Meta { key: value["key"].as_str()?.to_string(), position, powers })
         };

@@ -3,6 +3,7 @@
 mod backprop;
 mod batch;
 mod checkpoint;
+mod distill;
 mod estimator;
 mod exchange;
 mod loss;
@@ -21,6 +22,7 @@ mod workers;
 
 pub use backprop::{Batch, Blocks, Gradients, Pass, Workspace, backprop, backprop_in};
 pub use checkpoint::{Checkpoint, Position};
+pub use distill::{Distill, DistillOptions, Imitation, Teacher};
 pub use estimator::Estimator;
 pub use exchange::{Exchange, Message};
 pub use loss::{ImageLoss, softmax, softmax_cross_entropy};
@@ -83,6 +85,8 @@ pub struct Trained {
     pub epoch_loss: Vec<f64>,
     /// The loss on validation images after each epoch; empty where nobody watched.
     pub validation_loss: Vec<f64>,
+    /// Of the gradients that the loss begins with, the share by a teacher in each epoch; empty without one.
+    pub teacher_share: Vec<f64>,
     /// The training step by step, where it was to be written down.
     pub record: Option<TrainingRecord>,
 }
@@ -119,6 +123,7 @@ pub async fn train(
     let mut at = Position::default();
     if let Some(checkpoint) = resume {
         at = checkpoint.restore(key, parameters, &mut state)?;
+        objective.notes().clone_from(&at.notes);
         (scaler.scale, scaler.good) = at.scale;
         let lists = if recorder.is_some() { Recorder::LISTS } else { 0 };
         recorder.iter_mut().for_each(|recorder| recorder.restore(&at.extra[..lists.min(at.extra.len())]));
@@ -248,6 +253,7 @@ pub async fn train(
         }
         if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
             last_checkpoint = ctx.progress().0;
+            at.notes.clone_from(objective.notes());
             at.scale = (scaler.scale, scaler.good);
             at.extra = recorder.as_ref().map(Recorder::tensors).transpose()?.unwrap_or_default();
             at.extra.extend(workers.rest());
@@ -260,7 +266,7 @@ pub async fn train(
     view.follow(ctx, None, parameters).await;
     network_parameters.truncate(count);
     let record = recorder.map(|recorder| recorder.finish(graph));
-    Ok(Trained { epoch_loss: at.epochs, validation_loss: at.validation, record })
+    Ok(Trained { epoch_loss: at.epochs, validation_loss: at.validation, teacher_share: Vec::new(), record })
 }
 
 /// Parameters as layers of fewer bits compute with them.

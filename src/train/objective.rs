@@ -30,6 +30,9 @@ pub trait Objective {
     fn gradients(&mut self) -> Vec<Tensor> {
         Vec::new()
     }
+
+    /// What it has noted of the batches so far, which checkpoints keep.
+    fn notes(&mut self) -> &mut Vec<f64>;
 }
 
 /// Mean cross-entropy with labels.
@@ -38,12 +41,13 @@ pub struct CrossEntropy {
     /// See [`super::TrainOptions::label_smoothing`].
     pub smoothing: f32,
     none: Vec<Tensor>,
+    no_notes: Vec<f64>,
 }
 
 impl CrossEntropy {
     /// With this much smoothing.
     pub fn new(smoothing: f32) -> Self {
-        Self { smoothing, none: Vec::new() }
+        Self { smoothing, ..Self::default() }
     }
 }
 
@@ -66,6 +70,10 @@ impl Objective for CrossEntropy {
 
     fn own(&mut self) -> &mut Vec<Tensor> {
         &mut self.none
+    }
+
+    fn notes(&mut self) -> &mut Vec<f64> {
+        &mut self.no_notes
     }
 }
 

@@ -367,11 +367,11 @@ impl Job {
         Ok(self.outcome()?.predictions.clone())
     }
 
-    /// The probability of each class for one image of planar pixels, 0 to 255.
+    /// The probability of each class for one image of planar pixels, 0 to 255; with a `temperature` above 0, of logits divided by it.
     ///
     /// # Errors
     /// A `CoreError` before the end, and when the image has another size.
-    pub fn probabilities(&mut self, pixels: &[u8]) -> Result<Vec<f32>, JsValue> {
+    pub fn probabilities(&mut self, pixels: &[u8], temperature: Option<f32>) -> Result<Vec<f32>, JsValue> {
         self.outcome()?;
         let Some(Outcome { plan, network, .. }) = &mut self.outcome else { return Ok(Vec::new()) };
         let features = network.graph.shapes()[0].len();
@@ -381,7 +381,9 @@ impl Job {
         }
         let unit = unit_table(255);
         let image: Vec<f32> = pixels.iter().map(|&pixel| unit[usize::from(pixel)]).collect();
-        Ok(softmax(plan.run_one(&image)))
+        let by = temperature.filter(|by| *by > 0.0).unwrap_or(1.0);
+        let logits: Vec<f32> = plan.run_one(&image).iter().map(|logit| logit / by).collect();
+        Ok(softmax(&logits))
     }
 
     /// What one block goes through, step by step, for a host that times it.

@@ -28,12 +28,20 @@ export interface PruneStep {
   layers?: Record<string, "keep" | { sparsity: number }>; keep_last?: boolean; images?: number; seed?: number;
   schedule?: { kind: string; from?: number; end?: number; every?: number; rounds?: number; rewind?: string };
 }
+/** A teacher, and what is learned from it. */
+export interface Distill {
+  teacher: string | { model: string; init?: string; steps?: Recipe["steps"] };
+  method?: string; temperature?: number; alpha?: number; beta?: number; layers?: [string, string][];
+}
 /** A train step. */
 export interface TrainStep {
   epochs?: number; batch?: number; optimizer?: string; lr?: number; momentum?: number; schedule?: string;
   weight_decay?: number; flip?: boolean; shift?: number; set?: string;
   nesterov?: boolean; label_smoothing?: number; freeze?: string[]; patience?: number; count?: number; exclude?: string[];
-  estimator?: string; clip_decay?: number;
+  estimator?: string; clip_decay?: number; distill?: Distill; transfer?: string;
+  epsilon?: number; record?: boolean;
+  precision?: string | { mode: string; loss_scale?: number; growth?: number; rounding?: string };
+  exchange?: { workers?: number; method: string; levels?: number; clip?: number; share?: number };
 }
 /** A recipe, version 1; canonical recipes have every default written out. */
 export interface Recipe {

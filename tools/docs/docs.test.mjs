@@ -140,11 +140,13 @@ describe("docs/recipe.md", () => {
 
   it.each(tables)("has every field of %s, with its default", (heading, canonical, given) => {
     const table = fields(heading);
-    // The set a training uses is written out only where it is not the model's own, targets only where there are any.
-    const unwritten = { train: "set", recipe: "targets" };
+    // The set a training uses is written out only where it is not the model's own, targets only where there are any; what trainings
+    // were taught to do later only where it says something.
+    const later = ["count", "epsilon", "exchange", "exclude", "freeze", "label_smoothing", "nesterov", "patience"];
+    const unwritten = { train: ["set", "precision", "record", ...later], recipe: ["targets"] };
     // Most of a quantize step is written out only where it is asked for.
     if (heading !== "quantize") {
-      const written = [...table.keys()].filter((name) => name !== unwritten[heading]).sort();
+      const written = [...table.keys()].filter((name) => !unwritten[heading]?.includes(name)).sort();
       expect(written).toEqual(Object.keys(canonical).sort());
     }
     for (const [name, value] of Object.entries(canonical)) {
@@ -170,6 +172,11 @@ describe("docs/recipe.md", () => {
         "train",
         name,
         (value) => withStep({ train: { optimizer: "sgd", [name]: value } }),
+      ]),
+      ...["count", "epsilon", "label_smoothing", "patience"].map((name) => [
+        "train",
+        name,
+        (value) => withStep({ train: { [name]: value } }),
       ]),
       ...["images", "alpha", "seed"].map((name) => [
         "quantize",

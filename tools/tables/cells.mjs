@@ -10,22 +10,24 @@ export const pageOf = (table) => `docs/tables/${table}.md`;
 /** First digits of a SHA-256, enough to tell recipes and outputs apart. */
 const DIGITS = 16;
 export const recipeKey = (recipe) => createHash("sha256").update(JSON.stringify(recipe)).digest("hex").slice(0, DIGITS);
-/** Columns are bits of a weight, or the share that is pruned, in percent. */
-export const nameOf = ({ row, model, bits, sparsity }) => `${row} ${model} ${bits ?? sparsity}`;
+/** Columns are bits of a weight, the share that is pruned, in percent, or seeds. */
+export const nameOf = ({ row, model, bits, sparsity, seed }) => `${row} ${model} ${bits ?? sparsity ?? seed}`;
 
 /** What the table keeps of an answer of the engine to a cell's recipe. */
 export function resultOf(cell, answer) {
-  const { row, model, bits, sparsity, recipe } = cell;
-  const column = bits === undefined ? { sparsity } : { bits };
+  const { row, model, bits, sparsity, seed, recipe } = cell;
+  const column = { bits, sparsity, seed };
   const place = { row, model, ...column, recipe: recipeKey(recipe) };
   if (answer.error !== undefined) return { ...place, refused: answer.error };
   const { accuracy, size, cost, numerics, steps, digests } = answer;
+  const share = steps.at(-1)?.teacher_share?.at(-1);
   return {
     ...place,
     numerics,
     correct: accuracy.correct,
     total: accuracy.total,
     ...(accuracy.bits_per_character === undefined ? {} : { bits_per_character: accuracy.bits_per_character }),
+    ...(share === undefined ? {} : { share: Number(share.toFixed(4)) }),
     ...(steps.length > 1 ? { before: steps.at(-2).accuracy.correct } : {}),
     ...(recipe.init === "random" ? { trained: steps[0].accuracy.correct } : {}),
     ...(sparsity === undefined ? {} : { macs: cost.macs }),

@@ -36,8 +36,8 @@ export async function buildEngine() {
   if (built.code !== 0) throw new Stop("The native engine does not compile.");
 }
 
-/** Computes what is not there yet of the table of this name: `models` in f32, and `cells` in the order of `ordered`. */
-export async function compute(name, { models, cells, ordered }) {
+/** Computes what is not there yet of the table of this name: `models` in f32, and `cells` in the order of `ordered`, each with what `more` says of it. */
+export async function compute(name, { models, cells, ordered, more }) {
   const table = readTable(name);
   const engine = new Engine();
   const plain = (model) => ({ version: 1, model, seed: 1, data: { test: 8 }, steps: [] });
@@ -63,7 +63,8 @@ export async function compute(name, { models, cells, ordered }) {
   }
   for (const [index, cell] of left.entries()) {
     const from = performance.now();
-    const result = resultOf(cell, await engine.ask(cell.recipe));
+    const answer = await engine.ask(cell.recipe);
+    const result = { ...resultOf(cell, answer), ...(await more?.(cell, answer)) };
     known.set(nameOf(cell), result);
     save();
     const found = result.refused

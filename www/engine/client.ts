@@ -65,8 +65,8 @@ export interface Client {
   run(recipe: Recipe, wishes?: Wishes): Promise<RunResult>;
   /** Runs every cell of a sweep, spread over the workers. Rejects only when cancelled. */
   sweep(sweep: Sweep, wishes?: SweepWishes): Promise<SweepResult[]>;
-  /** How sure the recipe's model is of each class, for one picture (planar bytes, 0 to 255). */
-  probabilities(recipe: Recipe, pixels: Uint8Array, wishes?: Wishes): Promise<Float32Array>;
+  /** How sure the recipe's model is of each class, for one picture (planar bytes, 0 to 255); softened by a temperature above 1. */
+  probabilities(recipe: Recipe, pixels: Uint8Array, wishes?: Wishes, temperature?: number): Promise<Float32Array>;
   /** Has the recipe's model write; `wishes.onText` gets the text as it is written, the promise the whole. */
   write(recipe: Recipe, writing: Writing, wishes?: Wishes): Promise<string>;
   image(set: string, split: Split, index: number, wishes?: Wishes): Promise<Picture>;
@@ -184,8 +184,8 @@ function clientOf(pool: Pool, core: Engine): Client {
     expand,
     run,
     sweep: async (sweep, wishes = {}) => Promise.all(expand(sweep).map((cell, index) => cellRun(cell, index, wishes))),
-    probabilities: async (recipe, pixels, wishes) =>
-      pool.submit({ type: "probabilities", ...withKey(recipe), pixels }, wishes),
+    probabilities: async (recipe, pixels, wishes, temperature) =>
+      pool.submit({ type: "probabilities", ...withKey(recipe), pixels, ...(temperature && { temperature }) }, wishes),
     write: async (recipe, writing, wishes) => pool.submit({ type: "write", ...withKey(recipe), ...writing }, wishes),
     image: (set, split, index, wishes) => pool.submit({ type: "image", set, split, index }, wishes),
     exported: async (recipe, wishes) => pool.submit({ type: "exported", ...withKey(recipe) }, wishes),

@@ -114,7 +114,7 @@ export class Session {
     if (work.type === "weights") return this.weights(work.key, work.recipe, work.place);
     if (work.type === "matrix") return this.matrix(work.key, work.recipe, work.layer);
     return this.prepared(work.key, work.recipe).then((job) =>
-      work.type === "exported" ? job.exported() : job.probabilities(work.pixels),
+      work.type === "exported" ? job.exported() : job.probabilities(work.pixels, work.temperature),
     );
   }
 

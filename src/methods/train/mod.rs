@@ -1,8 +1,10 @@
 //! Training as a step.
 
+mod distill;
 mod lowered;
 mod options;
 
+pub use distill::IMITATIONS;
 pub use lowered::{MESSAGES, PRECISIONS};
 pub use options::{OPTIMIZERS, SCHEDULES};
 
@@ -13,7 +15,8 @@ use crate::evaluate::evaluate;
 use crate::fields::Fields;
 use crate::models::{Execution, Model, Network};
 use crate::tensor::Tensor;
-use crate::train::{CrossEntropy, Estimator, TrainOptions, Training, View, train};
+use crate::train::{CrossEntropy, Estimator, Objective, TrainOptions, Training, View, train};
+use distill::DistillSpec;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::pin::Pin;
@@ -37,6 +40,10 @@ pub struct TrainStep {
     exclude: Vec<String>,
     /// The first so many of the images, before classes are left out; all without it.
     count: Option<u32>,
+    /// The network it learns from.
+    distill: Option<DistillSpec>,
+    /// Whether it sees noise in place of images.
+    noise: bool,
     /// The prune step before it whose schedule it carries out.
     prune: Option<PruneStep>,
     path: String,
@@ -119,11 +126,31 @@ fn parse(mut fields: Fields, network: &Network, earlier: &[Rc<dyn Step>]) -> Par
         exclude.push(found.ok_or_else(unknown)?);
     }
     let count = fields.integer("count", 1..=MOST_COUNT)?.map(|count| count as u32);
+    let distill = distill::read(&mut fields, network)?;
+    let transfer_path = fields.at("transfer");
+    let noise = fields.id("transfer", &["images", "noise"], |id| Some(id == "noise"))?.unwrap_or(false);
+    if noise && (!exclude.is_empty() || !distill.as_ref().is_some_and(DistillSpec::without_labels)) {
+        let found = "noise, which has no labels";
+        return Err(CoreError::new(
+            ErrorCode::Combination,
+            transfer_path,
+            found,
+            "distill with an alpha of 1, and no exclude",
+        ));
+    }
     let path = fields.path().to_string();
     let prune = earlier.last().and_then(|step| step.as_prune()).filter(|step| step.scheduled()).cloned();
     if options.patience > 0 && prune.is_some() {
         let found = "patience beside a schedule of pruning, whose best epoch may be one with more weights";
         return Err(CoreError::new(ErrorCode::Combination, fields.at("patience"), found, "0"));
+    }
+    if distill.is_some() && options.exchange.is_some() {
+        return Err(CoreError::new(
+            ErrorCode::Combination,
+            fields.at("exchange"),
+            "exchange beside distill",
+            "one of them",
+        ));
     }
     for (name, given) in [("precision", options.precision.is_some()), ("exchange", options.exchange.is_some())] {
         if given && estimator.is_some() {
@@ -132,7 +159,7 @@ fn parse(mut fields: Fields, network: &Network, earlier: &[Rc<dyn Step>]) -> Par
         }
     }
     fields.finish()?;
-    Ok(Rc::new(TrainStep { options, estimator, clip_decay, set, freeze, exclude, count, prune, path }))
+    Ok(Rc::new(TrainStep { options, estimator, clip_decay, set, freeze, exclude, count, distill, noise, prune, path }))
 }
 
 impl TrainStep {
@@ -165,6 +192,10 @@ impl TrainStep {
         if own.kind == Kind::Text && !self.exclude.is_empty() {
             let path = format!("{}.exclude", self.path);
             return Err(CoreError::new(ErrorCode::Combination, path, "exclude with text", "images"));
+        }
+        if own.kind == Kind::Text && self.noise {
+            let path = format!("{}.transfer", self.path);
+            return Err(CoreError::new(ErrorCode::Combination, path, "noise with text", "images"));
         }
         Ok((id, self.count.map_or(count, |own| own.min(count))))
     }
@@ -222,6 +253,12 @@ impl Step for TrainStep {
         if let Some(count) = self.count {
             value["count"] = json!(count);
         }
+        if let Some(distill) = &self.distill {
+            value["distill"] = distill.canonical();
+        }
+        if self.noise {
+            value["transfer"] = json!("noise");
+        }
         if let Some(estimator) = &self.estimator {
             value["estimator"] = json!(id_of(ESTIMATORS, estimator));
         }
@@ -237,7 +274,10 @@ impl Step for TrainStep {
 
     fn assets(&self, model: &Model, library: &Library) -> Result<Vec<AssetRef>, CoreError> {
         let (set, count) = self.count(model, library)?;
-        let mut assets = library.assets(&set, "train", count)?;
+        let mut assets = if self.noise { Vec::new() } else { library.assets(&set, "train", count)? };
+        if let Some(distill) = &self.distill {
+            assets.extend(distill.assets(library)?);
+        }
         if self.options.patience > 0 {
             let all = find_split(&*library.set(model.data)?, "validation")?.count;
             assets.extend(library.assets(model.data, "validation", all)?);
@@ -255,20 +295,42 @@ impl Step for TrainStep {
             0
         };
         let trainings = self.prune.as_ref().map_or(1, PruneStep::trainings);
-        judged + trainings * (self.options.macs(&network.graph, count as usize) + View::macs(network, steps))
+        let taught = self.distill.as_ref().map_or(0, |distill| distill.macs(&self.options, count, library));
+        judged + taught + trainings * (self.options.macs(&network.graph, count as usize) + View::macs(network, steps))
     }
 
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
-            let images = self.images(cx.network.model, &cx.library.borrow())?;
+            let seed = cx.seed.wrapping_add(cx.index << 32);
+            let images = if self.noise {
+                let (id, count) = self.count(cx.network.model, &cx.library.borrow())?;
+                let set = cx.library.borrow().set(&id)?;
+                Images::noise(cx.ctx, set, count as usize, seed).await
+            } else {
+                self.images(cx.network.model, &cx.library.borrow())?
+            };
             let mut parameters: Vec<Tensor> = cx.network.parameters.iter().map(|p| p.latent.clone()).collect();
             let mut view = View::of(cx.network, self.estimator.unwrap_or(Estimator::Ste), self.clip_decay)?;
             if let Some(prune) = &self.prune {
                 view = view.pruning(prune.pruner(cx.network, cx.seed, cx.index.saturating_sub(1)))?;
             }
             let graph = Rc::clone(&cx.network.graph);
-            let seed = cx.seed.wrapping_add(cx.index << 32);
-            let mut objective = CrossEntropy::new(self.options.label_smoothing as f32);
+            let mut labels = CrossEntropy::new(self.options.label_smoothing as f32);
+            let mut taught = match &self.distill {
+                None => None,
+                Some(distill) => {
+                    let about = json!([self.set, self.count, self.exclude, self.noise.then_some(seed)]).to_string();
+                    Some(distill.objective(cx, &self.options, (&images, about), seed).await?)
+                }
+            };
+            let objective: &mut dyn Objective = match &mut taught {
+                Some(taught) => taught,
+                None => &mut labels,
+            };
+            let resume = match cx.resume {
+                Some(checkpoint) if checkpoint.key()? == cx.key => Some(checkpoint),
+                _ => None,
+            };
             let frozen = self.frozen(cx.network);
             let watched = (self.options.patience > 0).then(|| self.validation(cx)).transpose()?;
             let (ctx, network) = (cx.ctx, cx.network.clone());
@@ -286,14 +348,15 @@ impl Step for TrainStep {
                 graph: &graph,
                 images: &images,
                 options: &self.options,
-                objective: &mut objective,
+                objective,
                 frozen: &frozen,
                 watch: watched.is_some().then_some(&watch),
                 seed,
                 key: &cx.key,
-                resume: cx.resume,
+                resume,
             };
             cx.trained = train(training, &mut view, &mut parameters).await?;
+            cx.trained.teacher_share = taught.map(|taught| taught.shares()).unwrap_or_default();
             view.store(cx.network, parameters)
         })
     }

@@ -7,6 +7,12 @@ export const catalog = {
   "model.resnet8-fashion": "ResNet-8 on fashion",
   "model.mobilenet-fashion": "MobileNet on fashion",
   "model.transformer-shakespeare": "Transformer on Shakespeare",
+  "model.mlp8-digits": "MLP of 8 on digits",
+  "model.mlp16-digits": "MLP of 16 on digits",
+  "model.mlp32-digits": "MLP of 32 on digits",
+  "model.mlp16-fashion": "MLP of 16 on fashion",
+  "model.lenet-small-fashion": "Small LeNet on fashion",
+  "model.conv-tiny-fashion": "Tiny ConvNet on fashion",
 
   "data.digits": "UCI digits, 8×8",
   "data.fashion": "Fashion-MNIST, 28×28",

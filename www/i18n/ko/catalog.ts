@@ -9,6 +9,12 @@ export const catalog: Record<keyof typeof english, string> = {
   "model.resnet8-fashion": "ResNet-8, 패션",
   "model.mobilenet-fashion": "MobileNet, 패션",
   "model.transformer-shakespeare": "트랜스포머, 셰익스피어",
+  "model.mlp8-digits": "MLP 8, 숫자",
+  "model.mlp16-digits": "MLP 16, 숫자",
+  "model.mlp32-digits": "MLP 32, 숫자",
+  "model.mlp16-fashion": "MLP 16, 패션",
+  "model.lenet-small-fashion": "작은 LeNet, 패션",
+  "model.conv-tiny-fashion": "아주 작은 합성곱 신경망, 패션",
 
   "data.digits": "UCI 손글씨 숫자, 8×8",
   "data.fashion": "Fashion-MNIST, 28×28",

@@ -11,8 +11,8 @@ fn context<'a>(
     memory: &'a Memory,
     network: &'a mut Network,
 ) -> StepContext<'a> {
-    let (key, epoch_loss) = (String::new(), Vec::new());
-    StepContext { ctx, library, memory, network, seed: 7, index: 0, key, resume: None, epoch_loss }
+    let (key, trained) = (String::new(), crate::train::Trained::default());
+    StepContext { ctx, library, memory, network, seed: 7, index: 0, key, resume: None, trained }
 }
 
 #[test]
