@@ -3,6 +3,7 @@
 import { type Choice, DEFAULT_CHOICE, dataOf, normalise, type RecipeChoice, recipeIn } from "./choice";
 import { decodeRecipe, encodeRecipe, LinkError } from "./link";
 import type { Catalog } from "./schema";
+import { DEFAULT_TRAINING, decodeTraining, encodeTraining, type TrainingChoice } from "./training";
 
 export const AXES = ["bytes", "bits", "sparsity", "macs"] as const;
 /** Families that a link can ask to be run. */
@@ -23,6 +24,8 @@ export interface View {
   readonly sparsities: boolean;
   /** The recipe the chosen one is compared with, on the same images and seed; without one, its baseline. */
   readonly pinned: RecipeChoice | undefined;
+  /** The training by itself, of the chosen model. */
+  readonly training: TrainingChoice;
 }
 
 export const DEFAULT_VIEW: View = {
@@ -32,6 +35,7 @@ export const DEFAULT_VIEW: View = {
   widths: false,
   sparsities: false,
   pinned: undefined,
+  training: DEFAULT_TRAINING,
 };
 
 /** A longer hash is no link of ours. */
@@ -111,6 +115,11 @@ const PROPERTIES: readonly Property[] = [
     key: "tab",
     write: (view) => (view.tab === DEFAULT_VIEW.tab ? undefined : view.tab),
     read: (view, value) => ({ ...view, tab: oneOf(TABS, value, "tab") }),
+  },
+  {
+    key: "t1",
+    write: (view, catalog) => encodeTraining(view.training, view.choice.model, catalog),
+    read: (view, value, catalog) => ({ ...view, training: decodeTraining(value, view.choice.model, catalog) }),
   },
 ];
 

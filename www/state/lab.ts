@@ -200,8 +200,8 @@ export class Lab extends EventTarget {
     this.#settled();
   }
 
-  /** Changes how things are shown: axis or tab. */
-  show(change: Partial<Pick<View, "axis" | "tab">>): void {
+  /** Changes what makes no other recipe: axis, tab or the training by itself. */
+  show(change: Partial<Pick<View, "axis" | "tab" | "training">>): void {
     this.#show({ ...this.view, ...change }, true);
   }
 
