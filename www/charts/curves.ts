@@ -39,6 +39,8 @@ const SIZE = 12;
 const TOP = 22;
 const BOTTOM = 38;
 const LINE = 14;
+/** Curves that end so near to each other share a column of names. */
+const NEAR = 24;
 const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
 
 /** Heights for labels that keep a line's distance and stay within, in the order given. */
@@ -150,16 +152,45 @@ export function curvesChart(data: CurvesData, width: number): SvgNode {
       parts.push(svg("path", { class: "training-broken", d: `M${(cx ?? 0) - 4},${(cy ?? 0) - 4}l8,8m0,-8l-8,8` }));
     }
   }
-  const wanted = curves.map((curve) => Number(place(lastOf(curve) ?? { step: 0, value: from }).split(",")[1]) + 4);
-  spread(wanted, TOP, base, LINE).forEach((at, index) => {
-    const { name = "", chosen = false } = curves[index] ?? {};
-    parts.push(svg("text", { class: `label${chosen ? " strong quant" : ""}`, x: right + 8, y: at }, name));
-  });
+  for (const { curve, at, y: height } of labelPlaces(curves, place, [TOP, base]))
+    parts.push(svg("text", { class: `label${curve.chosen ? " strong quant" : ""}`, x: at + 7, y: height }, curve.name));
   return svg(
     "svg",
     { class: "drawing", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": data.description },
     ...parts,
   );
+}
+
+/** Names at the ends of their curves; those that end near each other stand under each other. */
+function labelPlaces(
+  curves: readonly Curve[],
+  place: (point: { readonly step: number; readonly value: number }) => string,
+  [top, bottom]: readonly [number, number],
+) {
+  const ends = curves
+    .flatMap((curve) => {
+      const last = lastOf(curve);
+      const [at = 0, y = 0] = last ? place(last).split(",").map(Number) : [];
+      return last ? [{ curve, at, y: y + 4 }] : [];
+    })
+    .sort((a, b) => a.at - b.at);
+  const clusters: (typeof ends)[] = [];
+  for (const end of ends) {
+    const cluster = clusters.at(-1);
+    const last = cluster?.at(-1);
+    if (cluster && last && end.at - last.at < NEAR) cluster.push(end);
+    else clusters.push([end]);
+  }
+  return clusters.flatMap((cluster) => {
+    const heights = spread(
+      cluster.map(({ y }) => y),
+      top,
+      bottom,
+      LINE,
+    );
+    const at = Math.max(...cluster.map((end) => end.at));
+    return cluster.map(({ curve }, index) => ({ curve, at, y: heights[index] ?? top }));
+  });
 }
 
 function lastOf({ points }: Curve): { readonly step: number; readonly value: number } | undefined {

@@ -1,8 +1,13 @@
 /** Training by itself: what it is given, its losses while they fall, and what its record says afterwards. */
 
 import { html, nothing, type TemplateResult } from "lit";
+import { barsChart } from "../../charts/bars";
 import { curvesChart } from "../../charts/curves";
+import { exponentsChart } from "../../charts/exponents";
+import { intervalsChart } from "../../charts/intervals";
+import { lostChart } from "../../charts/lost";
 import { paint, type SvgNode } from "../../charts/svg";
+import { readsText } from "../../state/choice";
 import { diagnose, ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, CoreError } from "../../state/schema";
 import { ALONE, settleTraining, type TrainingChoice } from "../../state/training";
@@ -15,10 +20,25 @@ import { reasonWords } from "../recipe/reasons";
 import { errorWords } from "../words";
 import { carried, type TrainingChange, trainingGroups } from "./controls";
 import { letterOf, lossData, recordOf, trainingWords } from "./data";
+import { mapTable, seedsData, seedsWords } from "./groups";
+import {
+  epochData,
+  exponentData,
+  hasLost,
+  hasScale,
+  lostData,
+  messageBars,
+  rangeWords,
+  scaleData,
+  teacherData,
+} from "./records";
+import "./softened";
 import { modelFor, presetTraining, TRAINING_PRESETS, trainingPresetOf } from "./presets";
 
 /** Said of settings that are no preset. */
 const OWN = "own";
+/** What the pictures along a training count. */
+const KINDS = ["gradients", "weights"] as const;
 
 export class TrainingPanel extends Panel {
   static override properties = {
@@ -107,7 +127,22 @@ export class TrainingPanel extends Panel {
     };
     const { runs } = this.#all;
     const shown = this.#shown;
-    draw("loss", (width) => curvesChart(lossData(runs, shown?.number ?? 0, catalog, this.speech), width));
+    const { speech } = this;
+    draw("loss", (width) => curvesChart(lossData(runs, shown?.number ?? 0, catalog, speech), width));
+    const record = recordOf(shown);
+    const step = shown?.report?.steps[0];
+    if (shown && record && step) {
+      const { choice } = shown;
+      draw("scale", (width) => curvesChart(scaleData(record, speech), width));
+      draw("lost", (width) => lostChart(lostData(record, speech), width));
+      for (const what of KINDS)
+        draw(what, (width) => exponentsChart(exponentData(record, choice, what, speech), width));
+      draw("bytes", (width) => barsChart(messageBars(record, choice, speech), this.#bytesWords(shown), width));
+      draw("epochs", (width) => curvesChart(epochData(step, speech), width));
+      draw("teacher", (width) => curvesChart(teacherData(step.teacher_share, speech), width));
+    }
+    const { seeds } = this.#all;
+    if (seeds) draw("seeds", (width) => intervalsChart(seedsData(seeds, speech), width));
   }
 
   get #shown(): Training | undefined {
@@ -185,7 +220,7 @@ export class TrainingPanel extends Panel {
     const refusal = this.#refusal(subject, catalog);
     const taught = subject.choice.teacher !== ALONE;
     const off = work !== undefined || refusal !== undefined;
-    return html`<p class="actions training-actions">
+    return html`<p class="training-actions">
         <button class="button primary" ?disabled=${off} @click=${() => this.#train(catalog)}>${this.t("training.train")}</button>
         <button class="button" ?disabled=${off} @click=${() => void this.#all.several(subject, catalog)}>${this.t(taught ? "training.several.taught" : "training.several", { n: subject.choice.seeds })}</button>
         ${work ? html`<button class="link" @click=${() => this.#all.cancel()}>${this.t("training.cancel")}</button>` : nothing}
@@ -269,6 +304,88 @@ export class TrainingPanel extends Panel {
     </div>`;
   }
 
+  #bytesWords(run: Training): string {
+    const record = recordOf(run);
+    const { bytes_per_step: bytes = 0, dense_bytes_per_step: dense = 0 } = record ?? {};
+    const times = dense / Math.max(1, bytes);
+    return this.t("training.bytes.words", {
+      bytes: this.speech.whole(bytes),
+      dense: this.speech.whole(dense),
+      times: times < 10 ? times.toFixed(1) : this.speech.whole(times),
+    });
+  }
+
+  /** A chart under its title. */
+  #plot(name: string, about: string): TemplateResult {
+    return html`<section>
+      <h3>${this.t(`training.plot.${name}`)}</h3>
+      <p class="soft">${about}</p>
+      <div class="training-plot" data-plot=${name}></div>
+    </section>`;
+  }
+
+  /** What the record of a training has to show. */
+  #record(run: Training): TemplateResult | typeof nothing {
+    const record = recordOf(run);
+    const step = run.report?.steps[0];
+    if (!record || !step) return nothing;
+    const { choice } = run;
+    return html`
+      ${hasScale(record) ? this.#plot("scale", this.t("training.scale.about")) : nothing}
+      ${
+        hasLost(record)
+          ? this.#plot("lost", this.t("training.lost.about"))
+          : html`<p class="soft">${this.t("training.lost.nothing")}</p>`
+      }
+      <div class="training-pair">
+        ${KINDS.map((what) => this.#plot(what, rangeWords(choice, what, this.speech)))}
+      </div>
+      ${record.bytes_per_step > 0 ? this.#plot("bytes", this.#bytesWords(run)) : nothing}
+      ${(step.validation_loss ?? []).length > 1 ? this.#plot("epochs", this.t("training.epochs.about")) : nothing}
+      ${
+        choice.teacher !== ALONE
+          ? html`<div class="training-pair">
+              ${(step.teacher_share ?? []).length > 1 ? this.#plot("teacher", this.t("training.teacher.about")) : nothing}
+              ${
+                readsText({ model: run.model }, this.lab.catalog)
+                  ? nothing
+                  : html`<section><fw-softened .lab=${this.lab} .speech=${this.speech} .run=${run}></fw-softened></section>`
+              }
+            </div>`
+          : nothing
+      }
+    `;
+  }
+
+  /** Several seeds, and the map of a teacher, as far as they are there. */
+  #groups(subject: Subject, catalog: Catalog): TemplateResult {
+    const { speech } = this;
+    const { seeds, map, work } = this.#all;
+    const taught = subject.choice.teacher !== ALONE;
+    const named = (of: Subject) => `${speech.name("model", of.model)} · ${trainingWords(of.choice, speech)}`;
+    const off = work !== undefined || this.#refusal(subject, catalog) !== undefined;
+    return html`
+      ${
+        seeds && seeds.alone.length > 0
+          ? html`<section>
+              <h3>${this.t("training.seeds.title")} <small>${named(seeds)}</small></h3>
+              <p class="soft">${seedsWords(seeds, speech)}</p>
+              <div class="training-plot" data-plot="seeds"></div>
+            </section>`
+          : nothing
+      }
+      ${
+        taught || map
+          ? html`<section>
+              <h3>${this.t("training.map.title")} ${map ? html`<small>${named(map)}</small>` : nothing}</h3>
+              <p class="soft">${this.t("training.map.about")}</p>
+              ${taught ? html`<p class="training-actions"><button class="button small" ?disabled=${off} @click=${() => void this.#all.chart(subject, catalog)}>${this.t("training.map.run")}</button></p>` : nothing}
+              ${map && map.cells.size > 0 ? mapTable(map, speech) : nothing}
+            </section>`
+          : nothing
+      }`;
+  }
+
   protected override render(): TemplateResult {
     const { catalog } = this.lab;
     const head = html`<h2>${this.t("training.title")}</h2>
@@ -288,9 +405,11 @@ export class TrainingPanel extends Panel {
                   <div class="training-plot" data-plot="loss"></div>
                   ${this.#findings(shown)}
                   ${this.#runs(shown)}
-                </section>`
+                </section>
+                ${this.#record(shown)}`
               : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
           }
+          ${this.#groups(subject, catalog)}
         </div>
       </div>`;
   }
