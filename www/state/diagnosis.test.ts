@@ -53,6 +53,8 @@ describe("the diagnosis of recorded trainings", () => {
     const { findings, record } = trained({ ...LATE, precision: "fp16" });
     const found = findings.find(({ id }) => id === "underflow");
     expect(found?.values.layer).toBe("fc3");
+    // It learns nevertheless, and that is said too.
+    expect(findings.map(({ id }) => id)).toContain("still");
     const tail = record.layers.find(({ layer }) => layer === "fc3")?.underflow.slice(-20) ?? [];
     expect(Math.min(...tail)).toBeGreaterThan(0.05);
   });
@@ -93,6 +95,12 @@ describe("the diagnosis of recorded trainings", () => {
     expect(chance.ids[0]).toBe("chance");
     expect(chance.report.accuracy.top1).toBeGreaterThan(nearest.report.accuracy.top1 + 0.2);
     expect(trained({ ...SMALL, lr: 0.001 }).ids).not.toContain("coarse");
+  });
+
+  it("tells a student that is not done from one that is", () => {
+    const slow = trained({ teacher: "mlp-digits", epochs: 10 }, "mlp8-digits");
+    expect(slow.ids[0]).toBe("slow");
+    expect(trained({ epochs: 20, lr: 0.01 }, "mlp8-digits").ids[0]).toBe("well");
   });
 
   it("says when next to nothing was learned", () => {

@@ -25,6 +25,8 @@ export type FindingId =
   | "settled"
   | "chance"
   | "flat"
+  | "slow"
+  | "still"
   | "well";
 
 /** What the findings need to know of the training beside its record. */
@@ -45,6 +47,8 @@ const SQUARES_LOST = 0.25;
 /** The last loss as a share of the first: above the one it got worse, above the other it did not move. */
 const WORSE = 1.2;
 const UNMOVED = 0.97;
+const UNDONE = 0.7;
+const LEARNED = 0.3;
 
 const finite = (loss: number | null | undefined): loss is number => typeof loss === "number" && Number.isFinite(loss);
 
@@ -173,11 +177,11 @@ export function diagnose(record: TrainingRecord, setting: Setting): Finding[] {
   if (over.share > 0 && skipped === 0) say("overflow", "bad", { layer: over.layer, share: percent(over.share) });
   if (!collapsed && skipped > 0 && isScaled(precision))
     say("settled", "note", { skipped, from: plainNumber(start), to: plainNumber(end) });
-  if (findings.every(({ tone }) => tone === "note") && loss !== undefined)
-    findings.unshift({
-      id: loss.last > UNMOVED * loss.first ? "flat" : "well",
-      tone: loss.last > UNMOVED * loss.first ? "note" : "good",
-      values: { from, to },
-    });
+  if (loss === undefined) return findings;
+  const share = loss.last / loss.first;
+  if (findings.every(({ tone }) => tone === "note")) {
+    const id = share > UNMOVED ? "flat" : share > UNDONE ? "slow" : "well";
+    findings.unshift({ id, tone: id === "well" ? "good" : "note", values: { from, to } });
+  } else if (findings[0]?.id === "underflow" && share < LEARNED) say("still", "note", { from, to });
   return findings;
 }

@@ -218,7 +218,7 @@ export const LINKS: readonly Link[] = [
     more: { training: { ...DEFAULT_TRAINING, epochs: 20, optimizer: "sgd", lr: 0.1, precision: "fp16" } },
   },
   {
-    hash: "#t1=zz~b128~l1e-7~x0,0001~ro~n0~w3~s0,1~ppf16~k1024~hs~m4~gk~tconvnet-large-fashion~ir~c2,5~a0,5~d10",
+    hash: "#t1=zz~b128~l1e-7~x0,0001~ro~n0~w3~s0,1~ppf16~k1024~hs~tconvnet-large-fashion~ir~c2,5~a0,5~d10",
     choice: {},
     more: {
       training: {
@@ -235,8 +235,8 @@ export const LINKS: readonly Link[] = [
         precision: "pure-fp16",
         lossScale: 1024,
         rounding: "stochastic",
-        workers: 4,
-        message: "top-k",
+        workers: 1,
+        message: "8-bit",
         teacher: "convnet-large-fashion",
         imitation: "relational",
         temperature: 2.5,
@@ -244,6 +244,11 @@ export const LINKS: readonly Link[] = [
         seeds: 10,
       },
     },
+  },
+  {
+    hash: "#t1=m4~gk",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, workers: 4, message: "top-k" } },
   },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

@@ -145,7 +145,9 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
     epsilon: isAdam(choice.optimizer) ? choice.epsilon : plain.epsilon,
     lossScale: isScaled(choice.precision) ? choice.lossScale : 0,
     rounding: keepsFewBits(choice.precision) ? choice.rounding : plain.rounding,
-    message: choice.workers > 1 ? choice.message : plain.message,
+    // A teacher is asked by one machine.
+    workers: taught ? 1 : choice.workers,
+    message: choice.workers > 1 && !taught ? choice.message : plain.message,
     imitation: taught ? choice.imitation : plain.imitation,
     temperature: taught ? choice.temperature : plain.temperature,
     alpha: taught ? choice.alpha : plain.alpha,

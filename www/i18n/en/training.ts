@@ -54,7 +54,7 @@ export const training = {
 
   "training.curve.title": "Loss",
   "training.curve.values": "training loss, nats",
-  "training.curve.values.log": "training loss, nats, each line ten times the next",
+  "training.curve.values.log": "training loss, nats, logarithmic",
   "training.curve.steps": "step",
   "training.curve.said": "Training loss over {steps} steps: {list}",
   "training.curve.said.one": "{name} from {first} to {last}",
@@ -91,6 +91,9 @@ export const training = {
   "training.finding.settled":
     "The loss scale went from {from} to {to}, and {skipped} {skipped#step was|steps were} skipped to find it: as it should.",
   "training.finding.flat": "The loss hardly moved: {from} at first, {to} at the end. Train longer, or raise the rate.",
+  "training.finding.slow": "Still learning: the loss came from {from} to {to} only. Train longer, or raise the rate.",
+  "training.finding.still":
+    "It learned all the same, from a loss of {from} to {to}: what is lost here are the last, small corrections.",
   "training.finding.well": "All well: the loss fell from {from} to {to}.",
 
   "training.plot.scale": "Loss scale",
@@ -102,7 +105,7 @@ export const training = {
   "training.plot.teacher": "Who moves the weights",
   "training.scale.about":
     "What the loss is multiplied by. It halves whenever a gradient is infinite, and that step changes nothing.",
-  "training.scale.values": "loss scale, each line some doublings",
+  "training.scale.values": "loss scale, logarithmic",
   "training.scale.marks": "{skipped} {skipped#step|steps} skipped",
   "training.scale.said": "The loss scale from {first} to {last}; {skipped} {skipped#step|steps} skipped.",
   "training.lost.about":
@@ -189,9 +192,13 @@ export const training = {
   "about.training.preset.chance": "A step that is a tenth of the way to the next number goes there one time in ten.",
   "about.training.preset.fp8": "Forward in E4M3, backward in E5M2, each tensor with a scale of its own.",
   "about.training.preset.taught":
-    "The smallest network of this data learns from what the largest says of each image, not from labels alone.",
+    "The smallest network of this data learns from what the largest says of each image, not from labels alone. Several seeds show whether that helps.",
   "about.training.preset.workers":
     "Each worker has a quarter of the images and sends only its largest gradients; the rest waits for the next step.",
+
+  "training.reason.divisor": "A batch of {batch} cannot be shared by {workers} workers.",
+  "training.reason.alone": "One machine: a teacher is asked by no exchange.",
+  "training.reason.layers": "No layer of this student fits one of this teacher.",
 
   "recipe.training.preset": "Start from",
   "recipe.training.model": "Model",

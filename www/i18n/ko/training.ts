@@ -56,7 +56,7 @@ export const training: Record<keyof typeof english, string> = {
 
   "training.curve.title": "손실",
   "training.curve.values": "학습 손실(nat)",
-  "training.curve.values.log": "학습 손실(nat), 눈금마다 열 배",
+  "training.curve.values.log": "학습 손실(nat), 로그 눈금",
   "training.curve.steps": "스텝",
   "training.curve.said": "{steps}스텝 동안의 학습 손실: {list}",
   "training.curve.said.one": "{name}: {first}에서 {last}까지",
@@ -95,6 +95,10 @@ export const training: Record<keyof typeof english, string> = {
     "손실 배율이 {from}에서 {to}까지 바뀌며 알맞은 크기를 찾느라 {skipped}스텝을 건너뛰었습니다. 정상입니다.",
   "training.finding.flat":
     "손실이 거의 움직이지 않았습니다. 처음 {from}, 끝 {to}. 더 오래 학습하거나 학습률을 높이세요.",
+  "training.finding.slow":
+    "아직 배우는 중입니다. 손실이 {from}에서 {to}까지밖에 내려가지 않았습니다. 더 오래 학습하거나 학습률을 높이세요.",
+  "training.finding.still":
+    "그래도 배웠습니다. 손실이 {from}에서 {to}까지 내려갔으며, 여기서 잃은 것은 마지막의 작은 수정입니다.",
   "training.finding.well": "문제없습니다. 손실이 {from}에서 {to}까지 내려갔습니다.",
 
   "training.plot.scale": "손실 배율",
@@ -106,7 +110,7 @@ export const training: Record<keyof typeof english, string> = {
   "training.plot.teacher": "가중치를 움직이는 것",
   "training.scale.about":
     "손실에 곱하는 수입니다. 그래디언트가 무한대가 될 때마다 반으로 줄고, 그 스텝은 아무것도 바꾸지 않습니다.",
-  "training.scale.values": "손실 배율, 눈금마다 몇 번씩 두 배",
+  "training.scale.values": "손실 배율, 로그 눈금",
   "training.scale.marks": "건너뛴 스텝 {skipped}개",
   "training.scale.said": "손실 배율이 {first}에서 {last}까지, 건너뛴 스텝 {skipped}개.",
   "training.lost.about":
@@ -192,9 +196,13 @@ export const training: Record<keyof typeof english, string> = {
   "about.training.preset.chance": "다음 수까지 거리의 10분의 1인 스텝은 열 번에 한 번 그 수로 갑니다.",
   "about.training.preset.fp8": "순방향은 E4M3, 역방향은 E5M2이며, 텐서마다 배율이 따로 있습니다.",
   "about.training.preset.taught":
-    "이 데이터의 가장 작은 모델이 레이블뿐 아니라 가장 큰 모델이 이미지마다 내는 답에서도 배웁니다.",
+    "이 데이터의 가장 작은 모델이 레이블뿐 아니라 가장 큰 모델이 이미지마다 내는 답에서도 배웁니다. 도움이 되는지는 여러 시드로 알 수 있습니다.",
   "about.training.preset.workers":
     "작업자마다 이미지의 4분의 1을 맡고 가장 큰 그래디언트만 보냅니다. 나머지는 다음 스텝까지 쌓아 둡니다.",
+
+  "training.reason.divisor": "배치 {batch}장은 작업자 {workers}명에게 고르게 나눌 수 없습니다.",
+  "training.reason.alone": "기계 한 대로만 배웁니다. 교사와 함께하는 교환은 없습니다.",
+  "training.reason.layers": "이 학생의 층 가운데 이 교사의 층과 맞는 것이 없습니다.",
 
   "recipe.training.preset": "출발점",
   "recipe.training.model": "모델",

@@ -166,7 +166,10 @@ export function trainingGroups(place: Place): Group[] {
     {
       id: "workers",
       controls: [
-        choices("workers", offered(WORKERS, choice.workers), sourceOf(messages, "dense"), place),
+        {
+          ...choices("workers", offered(WORKERS, choice.workers), sourceOf(messages, "dense"), place),
+          unused: choice.teacher === ALONE ? undefined : speech.t("training.reason.alone"),
+        },
         ...(choice.workers > 1 ? [listOf("message", messages, named(messages, "message", speech))] : []),
       ],
     },

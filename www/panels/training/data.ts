@@ -87,7 +87,7 @@ export function lossData(runs: readonly Training[], chosen: number, catalog: Cat
       steps: speech.t("training.curve.steps"),
       marks: "",
     },
-    number: (value) => (growth === "tens" ? short(value, 2) : String(Number(value.toPrecision(3)))),
+    number: (value) => (value >= 1e-4 ? String(Number(value.toPrecision(3))) : short(value, 2)),
     height: CURVE_HEIGHT,
     description: speech.t("training.curve.said", { steps: speech.whole(steps), list: list.join("; ") }),
   };

@@ -26,7 +26,7 @@ export const TRAINING_PRESETS: readonly TrainingPreset[] = [
   {
     id: "taught",
     student: true,
-    settings: (model, catalog) => ({ teacher: teachersOf(model, catalog)[0]?.id ?? ALONE, epochs: 10 }),
+    settings: (model, catalog) => ({ teacher: teachersOf(model, catalog)[0]?.id ?? ALONE, epochs: 20, lr: 0.003 }),
   },
   { id: "workers", settings: just({ workers: 4, message: "top-k" }) },
 ];

@@ -16,7 +16,6 @@ import { Panel } from "../panel";
 import { secondsLeft } from "../progress/progress";
 import { type Control, control, type Surroundings } from "../recipe/control";
 import { named } from "../recipe/controls";
-import { reasonWords } from "../recipe/reasons";
 import { errorWords } from "../words";
 import { carried, type TrainingChange, trainingGroups } from "./controls";
 import { letterOf, lossData, recordOf, trainingWords } from "./data";
@@ -34,6 +33,7 @@ import {
 } from "./records";
 import "./softened";
 import { modelFor, presetTraining, TRAINING_PRESETS, trainingPresetOf } from "./presets";
+import { trainingReason } from "./reasons";
 
 /** Said of settings that are no preset. */
 const OWN = "own";
@@ -109,7 +109,7 @@ export class TrainingPanel extends Panel {
     const { model } = this.lab.view.choice;
     const choice = settleTraining({ ...this.lab.view.training, ...change }, model, catalog);
     const refusal = entry.look === "number" ? this.#refusal({ ...this.#subject(catalog), choice }, catalog) : undefined;
-    if (refusal) this.fault = { id: entry.id, reason: reasonWords(refusal, this.speech) };
+    if (refusal) this.fault = { id: entry.id, reason: trainingReason(refusal, this.speech) };
     else this.#set(choice, model);
   }
 
@@ -162,7 +162,7 @@ export class TrainingPanel extends Panel {
       why: (change) => {
         const choice = settleTraining({ ...subject.choice, ...carried(change) }, subject.model, catalog);
         const refusal = this.#refusal({ ...subject, choice }, catalog);
-        return refusal && reasonWords(refusal, this.speech);
+        return refusal && trainingReason(refusal, this.speech);
       },
       was: () => undefined,
       fault: this.fault,
@@ -230,7 +230,7 @@ export class TrainingPanel extends Panel {
         work
           ? this.#working(work)
           : refusal
-            ? this.t("training.refused", { reason: reasonWords(refusal, this.speech) })
+            ? this.t("training.refused", { reason: trainingReason(refusal, this.speech) })
             : error
               ? this.t("training.failed", { reason: errorWords(error, this.speech) })
               : this.#all.runs.some(({ state }) => state === "cancelled")
@@ -335,7 +335,7 @@ export class TrainingPanel extends Panel {
       ${
         hasLost(record)
           ? this.#plot("lost", this.t("training.lost.about"))
-          : html`<p class="soft">${this.t("training.lost.nothing")}</p>`
+          : html`<section><p class="soft">${this.t("training.lost.nothing")}</p></section>`
       }
       <div class="training-pair">
         ${KINDS.map((what) => this.#plot(what, rangeWords(choice, what, this.speech)))}
@@ -344,7 +344,7 @@ export class TrainingPanel extends Panel {
       ${(step.validation_loss ?? []).length > 1 ? this.#plot("epochs", this.t("training.epochs.about")) : nothing}
       ${
         choice.teacher !== ALONE
-          ? html`<div class="training-pair">
+          ? html`<div class="training-pair top">
               ${(step.teacher_share ?? []).length > 1 ? this.#plot("teacher", this.t("training.teacher.about")) : nothing}
               ${
                 readsText({ model: run.model }, this.lab.catalog)
