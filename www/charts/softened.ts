@@ -5,7 +5,7 @@ import { type SvgNode, svg, textWidth } from "./svg";
 export interface Voice {
   readonly name: string;
   readonly chances: readonly number[];
-  readonly kind: "teacher" | "taught" | "alone";
+  readonly kind: "teacher" | "taught";
 }
 
 export interface SoftenedData {

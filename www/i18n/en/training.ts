@@ -36,6 +36,7 @@ export const training = {
   "training.count.all": "There are {all}; 0 takes all of them.",
   "training.teacher.none": "none",
   "training.teacher.self": "{name}, itself",
+  "training.settings": "Settings",
   "training.own": "own settings",
   "training.train": "Train",
   "training.cancel": "Cancel training",
@@ -197,7 +198,7 @@ export const training = {
     "Each worker has a quarter of the images and sends only its largest gradients; the rest waits for the next step.",
 
   "training.reason.divisor": "A batch of {batch} cannot be shared by {workers} workers.",
-  "training.reason.alone": "One machine: a teacher is asked by no exchange.",
+  "training.reason.alone": "Not beside a teacher.",
   "training.reason.layers": "No layer of this student fits one of this teacher.",
 
   "recipe.training.preset": "Start from",
@@ -211,15 +212,16 @@ export const training = {
   "recipe.training.rate": "Schedule",
   "recipe.training.smoothing": "Smoothing",
   "recipe.training.patience": "Patience",
-  "recipe.training.precision": "Numbers",
+  "recipe.training.seeds": "Seeds",
+  "recipe.training.precision": "Trained in",
   "recipe.training.lossScale": "Loss scale",
   "recipe.training.rounding": "Rounding",
   "recipe.training.epsilon": "Adam’s ε",
-  "recipe.training.teacher": "Teacher",
+  "recipe.training.teacher": "Taught by",
   "recipe.training.imitation": "Imitate",
   "recipe.training.temperature": "Temperature",
   "recipe.training.alpha": "Its share α",
-  "recipe.training.workers": "Workers",
+  "recipe.training.workers": "How many",
   "recipe.training.message": "They send",
   "about.training.preset": "Settings that show one thing each. Images and seeds stay as they are.",
   "about.training.model": "The network that is trained. It is the same that the recipe above compresses.",
@@ -233,6 +235,8 @@ export const training = {
   "about.training.smoothing": "The share of each label that is spread over all classes; 0: none.",
   "about.training.patience":
     "Ends after so many epochs without a lower loss on the validation images, with the best weights; 0: never early.",
+  "about.training.seeds":
+    "How many trainings “several seeds” are: the same settings, other first weights and another order of images.",
   "about.training.precision": "The numbers that a training computes with, emulated bit for bit.",
   "about.training.lossScale":
     "What the loss, and with it every gradient, is multiplied by before it is rounded. 0 leaves it to the mode: 65536 with AMP, none without.",

@@ -38,6 +38,7 @@ export const training: Record<keyof typeof english, string> = {
   "training.count.all": "모두 {all}장이며, 0은 전부를 뜻합니다.",
   "training.teacher.none": "없음",
   "training.teacher.self": "{name} 자신",
+  "training.settings": "설정",
   "training.own": "직접 설정",
   "training.train": "학습",
   "training.cancel": "학습 취소",
@@ -201,7 +202,7 @@ export const training: Record<keyof typeof english, string> = {
     "작업자마다 이미지의 4분의 1을 맡고 가장 큰 그래디언트만 보냅니다. 나머지는 다음 스텝까지 쌓아 둡니다.",
 
   "training.reason.divisor": "배치 {batch}장은 작업자 {workers}명에게 고르게 나눌 수 없습니다.",
-  "training.reason.alone": "기계 한 대로만 배웁니다. 교사와 함께하는 교환은 없습니다.",
+  "training.reason.alone": "교사와 함께일 때는 쓰지 않습니다.",
   "training.reason.layers": "이 학생의 층 가운데 이 교사의 층과 맞는 것이 없습니다.",
 
   "recipe.training.preset": "출발점",
@@ -215,15 +216,16 @@ export const training: Record<keyof typeof english, string> = {
   "recipe.training.rate": "일정",
   "recipe.training.smoothing": "스무딩",
   "recipe.training.patience": "기다림",
-  "recipe.training.precision": "수",
+  "recipe.training.seeds": "시드 수",
+  "recipe.training.precision": "계산하는 수",
   "recipe.training.lossScale": "손실 배율",
   "recipe.training.rounding": "반올림",
   "recipe.training.epsilon": "Adam의 ε",
-  "recipe.training.teacher": "교사",
+  "recipe.training.teacher": "가르치는 모델",
   "recipe.training.imitation": "따라 할 것",
   "recipe.training.temperature": "온도",
   "recipe.training.alpha": "교사의 몫 α",
-  "recipe.training.workers": "작업자",
+  "recipe.training.workers": "작업자 수",
   "recipe.training.message": "보내는 값",
   "about.training.preset": "하나씩만 보여 주는 설정입니다. 이미지 수와 시드는 그대로 둡니다.",
   "about.training.model": "학습할 모델입니다. 위의 레시피가 압축하는 모델과 같습니다.",
@@ -237,6 +239,8 @@ export const training: Record<keyof typeof english, string> = {
   "about.training.smoothing": "레이블에서 모든 분류에 고루 나눌 몫입니다. 0이면 나누지 않습니다.",
   "about.training.patience":
     "검증 이미지의 손실이 이만큼의 에폭 동안 줄지 않으면 가장 좋았던 가중치로 끝냅니다. 0이면 일찍 끝내지 않습니다.",
+  "about.training.seeds":
+    "여러 시드로 학습할 때 몇 번 할지 정합니다. 설정은 같고 처음 가중치와 이미지 순서만 다릅니다.",
   "about.training.precision": "학습에서 계산하는 수이며, 비트 하나까지 그대로 흉내 냅니다.",
   "about.training.lossScale":
     "반올림하기 전에 손실과 모든 그래디언트에 곱하는 수입니다. 0이면 방식에 맡깁니다. AMP는 65536, 나머지는 없음입니다.",

@@ -119,6 +119,7 @@ export function trainingGroups(place: Place): Group[] {
         listOf("rate", rates, named(rates, "rate", speech)),
         number("smoothing", "Szegedy et al. 2016, arXiv 1512.00567", place, 0),
         number("patience", "Prechelt 1998, Early Stopping, but When?", place),
+        number("seeds", "", place),
       ],
     },
     {

@@ -37,6 +37,8 @@ import { trainingReason } from "./reasons";
 
 /** Said of settings that are no preset. */
 const OWN = "own";
+/** Wide enough for settings beside results, as the style sheet has it. */
+const BESIDE = "(min-width: 901px)";
 /** What the pictures along a training count. */
 const KINDS = ["gradients", "weights"] as const;
 
@@ -47,6 +49,7 @@ export class TrainingPanel extends Panel {
     fault: { state: true },
     picked: { state: true },
     width: { state: true },
+    unfolded: { state: true },
   };
 
   declare open: string | undefined;
@@ -54,6 +57,8 @@ export class TrainingPanel extends Panel {
   /** The training whose record is shown; the newest while none is picked. */
   declare picked: number | undefined;
   declare width: number;
+  /** Whether the settings are open: from the start where they stand beside the results. */
+  declare unfolded: boolean;
   #trainings: Trainings | undefined;
   readonly #listen = () => this.requestUpdate();
   readonly #resize = new ResizeObserver(() => {
@@ -66,6 +71,7 @@ export class TrainingPanel extends Panel {
     this.fault = undefined;
     this.picked = undefined;
     this.width = 0;
+    this.unfolded = matchMedia(BESIDE).matches;
   }
 
   override disconnectedCallback(): void {
@@ -206,12 +212,21 @@ export class TrainingPanel extends Panel {
       ${control(presets, around)}
       ${preset ? html`<p class="preset-line soft">${speech.t(`about.training.preset.${preset.id}`)}</p>` : nothing}
       ${control(models, around)}
+      <details
+        class="training-settings"
+        .open=${this.unfolded}
+        @toggle=${(event: Event) => {
+          this.unfolded = (event.target as HTMLDetailsElement).open;
+        }}
+      >
+      <summary>${speech.t("training.settings")} <span class="soft">${trainingWords(choice, speech)}</span></summary>
       ${trainingGroups({ choice, model, catalog, speech }).map(
         ({ id, controls }) => html`<section aria-labelledby="training-group-${id}">
           <h3 id="training-group-${id}">${speech.t(`training.group.${id}`)}</h3>
           ${controls.map((entry) => control(entry, around))}
         </section>`,
       )}
+      </details>
     </div>`;
   }
 
