@@ -23,7 +23,8 @@ async function panelOf(hash: string, options = {}): Promise<{ page: Page; panel:
 }
 
 const finding = (panel: Locator, id: string) => panel.locator(`[data-finding="${id}"]`);
-const button = (panel: Locator, name: string | RegExp) => panel.getByRole("button", { name });
+const button = (panel: Locator, name: string | RegExp) =>
+  panel.getByRole("button", { name, exact: typeof name === "string" });
 const rows = (panel: Locator) => panel.locator(".training-runs tbody tr");
 
 it("trains on digits: a curve, a result, a record and a verdict", async () => {
