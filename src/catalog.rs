@@ -4,8 +4,9 @@ use crate::data::{AssetRef, DataSet, Kind, Library, Split};
 use crate::error::CoreError;
 use crate::formats::{CLUSTERED_BITS, FORMATS, Family, Format};
 use crate::methods::{
-    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, GROUP_SIZES, IMITATIONS, PRUNINGS, RANGES, ROUNDINGS,
-    SCALES, SCOPES, STRUCTURES, TRANSFORMS, UNIT_SCORES, for_cache, for_inputs, ranges_of, roundings_of,
+    CALIBRATIONS, CORRECTIONS, Choice, ESTIMATORS, GRANULARITIES, GROUP_SIZES, IMITATIONS, MESSAGES, OPTIMIZERS,
+    PRECISIONS, PRUNINGS, RANGES, ROUNDINGS, SCALES, SCHEDULES, SCOPES, STRUCTURES, TRANSFORMS, UNIT_SCORES, for_cache,
+    for_inputs, ranges_of, roundings_of,
 };
 use crate::models::{self, MODELS};
 use crate::named::Named;
@@ -177,6 +178,14 @@ pub struct Catalog {
     pub estimators: Vec<ChoiceInfo>,
     /// What a student may imitate of a teacher.
     pub imitations: Vec<ChoiceInfo>,
+    /// How parameters follow gradients.
+    pub optimizers: Vec<ChoiceInfo>,
+    /// How the learning rate runs.
+    pub rates: Vec<ChoiceInfo>,
+    /// Numbers that a training computes with.
+    pub precisions: Vec<ChoiceInfo>,
+    /// What workers send each other of a gradient.
+    pub messages: Vec<ChoiceInfo>,
     /// By what single weights are pruned.
     pub prunings: Vec<ChoiceInfo>,
     /// What weights are compared with, for pruning.
@@ -296,6 +305,13 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         ("prune.percent", [0.0, 99.9]),
         ("train.clip_decay", [0.0, 1.0]),
         ("train.epochs", [1.0, 200.0]),
+        ("train.batch", [1.0, 512.0]),
+        ("train.lr", [1e-8, 10.0]),
+        ("train.count", [1.0, 10_000_000.0]),
+        ("train.loss_scale", [1.0, 16_777_216.0]),
+        ("train.workers", [1.0, 64.0]),
+        ("distill.temperature", [0.1, 100.0]),
+        ("distill.alpha", [0.0, 1.0]),
         ("weights.bits", [*CLUSTERED_BITS.start() as f64, *CLUSTERED_BITS.end() as f64]),
         ("weights.damping", [0.0001, 1.0]),
         ("weights.group", [*GROUP_SIZES.start() as f64, *GROUP_SIZES.end() as f64]),
@@ -317,6 +333,10 @@ pub fn catalog(library: &Library) -> Result<Catalog, CoreError> {
         transforms: choices(TRANSFORMS),
         corrections: choices(CORRECTIONS),
         estimators: choices(ESTIMATORS),
+        optimizers: choices(OPTIMIZERS),
+        rates: choices(SCHEDULES),
+        precisions: choices(PRECISIONS),
+        messages: choices(MESSAGES),
         imitations: choices(IMITATIONS),
         prunings: choices(PRUNINGS),
         scopes: choices(SCOPES),

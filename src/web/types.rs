@@ -39,6 +39,9 @@ export interface TrainStep {
   weight_decay?: number; flip?: boolean; shift?: number; set?: string;
   nesterov?: boolean; label_smoothing?: number; freeze?: string[]; patience?: number; count?: number; exclude?: string[];
   estimator?: string; clip_decay?: number; distill?: Distill; transfer?: string;
+  epsilon?: number; record?: boolean;
+  precision?: string | { mode: string; loss_scale?: number; growth?: number; rounding?: string };
+  exchange?: { workers?: number; method: string; levels?: number; clip?: number; share?: number };
 }
 /** A recipe, version 1; canonical recipes have every default written out. */
 export interface Recipe {

@@ -36,7 +36,13 @@ export type Work =
   | { readonly type: "weights"; readonly key: string; readonly recipe: Recipe; readonly place: Place }
   /** One layer's weight, whole. */
   | { readonly type: "matrix"; readonly key: string; readonly recipe: Recipe; readonly layer: string }
-  | { readonly type: "probabilities"; readonly key: string; readonly recipe: Recipe; readonly pixels: Uint8Array; readonly temperature?: number }
+  | {
+      readonly type: "probabilities";
+      readonly key: string;
+      readonly recipe: Recipe;
+      readonly pixels: Uint8Array;
+      readonly temperature?: number;
+    }
   | ({ readonly type: "write"; readonly key: string; readonly recipe: Recipe } & Writing)
   | { readonly type: "exported"; readonly key: string; readonly recipe: Recipe }
   | { readonly type: "image"; readonly set: string; readonly split: Split; readonly index: number };

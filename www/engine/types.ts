@@ -24,6 +24,7 @@ export type {
   Recipe,
   Size,
   StepReport,
+  TrainingRecord,
   TrainStep as Train,
   WeightSpec as WeightsChoice,
 } from "./wasm/featherweight.js";

@@ -193,5 +193,23 @@ export const LINKS: readonly Link[] = [
     },
     more: {},
   },
+  {
+    hash: "#r1=lenet5-fashion.p90~ca~om.q8a8",
+    choice: { pattern: "unstructured", sparsity: 90, scope: "ratios", shareOf: "macs", weights: "int8" },
+    more: {},
+  },
+  {
+    hash: "#r1=lenet300-fashion.p50~i64~in.t1",
+    choice: {
+      model: "lenet300-fashion",
+      pattern: "input",
+      sparsity: 50,
+      looked: 64,
+      tuned: 1,
+      weights: FULL_PRECISION,
+      activations: NO_ACTIVATIONS,
+    },
+    more: {},
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

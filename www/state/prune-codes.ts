@@ -5,8 +5,10 @@ import { byLetter, codeOf, counted, type Entry, flag, idOf, LinkError, listed, n
 import {
   BLOCK,
   BLOCKS,
+  INPUT,
   NM,
   NMS,
+  RATIOS,
   REWINDS,
   SCHEDULES,
   SHARES_OF,
@@ -19,6 +21,9 @@ import type { Catalog } from "./schema";
 
 /** First letters, but for one of two that have the same. */
 const STORAGE_CODES = byLetter(STORAGES).map(({ id, code }) => ({ id, code: id === "bitmask" ? "m" : code }));
+
+/** What can be compared, and shares by what each layer loses. */
+const scopesOf = (catalog: Catalog) => [...catalog.scopes, { id: RATIOS, code: "a" }];
 
 /** In the order they are written. An entry is added at the end, with a key that begins like no other. */
 export const PRUNE_ENTRIES: readonly Entry[] = [
@@ -37,8 +42,8 @@ export const PRUNE_ENTRIES: readonly Entry[] = [
   listed("v", "unitScore", (catalog) => catalog.unit_scores),
   {
     key: "c",
-    write: ({ scope }, catalog) => (scope === USUAL ? undefined : codeOf(catalog.scopes, scope, "scope")),
-    read: (value, catalog) => ({ scope: idOf(catalog.scopes, value, "scope") }),
+    write: ({ scope }, catalog) => (scope === USUAL ? undefined : codeOf(scopesOf(catalog), scope, "scope")),
+    read: (value, catalog) => ({ scope: idOf(scopesOf(catalog), value, "scope") }),
   },
   listed("o", "shareOf", () => byLetter(SHARES_OF)),
   flag("last", "keepLast"),
@@ -47,6 +52,12 @@ export const PRUNE_ENTRIES: readonly Entry[] = [
   counted("n", "rounds", "prune.rounds"),
   listed("w", "rewind", () => byLetter(REWINDS)),
   listed("s", "storage", () => STORAGE_CODES),
+  {
+    key: "in",
+    bare: true,
+    write: ({ pattern }) => (pattern === INPUT ? "" : undefined),
+    read: () => ({ pattern: INPUT }),
+  },
 ];
 
 function oneOf(names: readonly string[], value: string): string {

@@ -51,6 +51,8 @@ export const DEFAULT_PRUNING: PruneChoice = {
 
 export const NO_PRUNING = "none";
 export const UNSTRUCTURED = "unstructured";
+/** Small inputs of layers become 0, and no weight goes. */
+export const INPUT = "input";
 export const NM = "nm";
 export const BLOCK = "block";
 /** Patterns of single weights. All others take whole units. */
@@ -59,6 +61,10 @@ export const SHARES_OF = ["units", "macs"] as const;
 export const NMS = ["1:4", "2:4", "4:8"] as const;
 export const BLOCKS = ["1x4", "4x1", "4x4", "8x8"] as const;
 export const USUAL = "usual";
+/** Of {@link PruneChoice.scope}: each layer's share by what pruning it alone does to the loss. */
+export const RATIOS = "ratios";
+/** Validation images that judge those shares, as the engine has them by itself. */
+const JUDGED = 200;
 export const AT_ONCE = "one-shot";
 export const SCHEDULES = [AT_ONCE, "gradual", "iterative", "lottery"] as const;
 export const REWINDS = ["weights", "learning-rate"] as const;
@@ -75,7 +81,7 @@ export function prunes({ pattern }: Pick<PruneChoice, "pattern">): boolean {
 
 /** Whether a pattern takes whole units, so that the network becomes smaller. */
 export function takesUnits({ pattern }: Pick<PruneChoice, "pattern">): boolean {
-  return prunes({ pattern }) && !(WEIGHT_PATTERNS as readonly string[]).includes(pattern);
+  return prunes({ pattern }) && pattern !== INPUT && !(WEIGHT_PATTERNS as readonly string[]).includes(pattern);
 }
 
 /** What the choice says of pruning and nothing else. */
@@ -91,10 +97,11 @@ export function normalisePruning(choice: PruneChoice): PruneChoice {
   const units = takesUnits(choice);
   const schedule = units || choice.tuned === 0 ? plain.schedule : choice.schedule;
   const { pattern, looked, tuned, unitScore, shareOf, scope } = choice;
+  if (pattern === INPUT) return { ...plain, pattern, sparsity: choice.sparsity, looked, tuned };
   if (units) return { ...plain, pattern, sparsity: choice.sparsity, looked, tuned, unitScore, shareOf, scope };
   return {
     ...pruningOf(choice),
-    shareOf: plain.shareOf,
+    shareOf: scope === RATIOS && pattern !== NM ? shareOf : plain.shareOf,
     unitScore: plain.unitScore,
     sparsity: pattern === NM ? plain.sparsity : choice.sparsity,
     nm: pattern === NM ? choice.nm : plain.nm,
@@ -114,7 +121,7 @@ function pruneOf(choice: PruneChoice): Prune {
   const { pattern, schedule, scope, looked } = choice;
   const units = takesUnits(choice);
   const common = {
-    ...(scope === USUAL ? {} : { scope }),
+    ...(scope === USUAL || scope === RATIOS ? {} : { scope }),
     ...(looked === DEFAULT_PRUNING.looked ? {} : { images: looked }),
   };
   if (units) {
@@ -122,6 +129,7 @@ function pruneOf(choice: PruneChoice): Prune {
       choice.shareOf === "macs" ? { macs: share(100 - choice.sparsity) } : { sparsity: share(choice.sparsity) };
     return { pattern, method: choice.unitScore, ...amount, ...common };
   }
+  if (pattern === INPUT) return { pattern, sparsity: share(choice.sparsity), ...common };
   const pair = (text: string) => text.split(/[:x]/).map(Number) as [number, number];
   const patterns: Record<string, Prune> = {
     [UNSTRUCTURED]: {},
@@ -133,7 +141,17 @@ function pruneOf(choice: PruneChoice): Prune {
   return {
     method: choice.score,
     ...patterns[pattern],
-    ...(pattern === NM ? {} : { sparsity: share(choice.sparsity) }),
+    ...(pattern === NM
+      ? {}
+      : scope === RATIOS
+        ? {
+            ratios: {
+              budget: share(100 - choice.sparsity),
+              of: choice.shareOf === "macs" ? "macs" : "weights",
+              images: JUDGED,
+            },
+          }
+        : { sparsity: share(choice.sparsity) }),
     ...common,
     ...(choice.keepLast ? { keep_last: true } : {}),
     ...(schedule === AT_ONCE ? {} : { schedule: { kind: schedule, ...details[schedule] } }),

@@ -61,6 +61,7 @@ const REPAIRS: readonly (readonly [RegExp, Repair])[] = [
       { pattern: UNSTRUCTURED },
     ],
   ],
+  [/\.prune\.(?:ratios|sparsity)/, () => [{ scope: USUAL }, { score: DEFAULT_CHOICE.score }]],
   [/\.prune\.scope$/, () => [{ scope: USUAL }, { score: DEFAULT_CHOICE.score }]],
   [/\.prune\.method$/, () => [{ unitScore: DEFAULT_CHOICE.unitScore }, { pattern: DEFAULT_CHOICE.pattern }]],
   [/\.prune\.images$/, reset("looked")],

@@ -1,6 +1,7 @@
 //! Every loss against its definition and against finite differences.
 
 use super::*;
+use crate::math::{exp_f64, ln_f64};
 
 const IMAGES: usize = 11;
 
@@ -9,8 +10,11 @@ fn draws(name: &str, count: usize) -> Vec<f32> {
     (0..count).map(|_| rng.uniform(-2.0, 2.0)).collect()
 }
 
+/// A loss and its gradient.
+type Found = (f64, Vec<f32>);
+
 /// Compares the gradient with (loss(s + h) − loss(s − h)) / 2h, value by value.
-fn check(name: &str, s: &[f32], of: &mut dyn FnMut(&[f32]) -> (f64, Vec<f32>)) {
+fn check(name: &str, s: &[f32], of: &mut dyn FnMut(&[f32]) -> Found) {
     let (loss, gradient) = of(s);
     assert!(loss > 0.01 && gradient.len() == s.len(), "{name}: {loss}");
     let largest = gradient.iter().fold(0.0f32, |most, g| most.max(g.abs()));
@@ -37,12 +41,12 @@ fn softened_logits_have_the_divergence_and_its_slopes() {
         }
         // By the definition, in f64, of one image of one position.
         let p = |values: &[f32]| {
-            let terms: Vec<f64> = values.iter().map(|v| (f64::from(*v) / 3.0).exp()).collect();
+            let terms: Vec<f64> = values.iter().map(|v| exp_f64(f64::from(*v) / 3.0)).collect();
             let sum: f64 = terms.iter().sum();
             terms.iter().map(|term| term / sum).collect::<Vec<f64>>()
         };
         let (ps, pt) = (p(&s[..4]), p(&t[..4]));
-        let wanted: f64 = 9.0 * pt.iter().zip(&ps).map(|(t, s)| t * (t / s).ln()).sum::<f64>();
+        let wanted: f64 = 9.0 * pt.iter().zip(&ps).map(|(t, s)| t * ln_f64(t / s)).sum::<f64>();
         assert!((soften(&s[..4], &t[..4], [1, 4, 1], 3.0).0 - wanted).abs() < 1e-5);
     }
 }
@@ -51,7 +55,7 @@ fn softened_logits_have_the_divergence_and_its_slopes() {
 fn what_is_alike_has_no_loss_and_no_slope() {
     let s = draws("alike", IMAGES * 12);
     let channels = [3, 3];
-    let none = |(loss, gradient): (f64, Vec<f32>)| loss == 0.0 && gradient.iter().all(|slope| *slope == 0.0);
+    let none = |(loss, gradient): Found| loss == 0.0 && gradient.iter().all(|slope| *slope == 0.0);
     assert!(none(soften(&s, &s, [IMAGES, 12, 1], 4.0)));
     assert!(none(hint(&s, &s, IMAGES, channels, (&[], &mut []))));
     assert!(none(attention(&s, &s, IMAGES, channels)));

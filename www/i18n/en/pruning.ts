@@ -144,6 +144,27 @@ export const pruning = {
   "inside.storage.deflate": "as stored, after DEFLATE",
   "inside.storage.caption": "Bytes of the whole network in every way to store its weights.",
 
+  "pattern.input": "inputs of layers",
+  "about.pattern.input":
+    "Inputs of layers that are small become 0, by a threshold for each layer from training images. Nothing is stored less; a chip that skips zeros would have less to do, and how many there are the layer table says.",
+  "hero.gone.input": "{reader}, {amount} of its layers’ inputs at 0,",
+  "trait.pruned.input": "of inputs pruned",
+  "shareOf.weights": "weights",
+  "scope.ratios": "by what each layer loses",
+  "about.scope.ratios":
+    "Every layer is pruned alone on validation images first, and each gets the share that loses least in all.",
+  "reason.ratiosWith": "shares by layer do not go with this",
+  "reason.inputTransform": "only folded norms go with pruned inputs",
+  "inside.heat.kind": "Tried",
+  "inside.heat.kind.bits": "rounded",
+  "inside.heat.kind.sparsity": "pruned",
+  "inside.heat.about.sparsity":
+    "One layer alone is pruned to each share, as the recipe’s score says, and the network is tried on validation images. What is found shares out a budget as well. Source: Li et al. 2017, arXiv 1608.08710.",
+  "inside.heat.share": "{percent}\u00a0%",
+  "inside.heat.caption.sparsity": "Rows are layers, columns the share of weights that goes.",
+  "inside.heat.cell.sparsity":
+    "{layer} without {percent}\u00a0% of its weights: {correct} right of {total}, {lost} lost; output at {db} dB",
+
   "reason.onlyImages": "{pruning} looks at no images",
   "reason.scopeWith": "not with {pruning}",
   "reason.patternLamp": "LAMP scores single weights",

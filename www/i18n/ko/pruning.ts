@@ -144,6 +144,26 @@ export const pruning: Record<keyof typeof english, string> = {
   "inside.storage.deflate": "지금 파일을 DEFLATE로 압축",
   "inside.storage.caption": "가중치를 저장하는 방법마다 신경망 전체의 바이트 수.",
 
+  "pattern.input": "층의 입력",
+  "about.pattern.input":
+    "층의 입력 가운데 작은 값을, 학습 이미지에서 층마다 정한 문턱값으로 0으로 만듭니다. 저장하는 양은 줄지 않습니다. 0을 건너뛰는 칩이라면 할 일이 줄며, 0이 얼마나 되는지는 층 표에 있습니다.",
+  "hero.gone.input": "층 입력 {amount:을/를} 0으로 둔 {reader}",
+  "trait.pruned.input": "입력 가지치기",
+  "shareOf.weights": "가중치 수",
+  "scope.ratios": "층이 잃는 만큼",
+  "about.scope.ratios": "먼저 검증 이미지로 층마다 따로 덜어 내 보고, 모두 합쳐 가장 덜 잃도록 층의 비율을 정합니다.",
+  "reason.ratiosWith": "층별 비율과 함께 쓸 수 없습니다",
+  "reason.inputTransform": "입력을 덜어 내면 정규화 접기만 쓸 수 있습니다",
+  "inside.heat.kind": "시험",
+  "inside.heat.kind.bits": "반올림",
+  "inside.heat.kind.sparsity": "가지치기",
+  "inside.heat.about.sparsity":
+    "한 층만 레시피의 점수대로 그 비율만큼 덜어 내고 검증 이미지로 시험합니다. 찾은 결과는 비율을 나눌 때도 씁니다. 출처: Li et al. 2017, arXiv 1608.08710.",
+  "inside.heat.share": "{percent}\u00a0%",
+  "inside.heat.caption.sparsity": "행은 층, 열은 덜어 낸 가중치의 비율입니다.",
+  "inside.heat.cell.sparsity":
+    "{layer}, 가중치 {percent}\u00a0% 덜어 냄: {total}개 중 {correct}개 정답, {lost}개 잃음, 출력 {db} dB",
+
   "reason.onlyImages": "{pruning:은/는} 이미지를 보지 않습니다",
   "reason.scopeWith": "{pruning:과/와} 함께 쓸 수 없습니다",
   "reason.patternLamp": "LAMP는 가중치 하나하나에 점수를 매깁니다",

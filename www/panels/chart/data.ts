@@ -16,7 +16,7 @@ import {
   shareKey,
 } from "../../state/choice";
 import type { AxisName } from "../../state/hash";
-import { NO_PRUNING, prunes, pruningOf } from "../../state/pruning";
+import { INPUT, NO_PRUNING, prunes, pruningOf } from "../../state/pruning";
 import { bitsOf, bytesOf, goneOf, macsOf, type Outcome, type Run } from "../../state/runs";
 import type { Catalog } from "../../state/schema";
 import { amountWords, granularityWords, inputWords, methodWords, pruneWords, tunedWords } from "../methods";
@@ -209,6 +209,7 @@ function placeOf(run: Run, baseline: Outcome | undefined, axis: AxisName): numbe
   if (axis === "bytes") return bytesOf(run);
   if (axis === "bits") return bitsOf(run, baseline);
   if (axis === "macs") return run.outcome && macsOf(run.outcome);
+  if (run.choice.pattern === INPUT) return run.choice.sparsity;
   // A folded norm is gone too, and not by pruning.
   return run.outcome && baseline && (prunes(run.choice) ? 100 * goneOf(run.outcome, baseline) : 0);
 }

@@ -1,7 +1,8 @@
-/** From rows of a sensitivity to a table of layers and widths. Pure. */
+/** From rows of a sensitivity to a table of layers and widths, or shares that are pruned. Pure. */
 
-import { type Choice, dataOf, NO_ACTIVATIONS, normalise, recipeOf } from "../../state/choice";
-import type { Catalog, Recipe, SensitivityRow } from "../../state/schema";
+import { baselineOf, type Choice, dataOf, NO_ACTIVATIONS, normalise, recipeOf } from "../../state/choice";
+import { BLOCK, DEFAULT_PRUNING, pruningOf, UNSTRUCTURED } from "../../state/pruning";
+import type { Asked, Catalog, Recipe, SensitivityRow } from "../../state/schema";
 
 /** Widths of the table: those that bits are shared out among. */
 export const WIDTHS: readonly number[] = [8, 7, 6, 5, 4, 3, 2];
@@ -11,7 +12,12 @@ const IMAGES = 200;
 const MOST_MACS = 200e9;
 const LEAST_IMAGES = 16;
 
+/** Shares of the table of what is pruned, 0 to 1. */
+export const SHARES: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
+
 export type Measure = "answers" | "sqnr";
+/** What is done to a layer: it is rounded to a width, or pruned to a share. */
+export type HeatKind = "bits" | "sparsity";
 
 export interface Heat {
   readonly rows: readonly SensitivityRow[];
@@ -20,7 +26,8 @@ export interface Heat {
 }
 
 export interface Cell {
-  readonly bits: number;
+  /** Bits, or the share that is pruned. */
+  readonly at: number;
   readonly correct: number;
   readonly total: number;
   /** Answers lost against the network in f32. */
@@ -32,13 +39,31 @@ export interface Cell {
 export function imagesOf(choice: Choice, catalog: Catalog): number {
   const model = catalog.models.find((entry) => entry.id === choice.model);
   // Each layer runs once for each width, and on average half of the network after it.
-  const macs = (model?.macs ?? 0) * (model?.layers.length ?? 0) * WIDTHS.length * 0.5;
+  const macs = (model?.macs ?? 0) * (model?.layers.length ?? 0) * Math.max(WIDTHS.length, SHARES.length) * 0.5;
   const affordable = Math.max(LEAST_IMAGES, Math.floor(MOST_MACS / Math.max(1, macs)));
   return Math.min(IMAGES, affordable, dataOf(choice, catalog)?.splits.validation ?? IMAGES);
 }
 
+/** What the engine is asked. */
+export function askedOf(kind: HeatKind): Asked {
+  return kind === "bits" ? { bits: WIDTHS } : { sparsities: SHARES };
+}
+
+/** The same of what is pruned: the recipe's pruning of weights by its score, and no rounding. */
+function prunedRecipe(choice: Choice, catalog: Catalog): Recipe {
+  const { tuned, schedule, scope, sparsity } = DEFAULT_PRUNING;
+  const weights = pruningOf(choice).pattern === UNSTRUCTURED || choice.pattern === BLOCK;
+  const pruning = weights ? { ...pruningOf(choice), tuned, schedule, scope, sparsity } : {};
+  const score = choice.score === "movement" ? { score: DEFAULT_PRUNING.score } : {};
+  return recipeOf(
+    normalise({ ...baselineOf(choice), ...pruning, ...(weights ? score : {}), count: 0 }, catalog),
+    catalog,
+  );
+}
+
 /** The recipe that the question depends on: not on the weights' own width, on inputs or on training through the quantizer. */
-export function heatRecipe(choice: Choice, catalog: Catalog): Recipe {
+export function heatRecipe(choice: Choice, catalog: Catalog, kind: HeatKind = "bits"): Recipe {
+  if (kind === "sparsity") return prunedRecipe(choice, catalog);
   const plain = { ...choice, weights: "int8", activations: NO_ACTIVATIONS, epochs: 0, count: 0 };
   return recipeOf(normalise(plain, catalog), catalog);
 }
@@ -57,9 +82,9 @@ export function heatTable({
   float,
 }: Heat): readonly { readonly layer: string; readonly cells: readonly Cell[] }[] {
   const layers = new Map<string, Cell[]>();
-  for (const { layer, bits = 0, correct, total, sqnr_db } of rows) {
+  for (const { layer, bits, sparsity, correct, total, sqnr_db } of rows) {
     const cells = layers.get(layer) ?? [];
-    cells.push({ bits, correct, total, lost: float - correct, sqnr_db });
+    cells.push({ at: bits ?? sparsity ?? 0, correct, total, lost: float - correct, sqnr_db });
     layers.set(layer, cells);
   }
   return [...layers].map(([layer, cells]) => ({ layer, cells }));

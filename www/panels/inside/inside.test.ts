@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { DEFAULT_CHOICE } from "../../state/choice";
 import type { SensitivityRow } from "../../state/schema";
 import { realCatalog } from "../../testing/catalog";
-import { darkness, floatRecipe, heatRecipe, heatTable, imagesOf } from "./heat";
+import { askedOf, darkness, floatRecipe, heatRecipe, heatTable, imagesOf } from "./heat";
 import { bytesIn, type LayerRow, largest, rowsOf, sortLayers } from "./layers";
 import { codeWords, decibels, exact, hex, short } from "./numbers";
 
@@ -107,6 +107,31 @@ describe("which layer hurts", () => {
     expect(dark).toEqual([0, 1, 0, 0.5]);
     const noise = table.flatMap(({ cells }) => cells.map((cell) => darkness(cell, 50, "sqnr")));
     expect(noise).toEqual([0, 0.7, 0, 0.7]);
+  });
+
+  it("asks of pruning by the recipe's own score, and the same at every share, width and training", () => {
+    const catalog = realCatalog();
+    const plain = { ...DEFAULT_CHOICE, weights: "fp32", activations: "none" };
+    expect(heatRecipe(DEFAULT_CHOICE, catalog, "sparsity").steps).toEqual([]);
+    const asked = heatRecipe({ ...plain, pattern: "unstructured", score: "wanda" }, catalog, "sparsity");
+    expect(asked.steps).toMatchObject([{ prune: { method: "wanda", sparsity: 0.8 } }]);
+    const changed = {
+      ...DEFAULT_CHOICE,
+      pattern: "unstructured",
+      score: "wanda",
+      sparsity: 95,
+      tuned: 2,
+      storage: "csr5",
+    };
+    expect(heatRecipe(changed, catalog, "sparsity").steps).toEqual(asked.steps);
+    for (const change of [{ pattern: "channel" }, { pattern: "input" }, { pattern: "nm" }])
+      expect(heatRecipe({ ...plain, ...change }, catalog, "sparsity").steps).toEqual([]);
+    expect(askedOf("sparsity").sparsities?.at(-1)).toBe(0.95);
+    const shares = heatTable({
+      float: 10,
+      rows: [{ ...row("a", 8, 7), bits: undefined as unknown as number, sparsity: 0.9 }],
+    });
+    expect(shares[0]?.cells[0]).toMatchObject({ at: 0.9, lost: 3 });
   });
 
   it("asks the same whatever the width of the weights and of the inputs", () => {

@@ -13,7 +13,7 @@ import type { CoreError, LayerInspection, Place, Progress, WeightInspection } fr
 import { Panel } from "../panel";
 import { errorWords, recipeName } from "../words";
 import { type ExplorerView, explorerBytes, explorerControls, explorerFacts, explorerRows } from "./explorer";
-import { floatRecipe, type Heat, heatRecipe, imagesOf, type Measure, WIDTHS } from "./heat";
+import { askedOf, floatRecipe, type Heat, type HeatKind, heatRecipe, imagesOf, type Measure } from "./heat";
 import { type ColumnId, hasWeight, largest, type Order, rowsOf } from "./layers";
 import "./network";
 import "./picture";
@@ -23,6 +23,8 @@ import { storageTable } from "./storage";
 import { anyTaken, type Pair, pairOf, survey } from "./survey";
 import { isPruned, type LayerUnits } from "./units";
 
+/** What layers are tried at. */
+const HEAT_KINDS = ["bits", "sparsity"] as const;
 /** Recipes whose layers are remembered. */
 const KEPT = 24;
 
@@ -45,6 +47,7 @@ export class InsidePanel extends Panel {
     order: { state: true },
     error: { state: true },
     measure: { state: true },
+    kind: { state: true },
     share: { state: true },
     folded: { state: true },
   };
@@ -60,6 +63,7 @@ export class InsidePanel extends Panel {
   declare order: Order;
   declare error: CoreError | undefined;
   declare measure: Measure;
+  declare kind: HeatKind;
   /** How far a sensitivity under way is, 0 to 1. */
   declare share: number | undefined;
   /** Whether a sensitivity that was found is put away. */
@@ -94,6 +98,7 @@ export class InsidePanel extends Panel {
     this.order = { column: undefined, descending: false };
     this.error = undefined;
     this.measure = "answers";
+    this.kind = "bits";
     this.share = undefined;
     this.folded = false;
   }
@@ -213,14 +218,15 @@ export class InsidePanel extends Panel {
     this.error = undefined;
     this.#began = performance.now();
     try {
-      const recipe = heatRecipe(choice, catalog);
+      const { kind } = this;
+      const recipe = heatRecipe(choice, catalog, kind);
       const onProgress = ({ done_macs, total_macs }: Progress) => {
         this.share = done_macs / Math.max(1, total_macs);
       };
       const float = await lab.engine.run(floatRecipe(choice, catalog), { signal, onProgress: () => {} });
       const images = imagesOf(choice, catalog);
-      const rows = await lab.engine.sensitivity(recipe, { bits: WIDTHS }, images, { signal, onProgress });
-      this.#heats.set(JSON.stringify(recipe), { rows, float: float.report.accuracy.correct });
+      const rows = await lab.engine.sensitivity(recipe, askedOf(kind), images, { signal, onProgress });
+      this.#heats.set(`${kind} ${JSON.stringify(recipe)}`, { rows, float: float.report.accuracy.correct });
     } catch (error) {
       if (!signal.aborted) this.error = coreError(error);
     } finally {
@@ -360,7 +366,8 @@ export class InsidePanel extends Panel {
   #sensitivity(): TemplateResult {
     const { lab, speech, share } = this;
     const { catalog } = lab;
-    const heat = catalog && this.#heats.get(JSON.stringify(heatRecipe(lab.view.choice, catalog)));
+    const heat =
+      catalog && this.#heats.get(`${this.kind} ${JSON.stringify(heatRecipe(lab.view.choice, catalog, this.kind))}`);
     const took_s = (performance.now() - this.#began) / 1000;
     const busy =
       share === undefined
@@ -377,8 +384,14 @@ export class InsidePanel extends Panel {
       }}>${this.t(`inside.heat.${measure}`)}</button>`;
     return html`<section class="sensitivity">
       <h3>${this.t("inside.heat")}</h3>
-      <p class="soft">${this.t("inside.heat.about")}</p>
+      <p class="soft">${this.t(this.kind === "bits" ? "inside.heat.about" : "inside.heat.about.sparsity")}</p>
       <p class="heat-actions">
+        <span class="axis-choice" role="group" aria-label=${this.t("inside.heat.kind")}>${HEAT_KINDS.map(
+          (kind) =>
+            html`<button aria-pressed=${this.kind === kind ? "true" : "false"} ?disabled=${share !== undefined} @click=${() => {
+              this.kind = kind;
+            }}>${this.t(`inside.heat.kind.${kind}`)}</button>`,
+        )}</span>
         ${
           share === undefined
             ? heat
@@ -392,7 +405,7 @@ export class InsidePanel extends Panel {
         ${heat && !this.folded ? html`<span class="axis-choice" role="group" aria-label=${this.t("inside.heat.measure")}>${show("answers")} ${show("sqnr")}</span>` : nothing}
       </p>
       ${share === undefined ? nothing : html`<div class="progress-line"><i style=${`transform: scaleX(${share})`}></i></div>`}
-      ${heat && !this.folded ? heatMap(heat, this.measure, speech) : nothing}
+      ${heat && !this.folded ? heatMap(heat, this.kind, this.measure, speech) : nothing}
     </section>`;
   }
 }

@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Speech } from "../../i18n";
 import type { Ledger } from "../../state/schema";
-import { darkness, type Heat, heatTable, type Measure, WIDTHS } from "./heat";
+import { darkness, type Heat, type HeatKind, heatTable, type Measure } from "./heat";
 import { bytesIn, COLUMNS, type ColumnId, hasWeight, KINDS, type LayerRow, type Order, sortLayers } from "./layers";
 import { decibels, short } from "./numbers";
 
@@ -103,16 +103,17 @@ export function ledgerTable(ledger: Ledger, bytes: number, speech: Speech): Temp
 }
 
 /** Layers against widths: what each cell lost is written in it and shades it. */
-export function heatMap(heat: Heat, measure: Measure, speech: Speech): TemplateResult {
+export function heatMap(heat: Heat, kind: HeatKind, measure: Measure, speech: Speech): TemplateResult {
   const table = heatTable(heat);
   const most = Math.max(0, ...table.flatMap(({ cells }) => cells.map((cell) => cell.lost)));
   const total = table[0]?.cells[0]?.total ?? 0;
+  const caption = speech.t(kind === "bits" ? "inside.heat.caption" : "inside.heat.caption.sparsity");
   const sign = (value: number) => (value < 0 ? `−${speech.whole(-value)}` : speech.whole(value));
-  return html`<div class="table-scroll" tabindex="0" role="group" aria-label=${speech.t("inside.heat.caption")}>
+  return html`<div class="table-scroll" tabindex="0" role="group" aria-label=${caption}>
       <table class="heat">
-        <caption class="hidden">${speech.t("inside.heat.caption")}</caption>
+        <caption class="hidden">${caption}</caption>
         <thead>
-          <tr><td></td>${WIDTHS.map((bits) => html`<th scope="col">${speech.t("inside.heat.bits", { bits })}</th>`)}</tr>
+          <tr><td></td>${(table[0]?.cells ?? []).map(({ at }) => html`<th scope="col">${kind === "bits" ? speech.t("inside.heat.bits", { bits: at }) : speech.t("inside.heat.share", { percent: Math.round(at * 100) })}</th>`)}</tr>
         </thead>
         <tbody>
           ${table.map(
@@ -120,9 +121,10 @@ export function heatMap(heat: Heat, measure: Measure, speech: Speech): TemplateR
               <th scope="row"><code>${layer}</code></th>
               ${cells.map((cell) => {
                 const db = cell.sqnr_db === null ? speech.t("inside.exact") : decibels(cell.sqnr_db, 0);
-                const said = speech.t("inside.heat.cell", {
+                const said = speech.t(kind === "bits" ? "inside.heat.cell" : "inside.heat.cell.sparsity", {
                   layer,
-                  bits: cell.bits,
+                  bits: cell.at,
+                  percent: Math.round(cell.at * 100),
                   correct: speech.whole(cell.correct),
                   total: speech.whole(cell.total),
                   lost: sign(cell.lost),

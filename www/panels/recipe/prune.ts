@@ -6,10 +6,12 @@ import {
   AT_ONCE,
   BLOCK,
   BLOCKS,
+  INPUT,
   NM,
   NMS,
   NO_PRUNING,
   prunes,
+  RATIOS,
   REWINDS,
   SCHEDULES,
   SHARES_OF,
@@ -27,6 +29,8 @@ import { Maker, type Section } from "./more";
 /** Sources of what the catalog has no entry for; those of docs/methods.md. */
 const SOURCES: Readonly<Record<string, string>> = {
   unstructured: "Han et al. 2015, arXiv 1506.02626",
+  input: "Liu et al. 2024, arXiv 2408.14690",
+  ratios: "Li et al. 2017, arXiv 1608.08710",
   nm: "Mishra et al. 2021, arXiv 2104.08378",
   block: "Narang et al. 2017, arXiv 1711.02782",
   tuned: "Han et al. 2015, arXiv 1506.02626",
@@ -51,7 +55,7 @@ export function pruneControls(choice: Choice, catalog: Catalog, speech: Speech):
       id: "pattern",
       options: [
         { value: NO_PRUNING, name: speech.t("pattern.none") },
-        ...[...WEIGHT_PATTERNS, ...catalog.structures.map((entry) => entry.id)].map((id) => ({
+        ...[...WEIGHT_PATTERNS, ...catalog.structures.map((entry) => entry.id), INPUT].map((id) => ({
           value: id,
           name: speech.t(`pattern.${id}`),
         })),
@@ -96,10 +100,13 @@ function amount(maker: Maker): Control[] {
       source: SOURCES.block ?? "",
       to: (value) => ({ block: value }),
     });
-  if (takesUnits(choice))
+  if (takesUnits(choice) || choice.scope === RATIOS)
     controls.push({
       id: "shareOf",
-      options: SHARES_OF.map((id) => ({ value: id, name: speech.t(`shareOf.${id}`) })),
+      options: SHARES_OF.map((id) => ({
+        value: id,
+        name: speech.t(id === "units" && !takesUnits(choice) ? "shareOf.weights" : `shareOf.${id}`),
+      })),
       value: choice.shareOf,
       look: "segments",
       source: SOURCES.macs ?? "",
@@ -128,6 +135,8 @@ export function pruneSections(choice: Choice, catalog: Catalog, speech: Speech):
   if (!prunes(choice)) return [];
   const maker = new Maker(choice, catalog, speech);
   const units = takesUnits(choice);
+  if (choice.pattern === INPUT)
+    return [{ id: "scores", controls: [maker.number("looked", "prune.images", 1, SOURCES.input ?? "")] }];
   return [
     { id: "scores", controls: units ? unitScores(maker) : weightScores(maker) },
     ...(units
@@ -144,10 +153,18 @@ function scope({ choice, catalog, speech }: Maker): Control {
   const scopes = catalog.scopes.filter(({ id }) => !takesUnits(choice) || id !== "row");
   return {
     id: "scope",
-    options: [{ value: USUAL, name: speech.t("scope.usual") }, ...named(scopes, "scope", speech)],
+    options: [
+      { value: USUAL, name: speech.t("scope.usual") },
+      ...named(scopes, "scope", speech),
+      ...(takesUnits(choice) ? [] : [{ value: RATIOS, name: speech.t("scope.ratios") }]),
+    ],
     value: choice.scope,
     look: "list",
-    source: sourceOf(catalog.scopes, choice.scope === USUAL ? "global" : choice.scope),
+    detail: choice.scope === RATIOS ? speech.t("about.scope.ratios") : "",
+    source:
+      choice.scope === RATIOS
+        ? (SOURCES.ratios ?? "")
+        : sourceOf(catalog.scopes, choice.scope === USUAL ? "global" : choice.scope),
     to: (value) => ({ scope: value }),
   };
 }

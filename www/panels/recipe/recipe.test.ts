@@ -56,6 +56,8 @@ const PRUNINGS: readonly Change[] = [
   { pattern: "block" },
   { pattern: "channel", unitScore: "taylor" },
   { pattern: "layer" },
+  { pattern: "input" },
+  { pattern: "unstructured", scope: "ratios" },
 ];
 
 describe("presets", () => {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::methods::{Effect, Mode, Ways};
 use crate::task::Context;
+use crate::train::Trained;
 
 /// A step's context, seed 7.
 fn context<'a>(
@@ -11,8 +12,8 @@ fn context<'a>(
     memory: &'a Memory,
     network: &'a mut Network,
 ) -> StepContext<'a> {
-    let (key, epoch_loss) = (String::new(), Vec::new());
-    StepContext { ctx, library, memory, network, seed: 7, index: 0, key, resume: None, epoch_loss }
+    let (key, trained) = (String::new(), Trained::default());
+    StepContext { ctx, library, memory, network, seed: 7, index: 0, key, resume: None, trained }
 }
 
 #[test]
