@@ -4,6 +4,9 @@ import { dirname, join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { startOf, thisBrowser } from "../www/engine/timing.mjs";
+import { readConstants, readRegistry } from "../www/targets/facts.mjs";
+import { findTarget } from "../www/targets/registry.mjs";
+import { targetEntry } from "../www/targets/report.mjs";
 import { Failed } from "./words.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -13,6 +16,7 @@ const folder = join(root, "www", "engine", "wasm");
 const BUDGET_MACS = 50_000_000;
 const SAY_MS = 200;
 const LOCAL = "data/local/manifest.json";
+const HERE = "this-browser";
 
 /** Loads the engine; throws one clear line when it is not built. */
 export async function loadEngine() {
@@ -55,16 +59,30 @@ class NodeEngine {
     }
   }
 
-  /** The report of a finished job, with the latency of `this-browser` where the recipe asks for it. */
-  report(recipe, job) {
+  /** The report of a finished job, with an entry for each target that the recipe asks for: `this-browser` timed, the others modelled. */
+  report(job) {
     const report = job.report();
-    if (!recipe.targets?.includes("this-browser")) return report;
+    const asked = report.recipe.targets ?? [];
+    if (asked.length === 0) return report;
+    const model = this.engine.catalog().models.find(({ id }) => id === report.recipe.model);
+    const modelled = asked.some((id) => id !== HERE);
+    if (modelled && !model)
+      throw new Failed(`${report.recipe.model} has no trained weights, so its layers are not in the catalog to model`);
+    const [registry, fitted] = modelled ? [readRegistry(), readConstants()] : [];
+    const targets = asked.map((id) =>
+      id === HERE ? this.timed(report, job) : targetEntry(findTarget(registry, id), report, model, fitted),
+    );
+    return { ...report, targets };
+  }
+
+  /** The entry of `this-browser`. */
+  timed(report, job) {
     const { job: baseline } = this.finish(startOf(report.recipe), { evaluate: false });
     const timing = thisBrowser(job, baseline, () => performance.now());
     let next = timing.next();
     while (!next.done) next = timing.next();
     baseline.free();
-    return { ...report, targets: [next.value] };
+    return next.value;
   }
 
   provide(path) {

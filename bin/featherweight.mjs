@@ -7,6 +7,7 @@ import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { loadEngine } from "./engine.mjs";
 import { sweep } from "./sweep.mjs";
+import { OPTIONS, rows } from "./targets.mjs";
 import { BadInput, Failed, isCoreError, refusal } from "./words.mjs";
 
 const USAGE = `Usage:
@@ -14,9 +15,12 @@ const USAGE = `Usage:
   featherweight sweep sweep.json [--jobs N] [--shard i/n] [--out reports.jsonl]
   featherweight sensitivity recipe.json [--bits 8,4,2] [--sparsity [0.5,0.9]] [--images N] [--out rows.json]
   featherweight export recipe.json model.safetensors
+  featherweight targets [--workload id] [--batch N] [--sequence N] [--weights format] [--activations format] [--group N]
+                        [--targets id,id] [--layers] [--training]
 
 sensitivity rounds or prunes every layer of the recipe's network alone, and all but it, and prints a row for each layer and width or
-share, judged on validation images. run prints the report, sweep a line of JSON for each recipe; what --out already holds is not run again.
+share, judged on validation images. targets prints what reference workloads cost on modelled machines. run prints the report, sweep a line of
+JSON for each recipe; what --out already holds is not run again.
 - instead of a file reads from stdin.`;
 
 const COMMANDS = {
@@ -37,6 +41,7 @@ const COMMANDS = {
     body: sensitivityCommand,
   },
   export: { files: 2, options: {}, body: exportCommand },
+  targets: { files: 0, options: OPTIONS, body: targetsCommand },
 };
 
 function read(file) {
@@ -73,7 +78,7 @@ async function runCommand([file], { out, measure }) {
   const engine = await loadEngine();
   const from = performance.now();
   const { job, times } = guarded(file, () => engine.finish(recipe, { say }));
-  const report = engine.report(recipe, job);
+  const report = engine.report(job);
   if (measure) {
     const { done, ...phases } = times;
     report.measured = { total_ms: performance.now() - from, phases_ms: phases, cpu: cpus()[0]?.model ?? "unknown" };
@@ -90,13 +95,17 @@ async function sensitivityCommand([file], { out, bits, sparsity, images }) {
   if (images !== undefined) asked.images = whole("--images", images);
   const engine = await loadEngine();
   const { job } = guarded(file, () => engine.finish(recipe, { say, sensitivity: asked }));
-  const text = `[\n${job
-    .sensitivity()
-    .map((row) => JSON.stringify(row))
-    .join(",\n")}\n]\n`;
+  const text = listed(job.sensitivity());
   if (out === undefined) process.stdout.write(text);
   else write(out, text);
 }
+
+function targetsCommand(_, options) {
+  process.stdout.write(listed(rows(options)));
+}
+
+/** A list, a line for each. */
+const listed = (list) => `[\n${list.map((row) => JSON.stringify(row)).join(",\n")}\n]\n`;
 
 function whole(option, text) {
   const number = Number(text);

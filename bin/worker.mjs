@@ -8,7 +8,7 @@ const engine = await loadEngine();
 parentPort.on("message", (recipe) => {
   try {
     const { job } = engine.finish(recipe);
-    const report = engine.report(recipe, job);
+    const report = engine.report(job);
     job.free();
     parentPort.postMessage({ report });
   } catch (error) {

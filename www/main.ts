@@ -7,6 +7,7 @@ import "./style/drawing.css";
 import "./style/top.css";
 import "./style/panels.css";
 import "./style/browser.css";
+import "./style/targets.css";
 import "./style/inside.css";
 import "./style/units.css";
 import "./style/recipe.css";
@@ -22,6 +23,7 @@ import "./panels/lost/lost";
 import "./panels/runs/runs";
 import "./panels/inside/inside";
 import "./panels/browser/browser";
+import "./panels/targets/targets";
 import "./panels/notes/notes";
 import "./panels/tabs/tabs";
 import { type Client, createClient } from "./engine/client";
@@ -97,7 +99,7 @@ function dress(): void {
   if (theme === "auto") delete root.dataset.theme;
   else root.dataset.theme = theme;
   for (const panel of document.querySelectorAll<Panel>(
-    "fw-bar, fw-hero, fw-draw, fw-write, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-inside, fw-browser, fw-notes, fw-tabs",
+    "fw-bar, fw-hero, fw-draw, fw-write, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-inside, fw-browser, fw-targets, fw-notes, fw-tabs",
   )) {
     panel.lab = lab;
     panel.speech = speech;

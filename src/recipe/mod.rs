@@ -60,8 +60,48 @@ const EXECUTIONS: [(&str, Execution); 2] = [("integer", Execution::Integer), ("f
 /// The storage that is the smallest of all, weight by weight.
 const AUTO: &str = "auto";
 
-/// Every target. `this-browser` is timed by the host after the run, with the steps of [`crate::graph::Plan`].
-pub static TARGETS: &[&str] = &["this-browser"];
+/// Every target. `this-browser` is timed by the host after the run, with the steps of [`crate::graph::Plan`]; the others, which are
+/// those of `data/targets/targets.json`, are modelled by it.
+pub static TARGETS: &[&str] = &[
+    "this-browser",
+    "p100",
+    "v100",
+    "t4",
+    "a100_sxm_40",
+    "a100_sxm_80",
+    "a100_pcie_80",
+    "rtx3090",
+    "rtx_a6000",
+    "rtx4090",
+    "l4",
+    "l40s",
+    "h100_sxm",
+    "h100_pcie",
+    "h200",
+    "b200",
+    "rtx5090",
+    "jetson_agx_orin",
+    "mi250x",
+    "mi300x",
+    "tpu_v4",
+    "tpu_v5e",
+    "coral_edgetpu",
+    "xeon_avx2",
+    "xeon_vnni",
+    "xeon_amx",
+    "apple_m1_cpu",
+    "apple_m1_gpu",
+    "apple_m2_gpu",
+    "apple_m1_ane",
+    "cortex_a72_rpi4",
+    "cortex_a76_rpi5",
+    "cortex_m4",
+    "cortex_m7",
+    "cortex_m55",
+    "cortex_m85",
+    "esp32_s3",
+    "hexagon_xelite",
+];
 
 fn pick<T: Copy>(choices: &[(&str, T)], id: &str) -> Option<T> {
     choices.iter().find(|(name, _)| *name == id).map(|(_, value)| *value)

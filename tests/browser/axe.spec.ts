@@ -21,6 +21,10 @@ describe.each(themes)("%s", (colorScheme) => {
       await settled(page);
       expect(await page.locator("html").getAttribute("lang")).toBe(locale.slice(0, 2));
       expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+      // The panel of machines is fetched when it comes near the screen.
+      await page.locator("fw-targets").scrollIntoViewIfNeeded();
+      await page.locator(".elsewhere-plot svg").waitFor();
+      for (const summary of await page.locator("fw-targets details > summary").all()) await summary.click();
       await page.evaluate(axe.source);
       const tabs = width < 600 ? await page.getByRole("tab").all() : [null];
       for (const tab of tabs) {

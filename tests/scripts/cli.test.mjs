@@ -44,6 +44,83 @@ describe("run", () => {
   });
 });
 
+describe("targets", () => {
+  it("adds what is modelled to a report, in the recipe's order", async () => {
+    const quantize = { weights: { format: "int4" }, activations: { format: "int4" } };
+    const asked = { ...recipe, steps: [{ quantize }], targets: ["h100_sxm", "a100_sxm_80"] };
+    const { code, stdout } = await featherweight("run", file("targets.json", asked));
+    expect(code).toBe(0);
+    const { targets } = JSON.parse(stdout);
+    expect(targets.map(({ id, measured, layers }) => [id, measured, layers[0].executed, layers[0].support])).toEqual([
+      ["h100_sxm", false, "w8a8", "fallback"],
+      ["a100_sxm_80", false, "w4a4", "native"],
+    ]);
+  });
+
+  it("prints rows of reference workloads: weights of 4 bits pay for one sequence and not for many", async () => {
+    const asked = [
+      "--workload",
+      "llama-2-7b-decode",
+      "--weights",
+      "int4",
+      "--activations",
+      "fp16",
+      "--sequence",
+      "128",
+    ];
+    for (const [batch, pays] of [
+      ["1", true],
+      ["256", false],
+    ]) {
+      const { code, stdout } = await featherweight(
+        "targets",
+        ...asked,
+        "--targets",
+        "a100_sxm_80,h100_sxm",
+        "--batch",
+        batch,
+      );
+      expect(code).toBe(0);
+      for (const row of JSON.parse(stdout)) {
+        expect(row).toMatchObject({ support: "weight-only", executed: "w4a16", measured: false, fits: true });
+        expect(row.speedup > 1.5, `${row.id} ${row.speedup}`).toBe(pays);
+        expect(row.speedup <= 1.02, `${row.id} ${row.speedup}`).toBe(!pays);
+      }
+    }
+  });
+
+  it("prints every workload on every target, and training steps", async () => {
+    const rows = JSON.parse((await featherweight("targets")).stdout);
+    expect(rows).toHaveLength(7 * 37);
+    const { stdout } = await featherweight(
+      "targets",
+      "--training",
+      "--workload",
+      "resnet-50",
+      "--targets",
+      "h100_sxm",
+      "--batch",
+      "64",
+    );
+    expect(JSON.parse(stdout).map(({ precision, support }) => [precision, support])).toEqual(
+      ["fp32", "tf32", "fp16", "bf16", "fp8"].map((precision) => [precision, "native"]),
+    );
+  });
+
+  it("refuses what there is not, and says what there is", async () => {
+    for (const [option, value, allowed] of [
+      ["--workload", "gpt-9", "resnet-50"],
+      ["--targets", "h100", "h100_sxm"],
+      ["--weights", "int99", "int4"],
+      ["--batch", "0", "from 1"],
+    ]) {
+      const { code, stdout, stderr } = await featherweight("targets", option, value);
+      expect([code, stdout]).toEqual([2, ""]);
+      expect(stderr).toContain(allowed);
+    }
+  });
+});
+
 describe("export", () => {
   it("writes a file that is the report's bytes and a header long", async () => {
     const [path, out] = [file("recipe.json", recipe), join(folder, "model.safetensors")];

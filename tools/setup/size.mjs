@@ -4,7 +4,7 @@ import { brotliCompressSync, constants } from "node:zlib";
 import { bound, relaxedBound } from "./steps.mjs";
 
 // More than the 350 KB that were meant for every method: see "Tests" in docs/ARCHITECTURE.md.
-export const LIMIT_BYTES = 378 * 1024;
+export const LIMIT_BYTES = 416 * 1024;
 
 /** Bytes of the engine under Brotli at its best: the larger of its two builds, of which a visitor gets one. */
 export function engineBytes() {

@@ -63,7 +63,8 @@ export async function compute(name, { models, cells, ordered, more }) {
   }
   for (const [index, cell] of left.entries()) {
     const from = performance.now();
-    const result = { ...resultOf(cell, await engine.ask(cell.recipe)), ...(await more?.(cell)) };
+    const answer = await engine.ask(cell.recipe);
+    const result = { ...resultOf(cell, answer), ...(await more?.(cell, answer)) };
     known.set(nameOf(cell), result);
     save();
     const found = result.refused

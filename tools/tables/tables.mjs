@@ -15,6 +15,9 @@ import { page } from "./page.mjs";
 import { page as pruningPage } from "./pruning/page.mjs";
 import * as pruning from "./pruning/rows.mjs";
 import * as quantization from "./rows.mjs";
+import { recordOf } from "./training/more.mjs";
+import { page as trainingPage } from "./training/page.mjs";
+import * as training from "./training/rows.mjs";
 
 /** Every table: its networks and cells, and its page. */
 const TABLES = {
@@ -26,6 +29,13 @@ const TABLES = {
     ordered: distillation.ordered,
     page: distillationPage,
     more: missingOf,
+  },
+  training: {
+    models: training.MODELS,
+    cells: training.cells(),
+    ordered: training.ordered,
+    page: trainingPage,
+    more: (_, answer) => recordOf(answer),
   },
 };
 

@@ -1,6 +1,7 @@
 /** All that panels know of the engine: typed calls. Small questions are answered here, long work goes to the pool. */
 
 import { Assets } from "./assets";
+import { type Checkpoints, keptCheckpoints } from "./kept";
 import { localPort } from "./local";
 import { Pool, type Wishes } from "./pool";
 import type { Manifest, Port } from "./protocol";
@@ -102,6 +103,8 @@ export async function createClient(base: string = document.baseURI): Promise<Cli
     for (const { path, text } of manifests) core.addManifest(path, text);
   });
   const assets = new Assets(base);
+  // A build's files are named by their content, so that a checkpoint of another build is never taken.
+  const checkpoints = keptCheckpoints(wasmUrl, globalThis.indexedDB, () => Date.now());
   const pool = new Pool({
     spawn: () => {
       const worker = new EngineWorker() as Port;
@@ -111,8 +114,9 @@ export async function createClient(base: string = document.baseURI): Promise<Cli
     fallback: () => localPort(wasm, manifests),
     size: Math.max(1, Math.min(navigator.hardwareConcurrency || 2, MOST_WORKERS)),
     asset: (path, fresh) => assets.get(path, fresh),
+    checkpoints,
   });
-  return clientOf(pool, core);
+  return clientOf(pool, core, checkpoints);
 }
 
 /** Two builds of one engine, with the same results: relaxed SIMD has a faster integer product. */
@@ -149,14 +153,19 @@ function keyOf(canonical: Recipe): string {
   return JSON.stringify({ ...canonical, data: canonical.data?.set });
 }
 
-function clientOf(pool: Pool, core: Engine): Client {
+function clientOf(pool: Pool, core: Engine, checkpoints: Checkpoints): Client {
   const canonical = (recipe: unknown) => asked(() => core.canonical(recipe));
   const expand = (sweep: unknown) => asked(() => core.expand(sweep));
   const withKey = (recipe: Recipe) => {
     const whole = canonical(recipe);
     return { recipe: whole, key: keyOf(whole) };
   };
-  const run = async (recipe: Recipe, wishes?: Wishes) => pool.submit({ type: "run", ...withKey(recipe) }, wishes);
+  const run = async (recipe: Recipe, wishes?: Wishes) => {
+    const work = withKey(recipe);
+    const trains = work.recipe.steps.some((step) => "train" in step);
+    const checkpoint = trains ? await checkpoints.take(work.key) : undefined;
+    return pool.submit({ type: "run", ...work, ...(checkpoint && { checkpoint }) }, wishes);
+  };
 
   const cellRun = async (cell: Cell, index: number, wishes: SweepWishes): Promise<SweepResult> => {
     const { signal, priority, onProgress, onResult } = wishes;

@@ -359,3 +359,32 @@ it("closing rejects what is under way and ends the workers", async () => {
   expect(fake(0).terminated).toBe(true);
   await expect(pool.submit(work("c"))).rejects.toMatchObject({ code: "internal" });
 });
+
+it("keeps the newest checkpoint of a run beyond the page, and lets go of it once the run is over, not when it is cancelled", async () => {
+  const kept = new Map<string, number>();
+  const checkpoints = {
+    take: async () => undefined,
+    keep: (key: string, bytes: Uint8Array) => void kept.set(key, bytes[0] ?? 0),
+    drop: (key: string) => void kept.delete(key),
+  };
+  const pool = poolOf({ size: 1, checkpoints });
+  await vi.advanceTimersByTimeAsync(0);
+  const work = (key: string): Work & { type: "run" } => ({ type: "run", key, recipe: {} as Recipe });
+  const [fake] = fakes;
+  const stop = new AbortController();
+  const first = pool.submit(work("a"), { signal: stop.signal });
+  const progress = {} as Progress;
+  fake?.say({ type: "progress", id: fake.given.at(-1) ?? 0, progress, checkpoint: new Uint8Array([1]) });
+  fake?.say({ type: "progress", id: fake.given.at(-1) ?? 0, progress, checkpoint: new Uint8Array([2]) });
+  expect(kept).toEqual(new Map([["a", 2]]));
+  stop.abort(new Error("stopped"));
+  fake?.say({ type: "cancelled", id: fake.given.at(-1) ?? 0 });
+  await expect(first).rejects.toThrow("stopped");
+  expect(kept).toEqual(new Map([["a", 2]]));
+  const second = pool.submit(work("b"));
+  fake?.say({ type: "progress", id: fake.given.at(-1) ?? 0, progress, checkpoint: new Uint8Array([3]) });
+  expect(kept.get("b")).toBe(3);
+  fake?.finish(fake.given.at(-1));
+  await second;
+  expect([...kept.keys()]).toEqual(["a"]);
+});

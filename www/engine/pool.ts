@@ -6,6 +6,7 @@
  * checkpoint, and then reported as an error.
  */
 
+import type { Checkpoints } from "./kept";
 import { isLong, type Port, type Response, type Results, type Work } from "./protocol";
 import { EngineError, isCoreError, type Progress } from "./types";
 
@@ -16,6 +17,8 @@ export interface PoolOptions {
   readonly fallback?: () => Port;
   readonly size: number;
   readonly asset: (path: string, fresh: boolean) => Promise<Blob>;
+  /** Where checkpoints of runs are kept beyond the page. */
+  readonly checkpoints?: Checkpoints;
   /** Seconds without a word after which a busy worker counts as hung. */
   readonly silence_s?: number;
   /** How long a worker may take to stop of its own accord. */
@@ -215,7 +218,10 @@ export class Pool {
     const task = slot.run?.id === message.id ? slot.run : slot.small.get(message.id);
     if (task === undefined) return;
     if (message.type === "progress") {
-      if (message.checkpoint && task.work.type === "run") task.work = { ...task.work, checkpoint: message.checkpoint };
+      if (message.checkpoint && task.work.type === "run") {
+        task.work = { ...task.work, checkpoint: message.checkpoint };
+        this.options.checkpoints?.keep(task.work.key, message.checkpoint);
+      }
       if (task.cancelled === null) task.onProgress?.(message.progress);
       return;
     }
@@ -225,6 +231,9 @@ export class Pool {
     }
     if (slot.run === task) slot.run = null;
     slot.small.delete(task.id);
+    // Of a cancelled run the checkpoint stays: started again, it goes on.
+    const over = task.cancelled === null && task.work.type === "run" && task.work.checkpoint !== undefined;
+    if (over && task.work.type === "run") this.options.checkpoints?.drop(task.work.key);
     if (task.cancelled !== null) task.reject(task.cancelled.reason);
     else if (message.type === "done") task.resolve(message.result);
     else if (message.type === "error") task.reject(new EngineError(message.error));

@@ -2,6 +2,18 @@
 
 import { type Choice, DEFAULT_CHOICE, dataOf, normalise, type RecipeChoice, recipeIn } from "./choice";
 import { decodeRecipe, encodeRecipe, LinkError } from "./link";
+import {
+  DEFAULT_MACHINES,
+  type MachinesView,
+  readAim,
+  readChosen,
+  readEdits,
+  readWorkload,
+  writeAim,
+  writeChosen,
+  writeEdits,
+  writeWorkload,
+} from "./machines";
 import type { Catalog } from "./schema";
 
 export const AXES = ["bytes", "bits", "sparsity", "macs"] as const;
@@ -23,6 +35,8 @@ export interface View {
   readonly sparsities: boolean;
   /** The recipe the chosen one is compared with, on the same images and seed; without one, its baseline. */
   readonly pinned: RecipeChoice | undefined;
+  /** What the panel of modelled machines shows. */
+  readonly machines: MachinesView;
 }
 
 export const DEFAULT_VIEW: View = {
@@ -32,6 +46,7 @@ export const DEFAULT_VIEW: View = {
   widths: false,
   sparsities: false,
   pinned: undefined,
+  machines: DEFAULT_MACHINES,
 };
 
 /** A longer hash is no link of ours. */
@@ -112,7 +127,38 @@ const PROPERTIES: readonly Property[] = [
     write: (view) => (view.tab === DEFAULT_VIEW.tab ? undefined : view.tab),
     read: (view, value) => ({ ...view, tab: oneOf(TABS, value, "tab") }),
   },
+  {
+    key: "for",
+    write: (view) => writeAim(view.machines),
+    read: (view, value) => machines(view, "for", value, readAim(value)),
+  },
+  {
+    key: "hw",
+    write: (view) => writeChosen(view.machines),
+    read: (view, value) => machines(view, "hw", value, { chosen: readChosen(value) }),
+  },
+  {
+    key: "on",
+    write: (view) => writeWorkload(view.machines),
+    read: (view, value) => machines(view, "on", value, readWorkload(value)),
+  },
+  {
+    key: "own",
+    write: (view) => writeEdits(view.machines),
+    read: (view, value) => machines(view, "own", value, { edits: readEdits(value) }),
+  },
 ];
+
+/** A view with some of its machines' part read; refuses what could not be. */
+function machines(
+  view: View,
+  key: string,
+  found: string,
+  part: { [K in keyof MachinesView]?: MachinesView[K] | undefined } | undefined,
+): View {
+  if (part === undefined || Object.values(part).includes(undefined)) throw new LinkError(key, found);
+  return { ...view, machines: { ...view.machines, ...(part as Partial<MachinesView>) } };
+}
 
 /** The hash of a view, with its `#`; empty for the default view. */
 export function writeHash(view: View, catalog: Catalog): string {

@@ -54,6 +54,8 @@ export class Lab extends EventTarget {
   found: { readonly target: number; readonly key: string | undefined } | undefined;
   /** The choice before a change that changed more than what was touched: what it set is marked until the next. */
   before: Choice | undefined;
+  /** Why a choice is not to be had for the machine that the recipe is meant for, in words; nothing where it is. */
+  limit: ((choice: Choice) => string | undefined) | undefined;
   readonly runs = new Map<string, Run>();
   readonly engine: EnginePort;
   readonly spread: Spread;
@@ -200,9 +202,15 @@ export class Lab extends EventTarget {
     this.#settled();
   }
 
-  /** Changes how things are shown: axis or tab. */
-  show(change: Partial<Pick<View, "axis" | "tab">>): void {
+  /** Changes how things are shown: axis, tab, or what the panel of machines shows. */
+  show(change: Partial<Pick<View, "axis" | "tab" | "machines">>): void {
     this.#show({ ...this.view, ...change }, true);
+  }
+
+  /** Sets what the machine that the recipe is meant for allows. */
+  limitTo(limit: ((choice: Choice) => string | undefined) | undefined): void {
+    this.limit = limit;
+    this.#changed();
   }
 
   dismiss(): void {

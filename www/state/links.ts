@@ -2,6 +2,7 @@
 
 import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, NO_ACTIVATIONS, recipeIn } from "./choice";
 import type { View } from "./hash";
+import { DEFAULT_MACHINES } from "./machines";
 
 export interface Link {
   readonly hash: string;
@@ -192,6 +193,26 @@ export const LINKS: readonly Link[] = [
       activations: NO_ACTIVATIONS,
     },
     more: {},
+  },
+  {
+    hash: "#hw=h100_sxm*+cortex_m4&on=llama-2-7b-decode,256,128&own=h100_sxm;bw:4800;fp8_e4m3:-;int4:3958",
+    choice: {},
+    more: {
+      machines: {
+        chosen: ["h100_sxm*", "cortex_m4"],
+        workload: "llama-2-7b-decode",
+        batch: 256,
+        sequence: 128,
+        edits: [{ base: "h100_sxm", values: { bw: 4800, fp8_e4m3: null, int4: 3958 } }],
+        aim: "",
+        only: false,
+      },
+    },
+  },
+  {
+    hash: "#for=h100_sxm,only",
+    choice: {},
+    more: { machines: { ...DEFAULT_MACHINES, aim: "h100_sxm", only: true } },
   },
   {
     hash: "#r1=lenet5-fashion.p90~ca~om.q8a8",

@@ -126,6 +126,15 @@ describe("links", () => {
         widths: true,
         sparsities: true,
         pinned: recipeIn({ ...baselineOf(DEFAULT_CHOICE), model: model.id, weights: "int8" }),
+        machines: {
+          chosen: ["b200", "a100_sxm_80*"],
+          workload: "bert-base",
+          batch: 32,
+          sequence: 384,
+          edits: [{ base: "a100_sxm_80", values: { bw: 1555.5 } }],
+          aim: "a100_sxm_80*",
+          only: true,
+        },
       };
       expect(readHash(writeHash(view, catalog), catalog)).toEqual({ view, problem: undefined });
     }

@@ -237,8 +237,8 @@ impl DistillSpec {
         let seed = if self.init == Start::Zoo && self.steps.is_empty() { 0 } else { cx.seed };
         let key = format!("teacher {} {seed}", self.made());
         if let Some(kept) = cx.memory.teachers.get(&key) {
-            let macs = self.made_macs(&cx.library.borrow());
-            cx.ctx.tick(macs).await;
+            let made = self.made_macs(&cx.library.borrow());
+            cx.ctx.tick(made).await;
             return Ok((key, kept));
         }
         let StepContext { ctx, library, memory, resume, .. } = *cx;

@@ -1,9 +1,9 @@
 // The page of the table of distillation: what the cells in docs/tables/distillation.json look like in Markdown.
 import {
   ALONE,
-  cells,
   CHAINS,
   COMPRESSED,
+  cells,
   FEW,
   MAP,
   MISSING,
@@ -68,7 +68,9 @@ function chains(get) {
     for (const images of ["all", "few"]) {
       const direct = get(`${images} t2`, model);
       const own = get(`${images} by ${assistant}`, model);
-      lines.push(`| \`${model}\` by \`${assistant}\` | ${images} | ${shown(meanOf(direct))} | ${beside(own, direct)} |`);
+      lines.push(
+        `| \`${model}\` by \`${assistant}\` | ${images} | ${shown(meanOf(direct))} | ${beside(own, direct)} |`,
+      );
     }
   }
   return lines.join("\n");

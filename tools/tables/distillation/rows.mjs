@@ -148,7 +148,10 @@ function compressed() {
     ORIGINALS.flatMap(({ id, distill }) =>
       seedsOf(model).map((seed) => {
         const taught = distill && { distill: { teacher: "original", ...distill } };
-        return cell(`${way} ${id}`, model, seed, [step, { train: { epochs: 2, lr: 0.002, schedule: "cosine", ...taught } }]);
+        return cell(`${way} ${id}`, model, seed, [
+          step,
+          { train: { epochs: 2, lr: 0.002, schedule: "cosine", ...taught } },
+        ]);
       }),
     ),
   );

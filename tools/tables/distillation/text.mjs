@@ -1,6 +1,6 @@
 // The words around the table of distillation. Numbers come from its cells; who is better and who is worse is counted here, not written.
 import { nameOf } from "../cells.mjs";
-import { CHAINS, COMPRESSED, FEW, MAP, MISSING, mapRow, ORIGINALS, STUDENTS, seedsOf, VARIANTS } from "./rows.mjs";
+import { CHAINS, COMPRESSED, FEW, MAP, MISSING, mapRow, ORIGINALS, STUDENTS, seedsOf } from "./rows.mjs";
 import { meanOf, pairedOf, signOf } from "./stats.mjs";
 
 export const HEAD = `# What a teacher is worth

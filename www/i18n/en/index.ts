@@ -5,6 +5,7 @@ import { inside } from "./inside";
 import { methods } from "./methods";
 import { page } from "./page";
 import { pruning } from "./pruning";
+import { targets } from "./targets";
 
-export const en = { ...page, ...catalog, ...errors, ...inside, ...methods, ...pruning };
+export const en = { ...page, ...catalog, ...errors, ...inside, ...methods, ...pruning, ...targets };
 export type Key = keyof typeof en;

@@ -6,5 +6,14 @@ import { inside } from "./inside";
 import { methods } from "./methods";
 import { page } from "./page";
 import { pruning } from "./pruning";
+import { targets } from "./targets";
 
-export const ko: Record<Key, string> = { ...page, ...catalog, ...errors, ...inside, ...methods, ...pruning };
+export const ko: Record<Key, string> = {
+  ...page,
+  ...catalog,
+  ...errors,
+  ...inside,
+  ...methods,
+  ...pruning,
+  ...targets,
+};

@@ -136,7 +136,7 @@ export const page: Record<keyof typeof english, string> = {
   "chart.axis": "가로축",
   "chart.axis.bytes": "바이트",
   "chart.axis.bits": "비트",
-  "chart.axis.sparsity": "덜어 낸 비율",
+  "chart.axis.sparsity": "희소도",
   "chart.axis.macs": "곱셈 덧셈",
   "chart.unit.bytes": "KB",
   "chart.unit.bits": "비트",

@@ -38,9 +38,14 @@ export function shownRuns(input: ChartInput): Run[] {
   const { catalog, choice } = input;
   const dataOf = (model: string) => catalog?.models.find((entry) => entry.id === model)?.data ?? model;
   const data = dataOf(choice.model);
-  // A share of another model's weights is no less or more than one of this.
-  const alike = ({ model }: Choice) => (input.axis === "sparsity" ? model === choice.model : dataOf(model) === data);
-  return input.runs.filter((run) => (run.outcome ?? run.progress?.partial) && alike(run.choice));
+  // A share of another model's weights is no less or more than one of this; of what is not pruned the start of the line is enough.
+  const unpruned = { ...choice, pattern: NO_PRUNING };
+  const start = choiceKey(catalog ? normalise(unpruned, catalog) : unpruned);
+  const told = (run: Run) =>
+    prunes(run.choice) || isBaseline(run.choice) || [start, choiceKey(choice), input.pinned].includes(run.key);
+  const alike = (run: Run) =>
+    input.axis === "sparsity" ? run.choice.model === choice.model && told(run) : dataOf(run.choice.model) === data;
+  return input.runs.filter((run) => (run.outcome ?? run.progress?.partial) && alike(run));
 }
 
 /** Recipes that a line joins: those that differ in the weights' format alone, or in how much is pruned. */

@@ -10,6 +10,7 @@ import type { Catalog } from "../../state/schema";
 import type { Change } from "../../state/settle";
 import { Panel } from "../panel";
 import { save } from "../save";
+import "../aim/aim";
 import "../spread/spread";
 import { changeOf, recipeCode, shortQuality } from "../words";
 import { type Control, control, nameOf, type Surroundings, valueWords } from "./control";
@@ -93,8 +94,9 @@ export class RecipePanel extends Panel {
   }
 
   #why(change: Change): string | undefined {
-    const refusal = this.lab.prospect(change)?.refusal;
-    return refusal && reasonWords(refusal, this.speech);
+    const settled = this.lab.prospect(change);
+    if (!settled) return undefined;
+    return settled.refusal ? reasonWords(settled.refusal, this.speech) : this.lab.limit?.(settled.choice);
   }
 
   /** The settings behind the fold of the prune step. */
@@ -309,6 +311,7 @@ export class RecipePanel extends Panel {
           ${firstControls(choice, catalog, speech).map((entry) => control(entry, around))}
           ${this.#fold("quantize", all, this.#summary(all, choice, catalog), around)}
         </li>
+        <li><fw-aim .lab=${lab} .speech=${speech}></fw-aim></li>
       </ol>
       <p class="actions">
         <button class="button primary" ?disabled=${lab.busy} @click=${() => lab.runCurrent(true)}>${this.t(lab.current?.state === "done" ? "recipe.again" : "recipe.run")}</button>

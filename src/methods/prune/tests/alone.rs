@@ -3,7 +3,6 @@
 use super::*;
 use crate::methods::{Effect, Mode, Ways};
 use crate::task::Context;
-use crate::train::Trained;
 
 /// A step's context, seed 7.
 fn context<'a>(
@@ -12,7 +11,7 @@ fn context<'a>(
     memory: &'a Memory,
     network: &'a mut Network,
 ) -> StepContext<'a> {
-    let (key, trained) = (String::new(), Trained::default());
+    let (key, trained) = (String::new(), crate::train::Trained::default());
     StepContext { ctx, library, memory, network, seed: 7, index: 0, key, resume: None, trained }
 }
 
