@@ -142,7 +142,7 @@ describe("docs/recipe.md", () => {
     const table = fields(heading);
     // The set a training uses is written out only where it is not the model's own, targets only where there are any; what trainings
     // were taught to do later only where it says something.
-    const later = ["count", "epsilon", "exchange", "exclude", "freeze", "label_smoothing", "nesterov", "patience"];
+    const later = ["count", "distill", "epsilon", "exchange", "exclude", "freeze", "label_smoothing", "nesterov", "patience", "transfer"];
     const unwritten = { train: ["set", "precision", "record", ...later], recipe: ["targets"] };
     // Most of a quantize step is written out only where it is asked for.
     if (heading !== "quantize") {
@@ -158,6 +158,8 @@ describe("docs/recipe.md", () => {
     const quantize = (part) => withStep({ quantize: part });
     expect([...fields("recipe").keys()].sort()).toEqual(allowedIds({ ...BASE, none: 1 }));
     expect([...fields("train").keys()].sort()).toEqual(allowedIds(withStep({ train: { none: 1 } })));
+    const taught = withStep({ train: { distill: { teacher: "mlp-digits", none: 1 } } });
+    expect([...fields("distill").keys()].sort()).toEqual(allowedIds(taught));
     expect([...fields("quantize").keys()].sort()).toEqual(allowedIds(quantize({ none: 1 })));
     expect([...fields("weights").keys()].sort()).toEqual(allowedIds(quantize({ weights: { ...weights, none: 1 } })));
     expect([...fields("activations").keys()].sort()).toEqual(
@@ -178,6 +180,11 @@ describe("docs/recipe.md", () => {
         name,
         (value) => withStep({ train: { [name]: value } }),
       ]),
+      ...["temperature", "alpha", "beta"].map((name) => [
+        "distill",
+        name,
+        (value) => withStep({ train: { distill: { teacher: "mlp-digits", method: "relational", [name]: value } } }),
+      ]),
       ...["images", "alpha", "seed"].map((name) => [
         "quantize",
         name,
@@ -192,7 +199,7 @@ describe("docs/recipe.md", () => {
         (value) => withStep({ quantize: { activations: { ...activations, [name]: value } } }),
       ]),
     ];
-    const typed = ["recipe", "train", "quantize", "weights", "activations"].flatMap((heading) =>
+    const typed = ["recipe", "train", "distill", "quantize", "weights", "activations"].flatMap((heading) =>
       [...fields(heading)].filter(([name, row]) => /integer|number/.test(row[1]) && name !== "version"),
     );
     expect(numbers.map(([, name]) => name).sort()).toEqual(typed.map(([name]) => name).sort());
@@ -214,6 +221,8 @@ describe("docs/recipe.md", () => {
       ["data", "split", { ...BASE, data: { split: "none" } }],
       ["train", "optimizer", withStep({ train: { optimizer: "none" } })],
       ["train", "schedule", withStep({ train: { schedule: "none" } })],
+      ["train", "transfer", withStep({ train: { transfer: "none" } })],
+      ["distill", "method", withStep({ train: { distill: { teacher: "mlp-digits", method: "none" } } })],
       ["quantize", "ends", quantize({ ends: "none" })],
       ["train", "estimator", withStep({ train: { estimator: "none" } })],
       ["quantize", "correction", quantize({ correction: "none at all" })],
@@ -244,6 +253,7 @@ describe("docs/recipe.md", () => {
       catalog.transforms,
       catalog.corrections,
       catalog.estimators,
+      catalog.imitations,
     ].flat();
     for (const { id } of [...choices, ...catalog.models, ...catalog.data]) expect(page).toContain(`\`${id}\``);
   });
@@ -300,6 +310,7 @@ describe("docs/methods.md", () => {
       catalog.transforms,
       catalog.corrections,
       catalog.estimators,
+      catalog.imitations,
     ].flat()) {
       const row = page
         .split("\n")

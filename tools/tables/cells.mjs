@@ -29,7 +29,7 @@ export function resultOf(cell, answer) {
     ...(accuracy.bits_per_character === undefined ? {} : { bits_per_character: accuracy.bits_per_character }),
     ...(share === undefined ? {} : { share: Number(share.toFixed(4)) }),
     ...(steps.length > 1 ? { before: steps.at(-2).accuracy.correct } : {}),
-    ...(recipe.init === "random" ? { trained: steps[0].accuracy.correct } : {}),
+    ...(recipe.init === "random" && steps.length > 1 ? { trained: steps[0].accuracy.correct } : {}),
     ...(sparsity === undefined ? {} : { macs: cost.macs }),
     bytes: size.bytes,
     ...(recipe.storage === undefined ? {} : { ledger: size.ledger, alternatives: size.alternatives }),

@@ -10,11 +10,11 @@ fn draws(name: &str, count: usize) -> Vec<f32> {
     (0..count).map(|_| rng.uniform(-2.0, 2.0)).collect()
 }
 
-/// Compares the gradient with (loss(s + h) − loss(s − h)) / 2h, value by value.
-/// A loss and its slopes.
-type Judged = (f64, Vec<f32>);
+/// A loss and its gradient.
+type Found = (f64, Vec<f32>);
 
-fn check(name: &str, s: &[f32], of: &mut dyn FnMut(&[f32]) -> Judged) {
+/// Compares the gradient with (loss(s + h) − loss(s − h)) / 2h, value by value.
+fn check(name: &str, s: &[f32], of: &mut dyn FnMut(&[f32]) -> Found) {
     let (loss, gradient) = of(s);
     assert!(loss > 0.01 && gradient.len() == s.len(), "{name}: {loss}");
     let largest = gradient.iter().fold(0.0f32, |most, g| most.max(g.abs()));
@@ -55,7 +55,7 @@ fn softened_logits_have_the_divergence_and_its_slopes() {
 fn what_is_alike_has_no_loss_and_no_slope() {
     let s = draws("alike", IMAGES * 12);
     let channels = [3, 3];
-    let none = |(loss, gradient): (f64, Vec<f32>)| loss == 0.0 && gradient.iter().all(|slope| *slope == 0.0);
+    let none = |(loss, gradient): Found| loss == 0.0 && gradient.iter().all(|slope| *slope == 0.0);
     assert!(none(soften(&s, &s, [IMAGES, 12, 1], 4.0)));
     assert!(none(hint(&s, &s, IMAGES, channels, (&[], &mut []))));
     assert!(none(attention(&s, &s, IMAGES, channels)));

@@ -41,6 +41,8 @@ const softened = (temperature, alpha = 0.9) => ({
   label: `logits, *T* ${temperature}`,
   distill: () => ({ temperature, alpha }),
 });
+/** Trainings of seconds; the others are run with fewer variants. */
+const isShort = (model, images) => images === "few" || setOf(model) === "digits";
 export const ALONE = { id: "alone", label: "alone", distill: () => undefined };
 /** What stands below each other for every student. `distill` gives nothing where it cannot be. */
 export const VARIANTS = [
@@ -48,7 +50,7 @@ export const VARIANTS = [
   softened(1),
   softened(2),
   softened(4),
-  softened(8),
+  { ...softened(8), distill: (model, images) => isShort(model, images) && { temperature: 8, alpha: 0.9 } },
   {
     id: "hint",
     label: "and hints of the last hidden layer",
@@ -61,7 +63,11 @@ export const VARIANTS = [
     distill: (model, images) =>
       images === "few" && MAPS[model] && { method: "attention", temperature: 2, layers: [MAPS[model]] },
   },
-  { id: "relational", label: "and distances", distill: () => ({ method: "relational", temperature: 2 }) },
+  {
+    id: "relational",
+    label: "and distances",
+    distill: (model, images) => isShort(model, images) && { method: "relational", temperature: 2 },
+  },
 ];
 
 /** No image at all: the teacher is asked about noise. As many images as the train split has. */
@@ -122,12 +128,6 @@ export const COMPRESSED = [
     label: "`int2` weights",
     model: "lenet5-fashion",
     step: { quantize: { weights: { format: "int2", range: "mse" } } },
-  },
-  {
-    id: "ternary",
-    label: "`ternary` weights",
-    model: "lenet5-fashion",
-    step: { quantize: { weights: { format: "ternary" } } },
   },
   {
     id: "pruned",
