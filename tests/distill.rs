@@ -233,6 +233,14 @@ fn refusals_name_the_field_and_what_is_allowed() {
     fashion["data"] = json!({"test": 8});
     let error = refused(&fashion);
     assert_eq!(error.found, "conv2 [8×10×10] and pool1 [32×14×14]");
+    let mut sent = recipe(json!({"teacher": "mlp-digits"}));
+    sent["steps"][0]["train"]["exchange"] = json!({"method": "dense", "workers": 2});
+    let error = refused(&sent);
+    assert_eq!((error.code, error.path.as_str()), (Combination, "steps.0.train.exchange"));
+    let mut unknown = recipe(json!({"teacher": "mlp-digits", "alpha": 1}));
+    unknown["steps"][0]["train"]["transfer"] = json!("dreams");
+    let error = refused(&unknown);
+    assert_eq!((error.code, error.allowed.as_str()), (UnknownId, "images, noise"));
     for (transfer, more) in [
         ("noise", json!({})),
         ("noise", json!({"distill": {"teacher": "mlp-digits"}})),

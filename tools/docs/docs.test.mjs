@@ -142,7 +142,18 @@ describe("docs/recipe.md", () => {
     const table = fields(heading);
     // The set a training uses is written out only where it is not the model's own, targets only where there are any; what trainings
     // were taught to do later only where it says something.
-    const later = ["count", "distill", "epsilon", "exchange", "exclude", "freeze", "label_smoothing", "nesterov", "patience", "transfer"];
+    const later = [
+      "count",
+      "distill",
+      "epsilon",
+      "exchange",
+      "exclude",
+      "freeze",
+      "label_smoothing",
+      "nesterov",
+      "patience",
+      "transfer",
+    ];
     const unwritten = { train: ["set", "precision", "record", ...later], recipe: ["targets"] };
     // Most of a quantize step is written out only where it is asked for.
     if (heading !== "quantize") {

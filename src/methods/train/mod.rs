@@ -59,6 +59,9 @@ pub static ESTIMATORS: &[Choice<Estimator>] = &[
 /// The decay of PACT's clips when the recipe does not say.
 const DEFAULT_CLIP_DECAY: f64 = 0.0002;
 
+/// What a student may see: the images of the set, or noise.
+const TRANSFERS: [&str; 2] = ["images", "noise"];
+
 /// Most classes that may be left out, and most images that may be asked for.
 const MOST_EXCLUDED: usize = 255;
 const MOST_COUNT: u64 = 10_000_000;
@@ -128,7 +131,7 @@ fn parse(mut fields: Fields, network: &Network, earlier: &[Rc<dyn Step>]) -> Par
     let count = fields.integer("count", 1..=MOST_COUNT)?.map(|count| count as u32);
     let distill = distill::read(&mut fields, network)?;
     let transfer_path = fields.at("transfer");
-    let noise = fields.id("transfer", &["images", "noise"], |id| Some(id == "noise"))?.unwrap_or(false);
+    let noise = fields.id("transfer", &TRANSFERS, |id| TRANSFERS.iter().position(|known| *known == id))? == Some(1);
     if noise && (!exclude.is_empty() || !distill.as_ref().is_some_and(DistillSpec::without_labels)) {
         let found = "noise, which has no labels";
         return Err(CoreError::new(

@@ -6,7 +6,8 @@ import { meanOf, pairedOf, signOf } from "./stats.mjs";
 export const HEAD = `# What a teacher is worth
 
 Right answers on whole test splits (500 \`digits\`, 10,000 \`fashion\`): means over seeds with 95 % intervals by Student's t, ten seeds for \`digits\`, five for \`fashion\` and the maps.
-In brackets the difference to the student that learned alone from the same start in the same order of images, and half its interval; in bold where the interval does not hold 0.
+In brackets the difference to the student that learned alone from the same start in the same order of images, and half its interval; in bold where the interval does not hold 0,
+which of twenty comparisons without any difference one does by chance.
 The teacher of \`digits\` is \`mlp-digits\`, trained on the same 1,097 images; that of \`fashion\` is \`convnet-large-fashion\`, which has seen 58,000 images where students see
 12,000, so some of what they gain may be those images. Students start fresh. α is 0.9 unless said otherwise; what is imitated beside logits has *T* 2 and counts as usual
 ([methods.md](../methods.md#distillation)). Training is Adam with \`cosine\`, the same for all rows of a table. Recipes are in \`tools/tables/distillation/rows.mjs\`, the cells in
@@ -93,7 +94,7 @@ export function findings(table) {
     `**With few labels a teacher helps most of these students.** The first ${FEW.digits} images of \`digits\` and ${FEW.fashion} of \`fashion\`, logits at *T* 2 against alone: ${verdicts(get, "few t2", "few alone", every)}. At *T* 4: ${verdicts(get, "few t4", "few alone", every)}.
 \`mlp16-digits\` goes from ${mean("few alone", "mlp16-digits")} to ${mean("few t8", "mlp16-digits")} of 500 at *T* 8.`,
     `**With all labels it mostly does not.** The whole train split, *T* 2: ${verdicts(get, "all t2", "all alone", every)}. At *T* 4: ${verdicts(get, "all t4", "all alone", every)}.
-These students are short of room, not of labels: what the teacher knows beside the label is more to fit, and the warmer its answers, the more of it. At *T* 1, where its answers are nearly labels: ${verdicts(get, "all t1", "all alone", every)}.`,
+A likely reason: these students are short of room, not of labels. What the teacher knows beside the label is more to fit, and the warmer its answers, the more of it. At *T* 1, where its answers are nearly labels: ${verdicts(get, "all t1", "all alone", every)}.`,
     `**It is not that nothing was taught.** At *T* 4 and α 0.9, ${share("all t4", "mlp16-fashion")} of the gradient of \`mlp16-fashion\` in the last epoch comes from the teacher, at *T* 1 ${share("all t1", "mlp16-fashion")}.`,
     `**Temperature and α.** \`${MAP.model}\` on ${FEW.digits} images, five seeds: ${mapAlone("few")} alone, at best ${rounded(few.mean)} at *T* ${few.temperature}, α ${few.alpha}. On all images: ${mapAlone("all")} alone, at best ${rounded(all.mean)} at *T* ${all.temperature}, α ${all.alpha}. These were chosen by looking at the test split: they say where to look, not what to expect.`,
     `**No image at all.** Asked only about noise, the teacher of \`digits\` makes ${mean("all noise", "mlp32-digits")} of 500 of \`mlp32-digits\`. Fashion does not come through noise: ${STUDENTS.fashion.map((model) => `\`${model}\` ${mean("all noise", model)}`).join(", ")} of 10,000.`,
