@@ -35,7 +35,7 @@ export const training: Record<keyof typeof english, string> = {
   "training.start.zoo": "학습된 것",
   "training.rounding.nearest": "가까운 쪽",
   "training.rounding.stochastic": "확률대로",
-  "training.count.all": "모두 {all}장이며, 0은 전부를 뜻합니다.",
+  "training.count.all": "모두 {all}개이며, 0은 전부를 뜻합니다.",
   "training.teacher.none": "없음",
   "training.teacher.self": "{name} 자신",
   "training.settings": "설정",
@@ -66,7 +66,7 @@ export const training: Record<keyof typeof english, string> = {
   "training.runs.caption": "이번 방문에서 한 학습. 하나를 고르면 기록이 보입니다.",
   "training.runs.name": "학습",
   "training.runs.model": "모델",
-  "training.runs.accuracy": "맞힌 시험 이미지",
+  "training.runs.accuracy": "시험 데이터에서 맞힘",
   "training.runs.loss": "마지막 손실",
   "training.runs.bytes": "스텝당 바이트",
   "training.runs.time": "걸린 시간",
@@ -87,7 +87,7 @@ export const training: Record<keyof typeof english, string> = {
   "training.finding.underflow":
     "{layer} 층 그래디언트의 {share}가 0이 됩니다. {number}의 가장 작은 수인 2⁻²⁴보다 작기 때문입니다. AMP처럼 손실에 배율을 곱하면 살아납니다.",
   "training.finding.underflow.scaled":
-    "손실 배율 {scale}을 곱해도 {number}에서 {layer} 층 그래디언트의 {share}가 0이 됩니다. 손실이 0에 가까워지면 흔한 일입니다.",
+    "손실 배율 {scale:을/를} 곱해도 {number}에서 {layer} 층 그래디언트의 {share}가 0이 됩니다. 손실이 0에 가까워지면 흔한 일입니다.",
   "training.finding.underflow.tensor":
     "{layer} 층 그래디언트의 {share}가 0이 됩니다. {number}의 배율은 텐서에서 가장 큰 값이 정하는데, 그에 견주어 너무 작기 때문입니다.",
   "training.finding.overflow":
@@ -137,7 +137,7 @@ export const training: Record<keyof typeof english, string> = {
     "기둥 하나가 학습의 한 순간입니다. {name:은/는} 텐서마다 배율이 따로 있습니다. 틀은 모두가 한 텐서라고 칠 때 가장 큰 값 아래로 닿는 범위입니다.",
   "training.bytes.words": "작업자마다 스텝에 {dense}바이트 대신 {bytes}바이트를 보냅니다. {times}분의 1입니다.",
   "training.bytes.note": "스텝당 {bytes}바이트",
-  "training.epochs.about": "배우는 이미지의 손실과 배우지 않는 이미지의 손실입니다. 둘이 벌어지면 외우는 중입니다.",
+  "training.epochs.about": "배우는 데이터의 손실과 배우지 않는 데이터의 손실입니다. 둘이 벌어지면 외우는 중입니다.",
   "training.epochs.validation": "검증",
   "training.epochs.training": "학습",
   "training.epochs.values": "에폭의 평균 손실(nat)",
@@ -161,7 +161,7 @@ export const training: Record<keyof typeof english, string> = {
   "training.seeds.alone": "혼자 배운 학생",
   "training.seeds.network": "이 학습",
   "training.seeds.taught": "교사에게 배운 학생",
-  "training.seeds.axis": "맞힌 시험 이미지(%), 띠: 평균의 95 % t 구간",
+  "training.seeds.axis": "시험 데이터에서 맞힌 비율(%), 띠: 평균의 95 % t 구간",
   "training.seeds.words": "가중치와 배치의 시드만 다른 학습 {n}번입니다.",
   "training.seeds.helps":
     "교사가 도움이 됩니다. 시드 {n}개에서 {points}점(같은 시드로 혼자 배운 학생과 비교, 95 % t 구간)입니다.",
@@ -171,10 +171,10 @@ export const training: Record<keyof typeof english, string> = {
     "시드 {n}개로는 차이를 말할 수 없습니다. {points}점(같은 시드로 혼자 배운 학생과 비교, 95 % t 구간)입니다.",
   "training.map.title": "온도와 교사의 몫",
   "training.map.about":
-    "같은 학생을 온도 T와 교사의 몫 α마다 한 번씩 학습하고 검증 이미지로 평가합니다. 시드가 하나이므로 작은 차이는 우연입니다.",
+    "같은 학생을 온도 T와 교사의 몫 α마다 한 번씩 학습하고 검증 데이터로 평가합니다. 시드가 하나이므로 작은 차이는 우연입니다.",
   "training.map.run": "지도 채우기",
-  "training.map.caption": "온도와 교사의 몫에 따라 검증 이미지를 맞힌 비율(%)",
-  "training.map.cell": "T {temperature}, α {alpha}: {total}장 중 {correct}장 맞힘",
+  "training.map.caption": "온도와 교사의 몫에 따라 검증 데이터를 맞힌 비율(%)",
+  "training.map.cell": "T {temperature}, α {alpha}: {total}개 중 {correct}개 맞힘",
   "training.map.alone": "혼자",
 
   "training.preset.plain": "32비트 실수",
@@ -210,6 +210,7 @@ export const training: Record<keyof typeof english, string> = {
   "recipe.training.start": "가중치",
   "recipe.training.epochs": "에폭",
   "recipe.training.count": "이미지",
+  "recipe.training.count.text": "글 조각",
   "recipe.training.batch": "배치",
   "recipe.training.optimizer": "최적화기",
   "recipe.training.lr": "학습률",
@@ -230,15 +231,16 @@ export const training: Record<keyof typeof english, string> = {
   "about.training.preset": "하나씩만 보여 주는 설정입니다. 이미지 수와 시드는 그대로 둡니다.",
   "about.training.model": "학습할 모델입니다. 위의 레시피가 압축하는 모델과 같습니다.",
   "about.training.start": "무작위 가중치에서 시작할지, 이미 학습된 가중치에서 시작할지 정합니다.",
-  "about.training.epochs": "학습 이미지를 몇 번씩 볼지 정합니다.",
+  "about.training.epochs": "학습 데이터를 몇 번씩 볼지 정합니다.",
   "about.training.count": "학습 이미지를 앞에서부터 몇 장 쓸지 정합니다. 적으면 빨리 끝납니다.",
-  "about.training.batch": "한 스텝에 그래디언트를 평균 내는 이미지 수입니다.",
+  "about.training.count.text": "학습할 글 조각을 앞에서부터 몇 개 쓸지 정합니다. 적으면 빨리 끝납니다.",
+  "about.training.batch": "한 스텝에 그래디언트를 평균 내는 이미지나 글 조각의 수입니다.",
   "about.training.optimizer": "그래디언트로 스텝을 만드는 방법입니다.",
   "about.training.lr": "스텝의 크기입니다. SGD는 Adam보다 열 배쯤 큰 값을 씁니다.",
   "about.training.rate": "첫 스텝부터 마지막 스텝까지 학습률이 변하는 방법입니다.",
   "about.training.smoothing": "레이블에서 모든 분류에 고루 나눌 몫입니다. 0이면 나누지 않습니다.",
   "about.training.patience":
-    "검증 이미지의 손실이 이만큼의 에폭 동안 줄지 않으면 가장 좋았던 가중치로 끝냅니다. 0이면 일찍 끝내지 않습니다.",
+    "검증 데이터의 손실이 이만큼의 에폭 동안 줄지 않으면 가장 좋았던 가중치로 끝냅니다. 0이면 일찍 끝내지 않습니다.",
   "about.training.seeds":
     "여러 시드로 학습할 때 몇 번 할지 정합니다. 설정은 같고 처음 가중치와 이미지 순서만 다릅니다.",
   "about.training.precision": "학습에서 계산하는 수이며, 비트 하나까지 그대로 흉내 냅니다.",
