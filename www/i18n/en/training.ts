@@ -114,6 +114,8 @@ export const training = {
   "training.lost.nothing": "No gradient became 0 or infinite.",
   "training.lost.title": "share of each layer’s gradients that was lost",
   "training.lost.most": "up to {share}",
+  "training.lost.none": "none",
+  "training.lost.over": "∞ up to {over}",
   "training.lost.both": "up to {under}, ∞ {over}",
   "training.lost.said": "Share of gradients lost, by layer: {list}",
   "training.exponents.gradients": "magnitude of gradients",

@@ -119,6 +119,8 @@ export const training: Record<keyof typeof english, string> = {
   "training.lost.nothing": "0이나 무한대가 된 그래디언트는 없습니다.",
   "training.lost.title": "층마다 잃은 그래디언트의 몫",
   "training.lost.most": "최대 {share}",
+  "training.lost.none": "없음",
+  "training.lost.over": "∞ 최대 {over}",
   "training.lost.both": "최대 {under}, ∞ {over}",
   "training.lost.said": "층마다 잃은 그래디언트의 몫: {list}",
   "training.exponents.gradients": "그래디언트의 크기",

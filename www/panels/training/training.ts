@@ -222,7 +222,7 @@ export class TrainingPanel extends Panel {
     };
     return html`<div class="training-controls">
       ${control(presets, around)}
-      ${preset ? html`<p class="preset-line soft">${speech.t(`about.training.preset.${preset.id}`)}</p>` : nothing}
+      ${preset ? html`<p class="training-about soft">${speech.t(`about.training.preset.${preset.id}`)}</p>` : nothing}
       ${control(models, around)}
       <details
         class="training-settings"
@@ -420,6 +420,7 @@ export class TrainingPanel extends Panel {
     if (!catalog) return head;
     const subject = this.#subject(catalog);
     const shown = this.#shown;
+    const stale = this.#all.work?.kind === "one" ? "stale" : "";
     return html`${head}
       <div class="training-body">
         ${this.#controls(subject, catalog)}
@@ -430,9 +431,9 @@ export class TrainingPanel extends Panel {
               ? html`<section>
                   <h3>${this.t("training.curve.title")}</h3>
                   <div class="training-plot" data-plot="loss"></div>
-                  ${shown ? html`${this.#findings(shown)}${this.#runs(shown)}` : nothing}
+                  ${shown ? html`<div class=${stale}>${this.#findings(shown)}</div>${this.#runs(shown)}` : nothing}
                 </section>
-                ${shown ? html`<div class=${this.#all.work?.kind === "one" ? "stale" : ""}>${this.#record(shown)}</div>` : nothing}`
+                ${shown ? html`<div class=${stale}>${this.#record(shown)}</div>` : nothing}`
               : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
           }
           ${this.#groups(subject, catalog)}
