@@ -33,7 +33,7 @@ const SIZE = 12;
 const TOP = 22;
 const BOTTOM = 38;
 /** Columns nearer than this are left out, every other one. */
-const LEAST_COLUMN = 16;
+const LEAST_COLUMN = 13;
 /** Exponents beyond what is found. */
 const ROOM = 2;
 

@@ -1,6 +1,7 @@
 /** What a training can be given, made from the catalog and the choice. */
 
 import type { Speech } from "../../i18n";
+import { readsText } from "../../state/choice";
 import type { Catalog } from "../../state/schema";
 import type { Change } from "../../state/settle";
 import {
@@ -112,7 +113,11 @@ export function trainingGroups(place: Place): Group[] {
           "segments",
         ),
         number("epochs", "", place),
-        { ...number("count", "", place), detail: speech.t("training.count.all", { all: speech.whole(all) }) },
+        {
+          ...number("count", "", place),
+          words: readsText({ model }, catalog) ? "training.count.text" : "training.count",
+          detail: speech.t("training.count.all", { all: speech.whole(all) }),
+        },
         choices("batch", offered(BATCHES, choice.batch), "", place),
         listOf("optimizer", optimizers, named(optimizers, "optimizer", speech)),
         number("lr", "", place, 0),

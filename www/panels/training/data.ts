@@ -9,6 +9,8 @@ import type { Training } from "../../state/trainings";
 import { short } from "../inside/numbers";
 
 const CURVE_HEIGHT = 260;
+/** Below this width curves go by their letter alone. */
+const NARROW = 620;
 /** Losses that lie farther apart than this are drawn by tens. */
 const WIDE = 60;
 
@@ -41,9 +43,8 @@ export function shareOf(progress: Progress | undefined): number {
 }
 
 /** The curve of a training: its record, or what is known of it while it runs. */
-function curveOf(run: Training, chosen: boolean, catalog: Catalog, dash: number): Curve {
+function curveOf(run: Training, name: string, chosen: boolean, catalog: Catalog, dash: number): Curve {
   const record = recordOf(run);
-  const name = letterOf(run);
   if (record) {
     const points = record.loss.map((loss, at) => ({ step: at * record.every, value: loss ?? undefined }));
     return { name, points, chosen, dash, broken: (record.diverged ?? undefined) !== undefined };
@@ -58,11 +59,18 @@ function curveOf(run: Training, chosen: boolean, catalog: Catalog, dash: number)
 }
 
 /** Losses of all trainings that are remembered, over each other. */
-export function lossData(runs: readonly Training[], chosen: number, catalog: Catalog, speech: Speech): CurvesData {
+export function lossData(
+  runs: readonly Training[],
+  { chosen, width }: { readonly chosen: number; readonly width: number },
+  catalog: Catalog,
+  speech: Speech,
+): CurvesData {
   const shown = runs.filter(
     (run) => recordOf(run) || (run.state === "running" && (run.progress?.losses.length ?? 0) > 1),
   );
-  const curves = shown.map((run, at) => curveOf(run, run.number === chosen, catalog, at));
+  const nameOf = (run: Training) =>
+    width < NARROW ? letterOf(run) : `${letterOf(run)} ${speech.name("precision", run.choice.precision)}`;
+  const curves = shown.map((run, at) => curveOf(run, nameOf(run), run.number === chosen, catalog, at));
   const known = curves.flatMap(({ points }) =>
     points.flatMap(({ value }) => (value === undefined || value <= 0 ? [] : [value])),
   );
@@ -70,7 +78,7 @@ export function lossData(runs: readonly Training[], chosen: number, catalog: Cat
   const steps = Math.max(...shown.map((run) => stepsOf(run.choice, run.model, catalog)), 1);
   const list = shown.map((run) => {
     const record = recordOf(run);
-    const known = record && ends(record);
+    const known = ends(record ?? { loss: run.progress?.losses ?? [] });
     const name = letterOf(run);
     const first = plainNumber(known?.first ?? 0);
     return record && (record.diverged ?? undefined) !== undefined

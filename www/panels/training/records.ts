@@ -12,6 +12,8 @@ import { short } from "../inside/numbers";
 
 const SCALE_HEIGHT = 170;
 const EPOCH_HEIGHT = 190;
+/** Shares below this are not told apart. */
+const LITTLE = 0.001;
 
 /** Steps that a record tells of. */
 export function stepsIn({ loss, every }: TrainingRecord): number {
@@ -37,7 +39,7 @@ export function scaleData(record: TrainingRecord, speech: Speech): CurvesData {
   const [first = 1, last = 1] = [record.scale[0], record.scale.at(-1)];
   const skipped = record.skipped.length;
   return {
-    curves: [curve(short(last), points)],
+    curves: [curve(short(last, 8), points)],
     steps: stepsIn(record),
     growth: "doubling",
     marked: record.skipped,
@@ -48,7 +50,7 @@ export function scaleData(record: TrainingRecord, speech: Speech): CurvesData {
     },
     number: (value) => power(Math.round(Math.log2(value))),
     height: SCALE_HEIGHT,
-    description: speech.t("training.scale.said", { first: short(first), last: short(last), skipped }),
+    description: speech.t("training.scale.said", { first: short(first, 8), last: short(last, 8), skipped }),
   };
 }
 
@@ -57,8 +59,12 @@ export function lostData(record: TrainingRecord, speech: Speech): LostData {
   const noteOf = (underflow: readonly number[], overflow: readonly number[]) => {
     const under = most(underflow);
     const over = most(overflow);
+    if (over > 0 && under === 0) return speech.t("training.lost.over", { over: speech.percent(over) });
     if (over > 0) return speech.t("training.lost.both", { under: speech.percent(under), over: speech.percent(over) });
-    return speech.t("training.lost.most", { share: speech.percent(under) });
+    if (under === 0) return speech.t("training.lost.none");
+    return speech.t("training.lost.most", {
+      share: under < LITTLE ? `<\u00a0${speech.percent(LITTLE)}` : speech.percent(under),
+    });
   };
   const layers = record.layers.map(({ layer, underflow, overflow }) => ({
     name: layer,

@@ -37,6 +37,8 @@ import { trainingReason } from "./reasons";
 
 /** Said of settings that are no preset. */
 const OWN = "own";
+/** Settings whose refusal is remembered. */
+const KNOWN = 1000;
 /** Wide enough for settings beside results, as the style sheet has it. */
 const BESIDE = "(min-width: 901px)";
 /** What the pictures along a training count. */
@@ -60,6 +62,8 @@ export class TrainingPanel extends Panel {
   /** Whether the settings are open: from the start where they stand beside the results. */
   declare unfolded: boolean;
   #trainings: Trainings | undefined;
+  /** What the engine said of settings it was asked about: each is drawn again and again. */
+  readonly #refusals = new Map<string, CoreError | null>();
   readonly #listen = () => this.requestUpdate();
   readonly #resize = new ResizeObserver(() => {
     if (this.clientWidth > 0) this.width = this.clientWidth;
@@ -102,7 +106,13 @@ export class TrainingPanel extends Panel {
 
   /** Why the engine does not take these settings. */
   #refusal(subject: Subject, catalog: Catalog): CoreError | undefined {
-    return this.lab.engine.refusal(this.#all.recipe(subject, catalog));
+    const key = JSON.stringify(subject);
+    const known = this.#refusals.get(key);
+    if (known !== undefined) return known ?? undefined;
+    const refusal = this.lab.engine.refusal(this.#all.recipe(subject, catalog));
+    if (this.#refusals.size >= KNOWN) this.#refusals.clear();
+    this.#refusals.set(key, refusal ?? null);
+    return refusal;
   }
 
   #set(training: TrainingChoice, model: string): void {
@@ -134,7 +144,8 @@ export class TrainingPanel extends Panel {
     const { runs } = this.#all;
     const shown = this.#shown;
     const { speech } = this;
-    draw("loss", (width) => curvesChart(lossData(runs, shown?.number ?? 0, catalog, speech), width));
+    const chosen = runs.find(({ state }) => state === "running")?.number ?? shown?.number ?? 0;
+    draw("loss", (width) => curvesChart(lossData(runs, { chosen, width }, catalog, speech), width));
     const record = recordOf(shown);
     const step = shown?.report?.steps[0];
     if (shown && record && step) {
@@ -151,9 +162,10 @@ export class TrainingPanel extends Panel {
     if (seeds) draw("seeds", (width) => intervalsChart(seedsData(seeds, speech), width));
   }
 
+  /** The training whose record is shown: what was there stays until the next has ended. */
   get #shown(): Training | undefined {
-    const { runs } = this.#all;
-    return runs.find(({ number }) => number === this.picked) ?? runs.at(-1);
+    const ended = this.#all.runs.filter(({ state }) => state === "done" || state === "failed");
+    return ended.find(({ number }) => number === this.picked) ?? ended.at(-1);
   }
 
   #around(subject: Subject, catalog: Catalog): Surroundings {
@@ -210,7 +222,7 @@ export class TrainingPanel extends Panel {
     };
     return html`<div class="training-controls">
       ${control(presets, around)}
-      ${preset ? html`<p class="preset-line soft">${speech.t(`about.training.preset.${preset.id}`)}</p>` : nothing}
+      ${preset ? html`<p class="training-about soft">${speech.t(`about.training.preset.${preset.id}`)}</p>` : nothing}
       ${control(models, around)}
       <details
         class="training-settings"
@@ -408,20 +420,20 @@ export class TrainingPanel extends Panel {
     if (!catalog) return head;
     const subject = this.#subject(catalog);
     const shown = this.#shown;
+    const stale = this.#all.work?.kind === "one" ? "stale" : "";
     return html`${head}
       <div class="training-body">
         ${this.#controls(subject, catalog)}
         <div class="training-results">
           ${this.#actions(subject, catalog)}
           ${
-            shown
+            this.#all.runs.some(({ state }) => state !== "cancelled")
               ? html`<section>
                   <h3>${this.t("training.curve.title")}</h3>
                   <div class="training-plot" data-plot="loss"></div>
-                  ${this.#findings(shown)}
-                  ${this.#runs(shown)}
+                  ${shown ? html`<div class=${stale}>${this.#findings(shown)}</div>${this.#runs(shown)}` : nothing}
                 </section>
-                ${this.#record(shown)}`
+                ${shown ? html`<div class=${stale}>${this.#record(shown)}</div>` : nothing}`
               : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
           }
           ${this.#groups(subject, catalog)}
