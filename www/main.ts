@@ -10,6 +10,7 @@ import "./style/browser.css";
 import "./style/targets.css";
 import "./style/inside.css";
 import "./style/units.css";
+import "./style/training.css";
 import "./style/recipe.css";
 import "./style/small.css";
 import "./panels/bar/bar";
@@ -22,6 +23,7 @@ import "./panels/chart/chart";
 import "./panels/lost/lost";
 import "./panels/runs/runs";
 import "./panels/inside/inside";
+import "./panels/training/training";
 import "./panels/browser/browser";
 import "./panels/targets/targets";
 import "./panels/notes/notes";
@@ -50,7 +52,7 @@ const engine: EnginePort = {
   catalog: async () => (await client).catalog,
   refusal: (recipe) => refusalBy(() => ready?.canonical(recipe)),
   run: async (recipe, options) => (await client).run(recipe, options),
-  probabilities: async (recipe, pixels) => (await client).probabilities(recipe, pixels),
+  probabilities: async (recipe, pixels, temperature) => (await client).probabilities(recipe, pixels, {}, temperature),
   write: async (recipe, writing, options) => (await client).write(recipe, writing, options),
   image: async (set, split, index) => (await client).image(set, split, index),
   exported: async (recipe) => (await client).exported(recipe),
@@ -99,7 +101,7 @@ function dress(): void {
   if (theme === "auto") delete root.dataset.theme;
   else root.dataset.theme = theme;
   for (const panel of document.querySelectorAll<Panel>(
-    "fw-bar, fw-hero, fw-draw, fw-write, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-inside, fw-browser, fw-targets, fw-notes, fw-tabs",
+    "fw-bar, fw-hero, fw-draw, fw-write, fw-strip, fw-recipe, fw-chart, fw-lost, fw-runs, fw-inside, fw-training, fw-browser, fw-targets, fw-notes, fw-tabs",
   )) {
     panel.lab = lab;
     panel.speech = speech;

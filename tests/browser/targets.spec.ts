@@ -104,3 +104,20 @@ it("warns in the recipe, and lets only what the target runs be chosen", async ()
   expect(site.faults).toEqual([]);
   await page.context().close();
 });
+
+it("fits at 320 px with everything open", async () => {
+  for (const locale of ["en-US", "ko-KR"]) {
+    const page = await site.open({
+      locale,
+      viewport: { width: 320, height: 800 },
+      hash: "#on=llama-3-8b-prefill,1,2048",
+    });
+    await settled(page);
+    const panel = page.locator("fw-targets");
+    await panel.scrollIntoViewIfNeeded();
+    await panel.locator(".elsewhere-plot svg").waitFor();
+    for (const summary of await panel.locator("details > summary").all()) await summary.click();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    await page.context().close();
+  }
+});

@@ -37,7 +37,11 @@ function errorTable(errors, left) {
     const [a, b] = [numbers(own), numbers(left.filter((each) => ids.has(each.case.point.id)))];
     const factor = (value) => (value === undefined ? "" : value.toFixed(2));
     const cells = [
-      ids.size === errors.length ? "**all**" : name.length <= 3 ? `**${name.toUpperCase()}**` : `\`${name}\``,
+      ids.size === errors.length
+        ? "**all**"
+        : Object.hasOwn(PARAMETERS, name)
+          ? `**${name.toUpperCase()}**`
+          : `\`${name}\``,
       a.ratios,
       percent(a.ratio_median),
       percent(a.ratio_within),

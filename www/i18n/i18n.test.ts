@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { OPTIONAL_SETS } from "../panels/notes/sets";
 import { PRESETS } from "../panels/recipe/presets";
+import { TRAINING_PRESETS } from "../panels/training/presets";
 import { realCatalog } from "../testing/catalog";
 import { en } from "./en";
 import { LANGUAGES, type Language, Speech } from "./index";
@@ -83,6 +84,13 @@ describe("words", () => {
       ["pattern", catalog.structures],
       ["about.pattern", catalog.structures],
       ["trait.pruned", catalog.structures],
+      ["optimizer", catalog.optimizers],
+      ["rate", catalog.rates],
+      ["precision", catalog.precisions],
+      ["message", catalog.messages],
+      ["imitation", catalog.imitations],
+      ["training.preset", TRAINING_PRESETS],
+      ["about.training.preset", TRAINING_PRESETS],
       ["unitScore", catalog.unit_scores],
       ["about.unitScore", catalog.unit_scores],
       // Characters are their own names.

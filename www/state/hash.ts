@@ -15,6 +15,7 @@ import {
   writeWorkload,
 } from "./machines";
 import type { Catalog } from "./schema";
+import { DEFAULT_TRAINING, decodeTraining, encodeTraining, type TrainingChoice } from "./training";
 
 export const AXES = ["bytes", "bits", "sparsity", "macs"] as const;
 /** Families that a link can ask to be run. */
@@ -37,6 +38,8 @@ export interface View {
   readonly pinned: RecipeChoice | undefined;
   /** What the panel of modelled machines shows. */
   readonly machines: MachinesView;
+  /** The training by itself, of the chosen model. */
+  readonly training: TrainingChoice;
 }
 
 export const DEFAULT_VIEW: View = {
@@ -47,6 +50,7 @@ export const DEFAULT_VIEW: View = {
   sparsities: false,
   pinned: undefined,
   machines: DEFAULT_MACHINES,
+  training: DEFAULT_TRAINING,
 };
 
 /** A longer hash is no link of ours. */
@@ -146,6 +150,11 @@ const PROPERTIES: readonly Property[] = [
     key: "own",
     write: (view) => writeEdits(view.machines),
     read: (view, value) => machines(view, "own", value, { edits: readEdits(value) }),
+  },
+  {
+    key: "t1",
+    write: (view, catalog) => encodeTraining(view.training, view.choice.model, catalog),
+    read: (view, value, catalog) => ({ ...view, training: decodeTraining(value, view.choice.model, catalog) }),
   },
 ];
 

@@ -202,8 +202,8 @@ export class Lab extends EventTarget {
     this.#settled();
   }
 
-  /** Changes how things are shown: axis, tab, or what the panel of machines shows. */
-  show(change: Partial<Pick<View, "axis" | "tab" | "machines">>): void {
+  /** Changes what makes no other recipe: axis, tab, what the panel of machines shows, or the training by itself. */
+  show(change: Partial<Pick<View, "axis" | "tab" | "machines" | "training">>): void {
     this.#show({ ...this.view, ...change }, true);
   }
 

@@ -3,6 +3,7 @@
 import { type Choice, DEFAULT_CHOICE, FULL_PRECISION, NO_ACTIVATIONS, recipeIn } from "./choice";
 import type { View } from "./hash";
 import { DEFAULT_MACHINES } from "./machines";
+import { DEFAULT_TRAINING } from "./training";
 
 export interface Link {
   readonly hash: string;
@@ -231,6 +232,44 @@ export const LINKS: readonly Link[] = [
       activations: NO_ACTIVATIONS,
     },
     more: {},
+  },
+  {
+    hash: "#r1=mlp-digits&t1=e20~os~l0,1~pf16",
+    choice: { model: "mlp-digits", weights: FULL_PRECISION, activations: NO_ACTIVATIONS },
+    more: { training: { ...DEFAULT_TRAINING, epochs: 20, optimizer: "sgd", lr: 0.1, precision: "fp16" } },
+  },
+  {
+    hash: "#t1=zz~b128~l1e-7~x0,0001~ro~n0~w3~s0,1~ppf16~k1024~hs~tconvnet-large-fashion~ir~c2,5~a0,5~d10",
+    choice: {},
+    more: {
+      training: {
+        start: "zoo",
+        epochs: 5,
+        batch: 128,
+        optimizer: "adam",
+        lr: 1e-7,
+        epsilon: 0.0001,
+        rate: "one-cycle",
+        count: 0,
+        patience: 3,
+        smoothing: 0.1,
+        precision: "pure-fp16",
+        lossScale: 1024,
+        rounding: "stochastic",
+        workers: 1,
+        message: "8-bit",
+        teacher: "convnet-large-fashion",
+        imitation: "relational",
+        temperature: 2.5,
+        alpha: 0.5,
+        seeds: 10,
+      },
+    },
+  },
+  {
+    hash: "#t1=m4~gk",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, workers: 4, message: "top-k" } },
   },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

@@ -23,7 +23,8 @@ export interface EnginePort {
   /** Why the engine refuses a recipe, or nothing. At once: asked only when the catalog is there. */
   refusal(recipe: Recipe): CoreError | undefined;
   run(recipe: Recipe, options: { signal: AbortSignal; onProgress: (progress: Progress) => void }): Promise<RunResult>;
-  probabilities(recipe: Recipe, pixels: Uint8Array): Promise<Float32Array>;
+  /** How likely each class is; of logits divided by a temperature, where there is one. */
+  probabilities(recipe: Recipe, pixels: Uint8Array, temperature?: number): Promise<Float32Array>;
   write(
     recipe: Recipe,
     writing: Writing,

@@ -19,6 +19,7 @@ export type {
   SensitivityRow,
   Split,
   Train,
+  TrainingRecord,
   WeightInspection,
   WeightMatrix,
   Writing,

@@ -26,6 +26,7 @@ import { browserKeep, nextTheme, startLanguage, storedTheme } from "./preference
 import { BLOCKS, NMS, REWINDS, SCHEDULES, STORAGES } from "./pruning";
 import { bitsOf, bytesOf, errorsPerClass, flips, newRun, type Outcome, smallestReaching } from "./runs";
 import type { Progress } from "./schema";
+import { DEFAULT_TRAINING } from "./training";
 
 const catalog = realCatalog();
 
@@ -135,6 +136,7 @@ describe("links", () => {
           aim: "a100_sxm_80*",
           only: true,
         },
+        training: { ...DEFAULT_TRAINING, epochs: 20, precision: "fp8" },
       };
       expect(readHash(writeHash(view, catalog), catalog)).toEqual({ view, problem: undefined });
     }
@@ -209,6 +211,14 @@ describe("links", () => {
     ["#a=lenet5-fashion.q99", "hash"],
     ["#a=mlp-digits.q4", "hash"],
     ["#r1=mlp-digits.q4&a=lenet5-fashion", "hash"],
+    ["#t1=", "hash"],
+    ["#t1=e0", "hash"],
+    ["#t1=e2~e3", "hash"],
+    ["#t1=l1e3", "hash"],
+    ["#t1=e05", "hash"],
+    ["#t1=pf64", "hash"],
+    ["#t1=tmlp-digits", "hash"],
+    ["#t1=q9", "hash"],
     ["#r1=<img src=x onerror=alert(1)>", "hash"],
   ])("%s is refused with one problem and the default view", (hash, kind) => {
     const { view, problem } = readHash(hash, catalog);

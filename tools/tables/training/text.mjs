@@ -22,6 +22,8 @@ const DIGITS = "mlp-digits";
 export const rounded = (value) => value.toLocaleString("en", { maximumFractionDigits: value < 1000 ? 1 : 0 });
 const percent = (values) => `${(100 * meanOf(values).mean).toFixed(1)} %`;
 
+const range = (values) => [...new Set([Math.min(...values), Math.max(...values)])].join(" to ");
+
 /** Rows of which the first has fewer right answers than the second with every seed. */
 export const CLAIMS = [
   [numbersRow("pure-fp16"), numbersRow("fp32"), LENET5],
@@ -44,7 +46,7 @@ export function findings(table) {
   };
   return [
     "## What it shows",
-    `**An FP16 run that fails.** \`lenet5-fashion\` with Adam at a batch of 512, all of it in FP16 and no loss scale: ${steps.length} of ${SEEDS.length} seeds end with parameters that are not numbers, after ${Math.min(...steps) + 1} to ${Math.max(...steps) + 1} steps${kept > 0 ? `, and the other ${kept} learn little` : ""}. On average ${percent(get(numbersRow("pure-fp16"), LENET5, "underflow"))} of the gradients of the worst layer underflow.
+    `**An FP16 run that fails.** \`lenet5-fashion\` with Adam at a batch of 512, all of it in FP16 and no loss scale: ${steps.length} of ${SEEDS.length} seeds end with parameters that are not numbers, after ${range(steps.map((step) => step + 1))} steps${kept > 0 ? `, and the other ${kept} learn little` : ""}. On average ${percent(get(numbersRow("pure-fp16"), LENET5, "underflow"))} of the gradients of the worst layer underflow.
 What kills it is Adam's second moment: the square of a gradient below 2^-12 is below the least FP16, so it is kept as 0, and the step is divided by ε alone. With ε at 0.001 the same run gets ${n(numbersRow("pure-fp16-epsilon"))} right, f32 ${n(numbersRow("fp32"))}, mixed precision ${n(numbersRow("amp-fp16"))}, BF16 with f32 weights ${n(numbersRow("amp-bf16"))}. A loss scale of 1024
 does not help by itself (${n(numbersRow("pure-fp16-scaled"))}), since it is taken off before the moments. With SGD nothing is squared, and pure FP16 gets ${n(numbersRow("pure-fp16-sgd"))}, f32 ${n(numbersRow("fp32-sgd"))}.`,
     `**FP16 with f32 weights and no scale did not fail** in anything we tried: here it gets ${n(numbersRow("fp16"))}, although ${percent(get(numbersRow("fp16"), LENET5, "underflow"))} of the gradients of \`${layer}\` become 0. What is lost are the gradients of images that are already right. A loss scale brings the share to ${percent(get(numbersRow("amp-fp16"), LENET5, "underflow"))} and is free.`,

@@ -7,5 +7,7 @@ import { page } from "./page";
 import { pruning } from "./pruning";
 import { targets } from "./targets";
 
-export const en = { ...page, ...catalog, ...errors, ...inside, ...methods, ...pruning, ...targets };
+import { training } from "./training";
+
+export const en = { ...page, ...catalog, ...errors, ...inside, ...methods, ...pruning, ...targets, ...training };
 export type Key = keyof typeof en;

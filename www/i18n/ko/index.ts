@@ -7,6 +7,7 @@ import { methods } from "./methods";
 import { page } from "./page";
 import { pruning } from "./pruning";
 import { targets } from "./targets";
+import { training } from "./training";
 
 export const ko: Record<Key, string> = {
   ...page,
@@ -16,4 +17,5 @@ export const ko: Record<Key, string> = {
   ...methods,
   ...pruning,
   ...targets,
+  ...training,
 };

@@ -41,6 +41,7 @@ export function generations(
       <ul class="supports soft">
         ${SUPPORTS.map((support) => html`<li><i class="cell ${support}" aria-hidden="true">${LETTER[support]}</i> ${t(`target.support.${support}`)}</li>`)}
       </ul>
+      <div class="scroll" tabindex="0" role="region" aria-label=${t("target.matrix")}>
       <table class="matrix">
         <caption class="hidden">${t("target.matrix")}</caption>
         <thead>
@@ -68,6 +69,7 @@ export function generations(
           )}
         </tbody>
       </table>
+      </div>
       <p class="common">${t(common.length > 0 ? "target.common" : "target.common.none", values)}</p>
     </section>
   `;

@@ -1,0 +1,163 @@
+import axe from "axe-core";
+import type { Locator, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openSite, plain, type Site, settled } from "./site";
+
+let site: Site;
+beforeAll(async () => {
+  site = await openSite();
+});
+afterAll(async () => {
+  await site.close();
+});
+
+const DIGITS = "#r1=mlp-digits";
+
+/** The panel on a page whose own work is done. */
+async function panelOf(hash: string, options = {}): Promise<{ page: Page; panel: Locator }> {
+  const page = await site.open({ hash, ...options });
+  await settled(page);
+  const panel = page.locator("fw-training");
+  await panel.locator(".training-actions").first().waitFor();
+  return { page, panel };
+}
+
+const finding = (panel: Locator, id: string) => panel.locator(`[data-finding="${id}"]`);
+const button = (panel: Locator, name: string | RegExp) =>
+  panel.getByRole("button", { name, exact: typeof name === "string" });
+const rows = (panel: Locator) => panel.locator(".training-runs tbody tr");
+
+it("trains on digits: a curve, a result, a record and a verdict", async () => {
+  const { page, panel } = await panelOf(DIGITS);
+  await button(panel, "Train").click();
+  await finding(panel, "well").waitFor();
+  const curve = await panel.locator(".training-curve.chosen").getAttribute("d");
+  // 1,000 images in batches of 64, five times.
+  expect(curve?.match(/[ML]/g)).toHaveLength(80);
+  const right = plain(await rows(panel).first().locator("td").nth(1).textContent());
+  expect(Number.parseFloat(right)).toBeGreaterThan(75);
+  expect(await panel.locator('[data-plot="gradients"] .exponent-bars').count()).toBeGreaterThan(5);
+  expect(await panel.locator('[data-plot="weights"] .range-line').count()).toBe(0);
+  await page.context().close();
+});
+
+it("gives the same result for the same settings, and lays trainings over each other", async () => {
+  const { page, panel } = await panelOf(`${DIGITS}&t1=e2`);
+  for (const count of [1, 2]) {
+    await button(panel, "Train").click();
+    await expect.poll(() => rows(panel).count()).toBe(count);
+  }
+  const [first, second] = await panel
+    .locator(".training-curve")
+    .evaluateAll((all) => all.map((each) => each.getAttribute("d")));
+  expect(first).toBe(second);
+  const cells = await rows(panel).evaluateAll((all) =>
+    all.map((row) => [...row.querySelectorAll("td")].slice(0, 3).map((cell) => cell.textContent)),
+  );
+  expect(cells[0]).toEqual(cells[1]);
+  await page.context().close();
+});
+
+it("shows what FP16 loses without a scale: the layer, its strip, and the range", async () => {
+  const { page, panel } = await panelOf(DIGITS);
+  await panel.getByRole("combobox", { name: "Start from" }).selectOption("unscaled");
+  expect(new URL(page.url()).hash).toBe(`${DIGITS}&t1=e20~os~l0,1~pf16`);
+  await button(panel, "Train").click();
+  await finding(panel, "underflow").waitFor({ timeout: 30_000 });
+  expect(await finding(panel, "underflow").textContent()).toMatch(/gradients of fc3/);
+  expect(await panel.locator('[data-plot="lost"] .lost-under').count()).toBeGreaterThan(20);
+  const words = await panel.locator('[data-plot="gradients"] text').allTextContents();
+  expect(words.join(" ")).toMatch(/65504.*2⁻¹⁴.*2⁻²⁴/);
+  await page.context().close();
+});
+
+it("shows pure FP16 die under Adam, and what kills it", async () => {
+  const { page, panel } = await panelOf(`${DIGITS}&t1=ppf16`);
+  await button(panel, "Train").click();
+  await finding(panel, "moments").waitFor();
+  expect(await panel.locator(".training-broken").count()).toBe(1);
+  expect(plain(await rows(panel).first().textContent())).toContain("not a number");
+  await page.context().close();
+});
+
+it("cancels at once, and trains again afterwards", async () => {
+  const { page, panel } = await panelOf("#t1=e100~n0");
+  await button(panel, "Train").click();
+  await panel
+    .locator(".training-status")
+    .getByText(/Training/)
+    .waitFor();
+  expect(await button(panel, "Train").isDisabled()).toBe(true);
+  await button(panel, "Cancel training").click();
+  expect(plain(await panel.locator(".training-status").textContent())).toMatch(/Cancelled/);
+  expect(await rows(panel).count()).toBe(0);
+  await panel.getByRole("combobox", { name: "Model" }).selectOption("mlp-digits");
+  await panel.getByRole("combobox", { name: "Start from" }).selectOption("plain");
+  await button(panel, "Train").click();
+  await finding(panel, "well").waitFor({ timeout: 30_000 });
+  await page.context().close();
+});
+
+it("sets a student beside its teacher: seeds with intervals, an image, a map", async () => {
+  const { page, panel } = await panelOf("#r1=mlp16-digits&t1=e3~tmlp-digits~d3");
+  await button(panel, "Train").click();
+  await expect.poll(() => rows(panel).count()).toBe(1);
+  expect(await panel.locator('[data-plot="teacher"] .training-curve').count()).toBe(1);
+  await button(panel, "Show an image").click();
+  await panel.locator(".softened-plot svg").waitFor();
+  expect(await panel.locator(".softened-plot .voice-taught").count()).toBe(11);
+  await button(panel, /3 seeds/).click();
+  await expect.poll(() => panel.locator(".interval-dot").count(), { timeout: 30_000 }).toBe(7);
+  expect(await panel.locator(".interval-band").count()).toBe(2);
+  await button(panel, "Fill the map").click();
+  await expect.poll(() => panel.locator(".training-map td[title]").count(), { timeout: 60_000 }).toBe(17);
+  expect(await panel.locator(".training-map td.best").count()).toBeGreaterThan(0);
+  await page.context().close();
+});
+
+it("counts what workers send", async () => {
+  const { page, panel } = await panelOf(`${DIGITS}&t1=m4~gk`);
+  await button(panel, "Train").click();
+  await expect.poll(() => rows(panel).count()).toBe(1);
+  const words = plain(await panel.locator('[data-plot="bytes"]').textContent());
+  expect(words).toContain("26,280 bytes");
+  await panel.getByRole("combobox", { name: "Batch" }).selectOption("16");
+  await panel.getByRole("combobox", { name: "How many" }).selectOption("16");
+  expect(await button(panel, "Train").isDisabled()).toBe(false);
+  await page.context().close();
+});
+
+it("says in one sentence why a link with a wrong training is refused", async () => {
+  const page = await site.open({ hash: "#t1=pf64" });
+  await page.getByText(/numbers to train in/).waitFor();
+  await page.context().close();
+});
+
+describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
+  it.each([
+    [1280, "en-US", "Train"],
+    [390, "ko-KR", "학습"],
+  ] as const)(
+    "at %i px (%s) has no violation and no sideways scroll with a record open",
+    async (width, locale, train) => {
+      const hash = "#r1=mlp16-digits&t1=e2~pf16~tmlp-digits~w2";
+      const { page, panel } = await panelOf(hash, { colorScheme, locale, viewport: { width, height: 844 } });
+      await panel.getByRole("button", { name: train, exact: true }).click();
+      await expect.poll(() => rows(panel).count()).toBe(1);
+      await panel.locator(".training-settings").evaluate((details: HTMLDetailsElement) => {
+        details.open = true;
+      });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+      await page.evaluate(axe.source);
+      const found = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run("fw-training"));
+      expect(
+        found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(" | ")}`),
+      ).toEqual([]);
+      await page.context().close();
+    },
+  );
+});
+
+it("throws nothing and logs nothing", () => {
+  expect(site.faults).toEqual([]);
+});

@@ -1,0 +1,183 @@
+/** What a training can be given, made from the catalog and the choice. */
+
+import type { Speech } from "../../i18n";
+import { readsText } from "../../state/choice";
+import type { Catalog } from "../../state/schema";
+import type { Change } from "../../state/settle";
+import {
+  ALONE,
+  isAdam,
+  isScaled,
+  keepsFewBits,
+  limitsOf,
+  type NumberField,
+  ROUNDINGS,
+  STARTS,
+  type TrainingChoice,
+  teachersOf,
+  trainImages,
+} from "../../state/training";
+import type { Control, Option } from "../recipe/control";
+import { named, sourceOf } from "../recipe/controls";
+
+export type TrainingChange = Partial<TrainingChoice>;
+
+/** Controls hand on what choosing a value changes; here that is a part of a training, not of a recipe. */
+const carry = (change: TrainingChange) => change as Change;
+export const carried = (change: Change) => change as TrainingChange;
+
+export interface Group {
+  readonly id: "training" | "numbers" | "teacher" | "workers";
+  readonly controls: readonly Control[];
+}
+
+/** Batches and workers offered. */
+const BATCHES = [16, 32, 64, 128, 256];
+const WORKERS = [1, 2, 4, 8, 16];
+
+interface Place {
+  readonly choice: TrainingChoice;
+  readonly model: string;
+  readonly catalog: Catalog;
+  readonly speech: Speech;
+}
+
+function number(field: NumberField, source: string, { choice, catalog }: Place, step = 1): Control {
+  const [least, most] = limitsOf(field, catalog);
+  const value = String(choice[field]);
+  return {
+    id: `training-${field}`,
+    words: `training.${field}`,
+    options: [],
+    value,
+    look: "number",
+    source,
+    number: { least, most, step, other: value },
+    to: (typed) => carry({ [field]: Number(typed) }),
+  };
+}
+
+function choices(
+  field: keyof TrainingChoice,
+  options: readonly Option[],
+  source: string,
+  { choice }: Place,
+  look: "segments" | "list" = "list",
+): Control {
+  const numeric = typeof choice[field] === "number";
+  return {
+    id: `training-${field}`,
+    words: `training.${field}`,
+    options,
+    value: String(choice[field]),
+    look,
+    source,
+    to: (value) => carry({ [field]: numeric ? Number(value) : value }),
+  };
+}
+
+/** Numbers offered, and the one that is chosen. */
+function offered(numbers: readonly number[], chosen: number): Option[] {
+  const all = [...new Set([...numbers, chosen])].sort((a, b) => a - b);
+  return all.map((each) => ({ value: String(each), name: String(each) }));
+}
+
+/** A list with what the chosen entry means. */
+function explained(control: Control, kind: string, id: string, speech: Speech): Control {
+  const key = `about.${kind}.${id}`;
+  return speech.has(key) ? { ...control, detail: speech.t(key) } : control;
+}
+
+/** All controls that have a meaning beside the rest, by what they are about. */
+export function trainingGroups(place: Place): Group[] {
+  const { choice, model, catalog, speech } = place;
+  const { optimizers, rates, precisions, messages, imitations } = catalog;
+  const teachers = teachersOf(model, catalog);
+  const teacherName = (id: string) =>
+    id === model ? speech.t("training.teacher.self", { name: speech.name("model", id) }) : speech.name("model", id);
+  const listOf = (
+    field: "optimizer" | "rate" | "precision" | "message" | "imitation",
+    entries: typeof optimizers,
+    options: readonly Option[],
+  ) => explained(choices(field, options, sourceOf(entries, choice[field]), place), field, choice[field], speech);
+  const all = trainImages(model, catalog);
+  return [
+    {
+      id: "training",
+      controls: [
+        choices(
+          "start",
+          STARTS.map((id) => ({ value: id, name: speech.t(`training.start.${id}`) })),
+          "",
+          place,
+          "segments",
+        ),
+        number("epochs", "", place),
+        {
+          ...number("count", "", place),
+          words: readsText({ model }, catalog) ? "training.count.text" : "training.count",
+          detail: speech.t("training.count.all", { all: speech.whole(all) }),
+        },
+        choices("batch", offered(BATCHES, choice.batch), "", place),
+        listOf("optimizer", optimizers, named(optimizers, "optimizer", speech)),
+        number("lr", "", place, 0),
+        listOf("rate", rates, named(rates, "rate", speech)),
+        number("smoothing", "Szegedy et al. 2016, arXiv 1512.00567", place, 0),
+        number("patience", "Prechelt 1998, Early Stopping, but When?", place),
+        number("seeds", "", place),
+      ],
+    },
+    {
+      id: "numbers",
+      controls: [
+        listOf("precision", precisions, named(precisions, "precision", speech)),
+        ...(isScaled(choice.precision)
+          ? [number("lossScale", "Micikevicius et al. 2018, arXiv 1710.03740", place, 0)]
+          : []),
+        ...(keepsFewBits(choice.precision)
+          ? [
+              choices(
+                "rounding",
+                ROUNDINGS.map((id) => ({ value: id, name: speech.t(`training.rounding.${id}`) })),
+                "Gupta et al. 2015, arXiv 1502.02551",
+                place,
+                "segments",
+              ),
+            ]
+          : []),
+        ...(isAdam(choice.optimizer) ? [number("epsilon", sourceOf(optimizers, choice.optimizer), place, 0)] : []),
+      ],
+    },
+    {
+      id: "teacher",
+      controls: [
+        choices(
+          "teacher",
+          [
+            { value: ALONE, name: speech.t("training.teacher.none") },
+            ...teachers.map(({ id }) => ({ value: id, name: teacherName(id) })),
+          ],
+          sourceOf(imitations, "logits"),
+          place,
+        ),
+        ...(choice.teacher === ALONE
+          ? []
+          : [
+              listOf("imitation", imitations, named(imitations, "imitation", speech)),
+              number("temperature", sourceOf(imitations, "logits"), place, 0),
+              number("alpha", sourceOf(imitations, "logits"), place, 0),
+            ]),
+      ],
+    },
+    {
+      id: "workers",
+      controls: [
+        {
+          ...choices("workers", offered(WORKERS, choice.workers), sourceOf(messages, "dense"), place),
+          unused: choice.teacher === ALONE ? undefined : speech.t("training.reason.alone"),
+        },
+        ...(choice.workers > 1 ? [listOf("message", messages, named(messages, "message", speech))] : []),
+      ],
+    },
+  ];
+}

@@ -1,0 +1,445 @@
+/** Training by itself: what it is given, its losses while they fall, and what its record says afterwards. */
+
+import { html, nothing, type TemplateResult } from "lit";
+import { barsChart } from "../../charts/bars";
+import { curvesChart } from "../../charts/curves";
+import { exponentsChart } from "../../charts/exponents";
+import { intervalsChart } from "../../charts/intervals";
+import { lostChart } from "../../charts/lost";
+import { paint, type SvgNode } from "../../charts/svg";
+import { readsText } from "../../state/choice";
+import { diagnose, ends, plainNumber } from "../../state/diagnosis";
+import type { Catalog, CoreError } from "../../state/schema";
+import { ALONE, settleTraining, type TrainingChoice } from "../../state/training";
+import { type Subject, type Training, Trainings, type Work } from "../../state/trainings";
+import { Panel } from "../panel";
+import { secondsLeft } from "../progress/progress";
+import { type Control, control, type Surroundings } from "../recipe/control";
+import { named } from "../recipe/controls";
+import { errorWords } from "../words";
+import { carried, type TrainingChange, trainingGroups } from "./controls";
+import { letterOf, lossData, recordOf, trainingWords } from "./data";
+import { mapTable, seedsData, seedsWords } from "./groups";
+import {
+  epochData,
+  exponentData,
+  hasLost,
+  hasScale,
+  lostData,
+  messageBars,
+  rangeWords,
+  scaleData,
+  teacherData,
+} from "./records";
+import "./softened";
+import { modelFor, presetTraining, TRAINING_PRESETS, trainingPresetOf } from "./presets";
+import { trainingReason } from "./reasons";
+
+/** Said of settings that are no preset. */
+const OWN = "own";
+/** Settings whose refusal is remembered. */
+const KNOWN = 1000;
+/** Wide enough for settings beside results, as the style sheet has it. */
+const BESIDE = "(min-width: 901px)";
+/** What the pictures along a training count. */
+const KINDS = ["gradients", "weights"] as const;
+
+export class TrainingPanel extends Panel {
+  static override properties = {
+    ...Panel.properties,
+    open: { state: true },
+    fault: { state: true },
+    picked: { state: true },
+    width: { state: true },
+    unfolded: { state: true },
+  };
+
+  declare open: string | undefined;
+  declare fault: { readonly id: string; readonly reason: string } | undefined;
+  /** The training whose record is shown; the newest while none is picked. */
+  declare picked: number | undefined;
+  declare width: number;
+  /** Whether the settings are open: from the start where they stand beside the results. */
+  declare unfolded: boolean;
+  #trainings: Trainings | undefined;
+  /** What the engine said of settings it was asked about: each is drawn again and again. */
+  readonly #refusals = new Map<string, CoreError | null>();
+  readonly #listen = () => this.requestUpdate();
+  readonly #resize = new ResizeObserver(() => {
+    if (this.clientWidth > 0) this.width = this.clientWidth;
+  });
+
+  constructor() {
+    super();
+    this.open = undefined;
+    this.fault = undefined;
+    this.picked = undefined;
+    this.width = 0;
+    this.unfolded = matchMedia(BESIDE).matches;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#resize.disconnect();
+    this.#trainings?.cancel();
+    this.#trainings?.removeEventListener("change", this.#listen);
+    this.#trainings = undefined;
+  }
+
+  protected override firstUpdated(): void {
+    this.#resize.observe(this);
+  }
+
+  /** The trainings of this page. */
+  get #all(): Trainings {
+    if (!this.#trainings) {
+      this.#trainings = new Trainings(this.lab.engine, () => performance.now());
+      this.#trainings.addEventListener("change", this.#listen);
+    }
+    return this.#trainings;
+  }
+
+  #subject(catalog: Catalog): Subject {
+    const { choice, training } = this.lab.view;
+    return { choice: settleTraining(training, choice.model, catalog), model: choice.model, seed: choice.seed };
+  }
+
+  /** Why the engine does not take these settings. */
+  #refusal(subject: Subject, catalog: Catalog): CoreError | undefined {
+    const key = JSON.stringify(subject);
+    const known = this.#refusals.get(key);
+    if (known !== undefined) return known ?? undefined;
+    const refusal = this.lab.engine.refusal(this.#all.recipe(subject, catalog));
+    if (this.#refusals.size >= KNOWN) this.#refusals.clear();
+    this.#refusals.set(key, refusal ?? null);
+    return refusal;
+  }
+
+  #set(training: TrainingChoice, model: string): void {
+    this.fault = undefined;
+    this.lab.show({ training });
+    if (model !== this.lab.view.choice.model) this.lab.choose({ model, count: 0 });
+  }
+
+  #change(change: TrainingChange, entry: Control, catalog: Catalog): void {
+    const { model } = this.lab.view.choice;
+    const choice = settleTraining({ ...this.lab.view.training, ...change }, model, catalog);
+    const refusal = entry.look === "number" ? this.#refusal({ ...this.#subject(catalog), choice }, catalog) : undefined;
+    if (refusal) this.fault = { id: entry.id, reason: trainingReason(refusal, this.speech) };
+    else this.#set(choice, model);
+  }
+
+  #train(catalog: Catalog): void {
+    this.picked = undefined;
+    void this.#all.train(this.#subject(catalog), catalog);
+  }
+
+  protected override updated(): void {
+    const { catalog } = this.lab;
+    if (!catalog) return;
+    const draw = (name: string, make: (width: number) => SvgNode) => {
+      const host = this.querySelector(`[data-plot="${name}"]`);
+      if (host && host.clientWidth > 0) paint(host, make(host.clientWidth));
+    };
+    const { runs } = this.#all;
+    const shown = this.#shown;
+    const { speech } = this;
+    const chosen = runs.find(({ state }) => state === "running")?.number ?? shown?.number ?? 0;
+    draw("loss", (width) => curvesChart(lossData(runs, { chosen, width }, catalog, speech), width));
+    const record = recordOf(shown);
+    const step = shown?.report?.steps[0];
+    if (shown && record && step) {
+      const { choice } = shown;
+      draw("scale", (width) => curvesChart(scaleData(record, speech), width));
+      draw("lost", (width) => lostChart(lostData(record, speech), width));
+      for (const what of KINDS)
+        draw(what, (width) => exponentsChart(exponentData(record, choice, what, speech), width));
+      draw("bytes", (width) => barsChart(messageBars(record, choice, speech), this.#bytesWords(shown), width));
+      draw("epochs", (width) => curvesChart(epochData(step, speech), width));
+      draw("teacher", (width) => curvesChart(teacherData(step.teacher_share, speech), width));
+    }
+    const { seeds } = this.#all;
+    if (seeds) draw("seeds", (width) => intervalsChart(seedsData(seeds, speech), width));
+  }
+
+  /** The training whose record is shown: what was there stays until the next has ended. */
+  get #shown(): Training | undefined {
+    const ended = this.#all.runs.filter(({ state }) => state === "done" || state === "failed");
+    return ended.find(({ number }) => number === this.picked) ?? ended.at(-1);
+  }
+
+  #around(subject: Subject, catalog: Catalog): Surroundings {
+    return {
+      speech: this.speech,
+      open: this.open,
+      toggle: (id) => {
+        this.open = this.open === id ? undefined : id;
+      },
+      choose: (change, entry) => this.#change(carried(change), entry, catalog),
+      // Only lists and segments have options to be refused; of a number the typed value is.
+      why: (change) => {
+        const choice = settleTraining({ ...subject.choice, ...carried(change) }, subject.model, catalog);
+        const refusal = this.#refusal({ ...subject, choice }, catalog);
+        return refusal && trainingReason(refusal, this.speech);
+      },
+      was: () => undefined,
+      fault: this.fault,
+    };
+  }
+
+  #controls(subject: Subject, catalog: Catalog): TemplateResult {
+    const { speech } = this;
+    const { choice, model } = subject;
+    const around = this.#around(subject, catalog);
+    const preset = trainingPresetOf(choice, model, catalog);
+    const presets: Control = {
+      id: "training-preset",
+      words: "training.preset",
+      options: [
+        { value: OWN, name: speech.t("training.own") },
+        ...TRAINING_PRESETS.map(({ id }) => ({ value: id, name: speech.t(`training.preset.${id}`) })),
+      ],
+      value: preset?.id ?? OWN,
+      look: "list",
+      source: "",
+      pick: (id) => {
+        const picked = TRAINING_PRESETS.find((each) => each.id === id);
+        if (!picked) return this.requestUpdate();
+        const wanted = modelFor(picked, model, catalog);
+        this.#set(presetTraining(picked, choice, wanted, catalog), wanted);
+      },
+      to: () => ({}),
+    };
+    const models: Control = {
+      id: "training-model",
+      words: "training.model",
+      options: named(catalog.models, "model", speech),
+      value: model,
+      look: "list",
+      source: catalog.models.find(({ id }) => id === model)?.source ?? "",
+      pick: (id) => this.#set(settleTraining(choice, id, catalog), id),
+      to: () => ({}),
+    };
+    return html`<div class="training-controls">
+      ${control(presets, around)}
+      ${preset ? html`<p class="training-about soft">${speech.t(`about.training.preset.${preset.id}`)}</p>` : nothing}
+      ${control(models, around)}
+      <details
+        class="training-settings"
+        .open=${this.unfolded}
+        @toggle=${(event: Event) => {
+          this.unfolded = (event.target as HTMLDetailsElement).open;
+        }}
+      >
+      <summary>${speech.t("training.settings")} <span class="soft">${trainingWords(choice, speech)}</span></summary>
+      ${trainingGroups({ choice, model, catalog, speech }).map(
+        ({ id, controls }) => html`<section aria-labelledby="training-group-${id}">
+          <h3 id="training-group-${id}">${speech.t(`training.group.${id}`)}</h3>
+          ${controls.map((entry) => control(entry, around))}
+        </section>`,
+      )}
+      </details>
+    </div>`;
+  }
+
+  #actions(subject: Subject, catalog: Catalog): TemplateResult {
+    const { work, error } = this.#all;
+    const refusal = this.#refusal(subject, catalog);
+    const taught = subject.choice.teacher !== ALONE;
+    const off = work !== undefined || refusal !== undefined;
+    return html`<p class="training-actions">
+        <button class="button primary" ?disabled=${off} @click=${() => this.#train(catalog)}>${this.t("training.train")}</button>
+        <button class="button" ?disabled=${off} @click=${() => void this.#all.several(subject, catalog)}>${this.t(taught ? "training.several.taught" : "training.several", { n: subject.choice.seeds })}</button>
+        ${work ? html`<button class="link" @click=${() => this.#all.cancel()}>${this.t("training.cancel")}</button>` : nothing}
+      </p>
+      <div class="progress-line" aria-hidden="true"><i style="transform: scaleX(${(work?.share ?? 0).toFixed(3)})"></i></div>
+      <p class="training-status soft" role="status">${
+        work
+          ? this.#working(work)
+          : refusal
+            ? this.t("training.refused", { reason: trainingReason(refusal, this.speech) })
+            : error
+              ? this.t("training.failed", { reason: errorWords(error, this.speech) })
+              : this.#all.runs.some(({ state }) => state === "cancelled")
+                ? this.t("training.cancelled")
+                : nothing
+      }</p>`;
+  }
+
+  #working({ kind, began, share, done, wanted }: Work): string {
+    const words = [this.t(`training.work.${kind}`, { percent: this.speech.percent(share, 0), done, wanted })];
+    const left = secondsLeft(share, (performance.now() - began) / 1000);
+    if (left !== undefined) words.push(this.t("training.left", { seconds: left }));
+    const loss = kind === "one" ? this.#all.runs.at(-1)?.progress?.losses.at(-1) : undefined;
+    if (loss !== undefined && Number.isFinite(loss)) words.push(this.t("training.loss.now", { loss: loss.toFixed(3) }));
+    return words.join(" · ");
+  }
+
+  #runs(shown: Training): TemplateResult {
+    const { speech } = this;
+    const runs = this.#all.runs.filter(({ state }) => state === "done" || state === "failed");
+    if (runs.length === 0) return html``;
+    const caption = this.t("training.runs.caption");
+    const columns = ["name", "model", "accuracy", "loss", "bytes", "time"] as const;
+    const exchanged = runs.some((run) => (recordOf(run)?.bytes_per_step ?? 0) > 0);
+    const shownColumns = columns.filter((column) => column !== "bytes" || exchanged);
+    return html`<div class="table-scroll" tabindex="0" role="group" aria-label=${caption}>
+      <table class="runs training-runs">
+        <caption class="hidden">${caption}</caption>
+        <thead><tr>${shownColumns.map((column) => html`<th scope="col">${this.t(`training.runs.${column}`)}</th>`)}</tr></thead>
+        <tbody>
+          ${runs.map((run) => {
+            const record = recordOf(run);
+            const accuracy = run.report?.accuracy;
+            const last = record && ends(record)?.last;
+            const ended = record && (record.diverged ?? undefined) === undefined && record.loss.at(-1) != null;
+            const cells = {
+              model: speech.name("model", run.model),
+              accuracy: accuracy ? speech.percent(accuracy.correct / accuracy.total) : "–",
+              loss: ended && last !== undefined ? plainNumber(last) : this.t("training.notNumber"),
+              bytes: record && record.bytes_per_step > 0 ? speech.whole(record.bytes_per_step) : "–",
+              time: speech.duration(run.seconds),
+            };
+            const current = run.number === shown.number;
+            return html`<tr class=${current ? "current" : ""}>
+              <th scope="row"><button
+                class="link"
+                aria-pressed=${current ? "true" : "false"}
+                @click=${() => {
+                  this.picked = run.number;
+                }}
+              >${this.t("training.name", { letter: letterOf(run), what: trainingWords(run.choice, speech) })}</button>
+              <span class="soft">${this.t("training.runs.seed", { seed: run.seed })}</span></th>
+              ${shownColumns.slice(1).map((column) => html`<td>${column === "name" ? nothing : cells[column]}</td>`)}
+            </tr>`;
+          })}
+        </tbody>
+      </table>
+    </div>`;
+  }
+
+  #findings(run: Training): TemplateResult | typeof nothing {
+    const record = recordOf(run);
+    if (run.error)
+      return html`<p class="finding bad">${this.t("training.failed", { reason: errorWords(run.error, this.speech) })}</p>`;
+    if (!record) return nothing;
+    return html`<div class="findings">
+      ${diagnose(record, run.choice).map(
+        ({ id, tone, values }) =>
+          html`<p class="finding ${tone}" data-finding=${id}>${this.t(`training.finding.${id}`, values)}</p>`,
+      )}
+    </div>`;
+  }
+
+  #bytesWords(run: Training): string {
+    const record = recordOf(run);
+    const { bytes_per_step: bytes = 0, dense_bytes_per_step: dense = 0 } = record ?? {};
+    const times = dense / Math.max(1, bytes);
+    return this.t("training.bytes.words", {
+      bytes: this.speech.whole(bytes),
+      dense: this.speech.whole(dense),
+      times: times < 10 ? times.toFixed(1) : this.speech.whole(times),
+    });
+  }
+
+  /** A chart under its title. */
+  #plot(name: string, about: string): TemplateResult {
+    return html`<section>
+      <h3>${this.t(`training.plot.${name}`)}</h3>
+      <p class="soft">${about}</p>
+      <div class="training-plot" data-plot=${name}></div>
+    </section>`;
+  }
+
+  /** What the record of a training has to show. */
+  #record(run: Training): TemplateResult | typeof nothing {
+    const record = recordOf(run);
+    const step = run.report?.steps[0];
+    if (!record || !step) return nothing;
+    const { choice } = run;
+    return html`
+      ${hasScale(record) ? this.#plot("scale", this.t("training.scale.about")) : nothing}
+      ${
+        hasLost(record)
+          ? this.#plot("lost", this.t("training.lost.about"))
+          : html`<section><p class="soft">${this.t("training.lost.nothing")}</p></section>`
+      }
+      <div class="training-pair">
+        ${KINDS.map((what) => this.#plot(what, rangeWords(choice, what, this.speech)))}
+      </div>
+      ${record.bytes_per_step > 0 ? this.#plot("bytes", this.#bytesWords(run)) : nothing}
+      ${(step.validation_loss ?? []).length > 1 ? this.#plot("epochs", this.t("training.epochs.about")) : nothing}
+      ${
+        choice.teacher !== ALONE
+          ? html`<div class="training-pair top">
+              ${(step.teacher_share ?? []).length > 1 ? this.#plot("teacher", this.t("training.teacher.about")) : nothing}
+              ${
+                readsText({ model: run.model }, this.lab.catalog)
+                  ? nothing
+                  : html`<section><fw-softened .lab=${this.lab} .speech=${this.speech} .run=${run}></fw-softened></section>`
+              }
+            </div>`
+          : nothing
+      }
+    `;
+  }
+
+  /** Several seeds, and the map of a teacher, as far as they are there. */
+  #groups(subject: Subject, catalog: Catalog): TemplateResult {
+    const { speech } = this;
+    const { seeds, map, work } = this.#all;
+    const taught = subject.choice.teacher !== ALONE;
+    const named = (of: Subject) => `${speech.name("model", of.model)} · ${trainingWords(of.choice, speech)}`;
+    const off = work !== undefined || this.#refusal(subject, catalog) !== undefined;
+    return html`
+      ${
+        seeds && seeds.alone.length > 0
+          ? html`<section>
+              <h3>${this.t("training.seeds.title")} <small>${named(seeds)}</small></h3>
+              <p class="soft">${seedsWords(seeds, speech)}</p>
+              <div class="training-plot" data-plot="seeds"></div>
+            </section>`
+          : nothing
+      }
+      ${
+        taught || map
+          ? html`<section>
+              <h3>${this.t("training.map.title")} ${map ? html`<small>${named(map)}</small>` : nothing}</h3>
+              <p class="soft">${this.t("training.map.about")}</p>
+              ${taught ? html`<p class="training-actions"><button class="button small" ?disabled=${off} @click=${() => void this.#all.chart(subject, catalog)}>${this.t("training.map.run")}</button></p>` : nothing}
+              ${map && map.cells.size > 0 ? mapTable(map, speech) : nothing}
+            </section>`
+          : nothing
+      }`;
+  }
+
+  protected override render(): TemplateResult {
+    const { catalog } = this.lab;
+    const head = html`<h2>${this.t("training.title")}</h2>
+      <p class="soft">${this.t("training.about")}</p>`;
+    if (!catalog) return head;
+    const subject = this.#subject(catalog);
+    const shown = this.#shown;
+    const stale = this.#all.work?.kind === "one" ? "stale" : "";
+    return html`${head}
+      <div class="training-body">
+        ${this.#controls(subject, catalog)}
+        <div class="training-results">
+          ${this.#actions(subject, catalog)}
+          ${
+            this.#all.runs.some(({ state }) => state !== "cancelled")
+              ? html`<section>
+                  <h3>${this.t("training.curve.title")}</h3>
+                  <div class="training-plot" data-plot="loss"></div>
+                  ${shown ? html`<div class=${stale}>${this.#findings(shown)}</div>${this.#runs(shown)}` : nothing}
+                </section>
+                ${shown ? html`<div class=${stale}>${this.#record(shown)}</div>` : nothing}`
+              : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
+          }
+          ${this.#groups(subject, catalog)}
+        </div>
+      </div>`;
+  }
+}
+
+customElements.define("fw-training", TrainingPanel);

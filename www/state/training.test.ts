@@ -1,0 +1,152 @@
+import { describe, expect, it } from "vitest";
+import { modelFor, presetTraining, TRAINING_PRESETS, trainingPresetOf } from "../panels/training/presets";
+import { realCatalog, realRefusal } from "../testing/catalog";
+import { LinkError } from "./coding";
+import { interval, t95 } from "./statistics";
+import {
+  ALONE,
+  DEFAULT_TRAINING,
+  decodeTraining,
+  encodeTraining,
+  layerPair,
+  limitsOf,
+  ROUNDINGS,
+  STARTS,
+  settleTraining,
+  stepsOf,
+  type TrainingChoice,
+  teachersOf,
+  trainingRecipe,
+} from "./training";
+
+const catalog = realCatalog();
+const MODEL = "mlp-digits";
+
+/** Every value of every list, and numbers at both ends of their limits. */
+function changes(): Partial<TrainingChoice>[] {
+  const numbers = (["epochs", "batch", "lr", "count", "patience", "smoothing", "seeds"] as const).flatMap((field) =>
+    limitsOf(field, catalog).map((value) => ({ [field]: value })),
+  );
+  return [
+    ...numbers,
+    ...STARTS.map((start) => ({ start })),
+    ...catalog.optimizers.map(({ id }) => ({ optimizer: id })),
+    ...limitsOf("epsilon", catalog).map((epsilon) => ({ epsilon })),
+    ...catalog.rates.map(({ id }) => ({ rate: id })),
+    ...catalog.precisions.map(({ id }) => ({ precision: id })),
+    ...ROUNDINGS.map((rounding) => ({ precision: "pure-bf16", rounding })),
+    ...limitsOf("lossScale", catalog).map((lossScale) => ({ precision: "fp16", lossScale })),
+    ...catalog.messages.map(({ id }) => ({ workers: 4, message: id })),
+    ...catalog.imitations.map(({ id }) => ({ teacher: MODEL, imitation: id })),
+    ...teachersOf(MODEL, catalog).map(({ id }) => ({ teacher: id })),
+    ...limitsOf("temperature", catalog).map((temperature) => ({ teacher: MODEL, temperature })),
+    ...limitsOf("alpha", catalog).map((alpha) => ({ teacher: MODEL, alpha })),
+  ];
+}
+
+describe("a training's settings", () => {
+  it("come back from a link, each by a text of its own", () => {
+    const texts = new Map<string | undefined, string>();
+    for (const change of changes()) {
+      const choice = settleTraining({ ...DEFAULT_TRAINING, ...change }, MODEL, catalog);
+      for (const [field, value] of Object.entries(change))
+        expect(choice[field as keyof TrainingChoice], `${field} is used`).toEqual(value);
+      const text = encodeTraining(choice, MODEL, catalog);
+      const known = texts.get(text);
+      if (known !== undefined) expect(JSON.stringify(choice)).toBe(known);
+      texts.set(text, JSON.stringify(choice));
+      if (text !== undefined) expect(decodeTraining(text, MODEL, catalog)).toEqual(choice);
+    }
+    expect(texts.size).toBeGreaterThan(40);
+    expect(encodeTraining(DEFAULT_TRAINING, MODEL, catalog)).toBeUndefined();
+  });
+
+  it("make recipes that the engine takes, for every one of them", () => {
+    for (const change of changes()) {
+      const choice = { ...DEFAULT_TRAINING, ...change };
+      const pair = layerPair(choice, MODEL, catalog, realRefusal);
+      const recipe = trainingRecipe(choice, MODEL, 1, catalog, { pair });
+      // Attention is of places, and layers of an MLP have but one.
+      const refusal = realRefusal(recipe);
+      if (change.imitation === "attention") expect(refusal?.found).toBe("attention without layers");
+      else expect(refusal, JSON.stringify(change)).toBeUndefined();
+    }
+  });
+
+  it("pair the last layers that fit where an imitation looks inside", () => {
+    const student = "lenet-small-fashion";
+    const choice = { ...DEFAULT_TRAINING, teacher: "convnet-large-fashion", imitation: "attention" };
+    const pair = layerPair(choice, student, catalog, realRefusal);
+    expect(pair).toBeDefined();
+    expect(realRefusal(trainingRecipe(choice, student, 1, catalog, { pair }))).toBeUndefined();
+    expect(layerPair({ ...choice, imitation: "logits" }, student, catalog, realRefusal)).toBeUndefined();
+  });
+
+  it("lose what has no meaning beside the rest", () => {
+    const settle = (change: Partial<TrainingChoice>, model = MODEL) =>
+      settleTraining({ ...DEFAULT_TRAINING, ...change }, model, catalog);
+    expect(settle({ teacher: "lenet5-fashion", temperature: 9 })).toEqual(DEFAULT_TRAINING);
+    expect(settle({ lossScale: 8, rounding: "stochastic", message: "qsgd" })).toEqual(DEFAULT_TRAINING);
+    expect(settle({ optimizer: "sgd", epsilon: 1 }).epsilon).toBe(DEFAULT_TRAINING.epsilon);
+    expect(settle({ teacher: MODEL, workers: 4 })).toMatchObject({ teacher: MODEL, workers: 1 });
+  });
+
+  it("count steps as the engine does", () => {
+    expect(stepsOf({ ...DEFAULT_TRAINING, count: 0 }, MODEL, catalog)).toBe(5 * Math.ceil(1097 / 64));
+    expect(stepsOf({ ...DEFAULT_TRAINING, count: 9999 }, MODEL, catalog)).toBe(5 * 18);
+  });
+
+  it.each([
+    "e",
+    "e1.5",
+    "e1e2",
+    "e+5",
+    "b0",
+    "ozz",
+    "lx",
+    "l0",
+    "tnone",
+    "tlenet5-fashion",
+    "e2~e2",
+    "e2~",
+    "__proto__",
+  ])("%s is refused", (text) => {
+    expect(() => decodeTraining(text, MODEL, catalog)).toThrow(LinkError);
+  });
+});
+
+describe("presets of trainings", () => {
+  it.each(TRAINING_PRESETS)("$id is taken by a model of images, and known again", (preset) => {
+    for (const start of [MODEL, "lenet5-fashion"]) {
+      const model = modelFor(preset, start, catalog);
+      const choice = presetTraining(preset, { ...DEFAULT_TRAINING, count: 77, seeds: 3 }, model, catalog);
+      expect(choice).toMatchObject({ count: 77, seeds: 3 });
+      expect(realRefusal(trainingRecipe(choice, model, 1, catalog))).toBeUndefined();
+      expect(trainingPresetOf(choice, model, catalog)?.id).toBe(preset.id);
+      if (preset.student) expect(choice.teacher).not.toBe(ALONE);
+    }
+  });
+});
+
+describe("means and intervals", () => {
+  it("are those of a worked example", () => {
+    // Mean 3, deviation 1.5811, standard error 0.7071, t 2.776.
+    const found = interval([1, 2, 3, 4, 5]);
+    expect(found?.mean).toBe(3);
+    expect(found?.half).toBeCloseTo(2.776 * Math.sqrt(0.5), 6);
+    expect(interval([7])).toEqual({ mean: 7, half: undefined });
+    expect(interval([])).toBeUndefined();
+  });
+
+  it.each([1, 2, 4, 9, 19])("hold 95 %% of Student's t with %i degrees of freedom", (freedom) => {
+    // The density without its constant, over a substitution that makes the tails finite: t = √ν tan(φ).
+    const density = (phi: number) => Math.cos(phi) ** (freedom - 1);
+    const area = (to: number) => {
+      const n = 20_000;
+      let sum = 0;
+      for (let i = 0; i < n; i += 1) sum += density(((i + 0.5) * to) / n);
+      return (sum * to) / n;
+    };
+    expect(area(Math.atan(t95(freedom) / Math.sqrt(freedom))) / area(Math.PI / 2)).toBeCloseTo(0.95, 4);
+  });
+});

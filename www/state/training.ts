@@ -1,0 +1,316 @@
+/** A training by itself: what is chosen, the recipe it makes, and its way into a link. */
+
+import { type Coded, codeOf, idOf, LinkError } from "./coding";
+import type { Catalog, CoreError, Model, Recipe, Train } from "./schema";
+
+/** In place of a teacher. */
+export const ALONE = "none";
+export const STARTS = ["random", "zoo"] as const;
+export const ROUNDINGS = ["nearest", "stochastic"] as const;
+
+export interface TrainingChoice {
+  /** Fresh weights, or the trained ones. */
+  readonly start: string;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly optimizer: string;
+  readonly lr: number;
+  /** Adam's ε. */
+  readonly epsilon: number;
+  /** How the learning rate runs. */
+  readonly rate: string;
+  /** The first so many training images; 0: all. */
+  readonly count: number;
+  /** Epochs without a gain before it ends early; 0: never. */
+  readonly patience: number;
+  readonly smoothing: number;
+  readonly precision: string;
+  /** What the loss is multiplied by at first; 0: as the mode has it. */
+  readonly lossScale: number;
+  /** Of weights that are kept in fewer bits. */
+  readonly rounding: string;
+  /** 1: no exchange. */
+  readonly workers: number;
+  readonly message: string;
+  /** A model of the same data, or `ALONE`. */
+  readonly teacher: string;
+  readonly imitation: string;
+  readonly temperature: number;
+  readonly alpha: number;
+  /** How many seeds "several" are. */
+  readonly seeds: number;
+}
+
+export const DEFAULT_TRAINING: TrainingChoice = {
+  start: "random",
+  epochs: 5,
+  batch: 64,
+  optimizer: "adam",
+  lr: 0.001,
+  epsilon: 1e-8,
+  rate: "constant",
+  count: 1000,
+  patience: 0,
+  smoothing: 0,
+  precision: "fp32",
+  lossScale: 0,
+  rounding: "nearest",
+  workers: 1,
+  message: "8-bit",
+  teacher: ALONE,
+  imitation: "logits",
+  temperature: 4,
+  alpha: 0.9,
+  seeds: 5,
+};
+
+export type NumberField = {
+  [K in keyof TrainingChoice]: TrainingChoice[K] extends number ? K : never;
+}[keyof TrainingChoice];
+
+/** Limits that are the page's own, and those of recipes that the catalog does not name (docs/recipe.md). */
+const OWN_LIMITS: Partial<Record<NumberField, readonly [number, number]>> = {
+  epsilon: [0, 1],
+  patience: [0, 200],
+  smoothing: [0, 0.9],
+  seeds: [2, 20],
+};
+const CATALOG_LIMITS: Partial<Record<NumberField, string>> = {
+  epochs: "train.epochs",
+  batch: "train.batch",
+  lr: "train.lr",
+  count: "train.count",
+  lossScale: "train.loss_scale",
+  workers: "train.workers",
+  temperature: "distill.temperature",
+  alpha: "distill.alpha",
+};
+/** Fields in which 0 stands for what the engine does by itself. */
+const OR_ZERO: readonly string[] = ["count", "lossScale"];
+
+/** Least and greatest of a number. */
+export function limitsOf(field: NumberField, catalog: Catalog): readonly [number, number] {
+  const [least, most] = OWN_LIMITS[field] ??
+    catalog.limits[CATALOG_LIMITS[field] ?? ""] ?? [0, Number.MAX_SAFE_INTEGER];
+  return [OR_ZERO.includes(field) ? 0 : least, most];
+}
+
+/** Whether gradients have so short a range that a loss scale has a meaning. */
+export function isScaled(precision: string): boolean {
+  return precision.endsWith("fp16");
+}
+
+/** Whether weights themselves are kept in fewer bits. */
+export function keepsFewBits(precision: string): boolean {
+  return precision.startsWith("pure-");
+}
+
+export function isAdam(optimizer: string): boolean {
+  return optimizer.startsWith("adam");
+}
+
+const modelOf = (id: string, catalog: Catalog) => catalog.models.find((model) => model.id === id);
+
+/** Models that may teach this one: those that see the same data, the largest first. */
+export function teachersOf(model: string, catalog: Catalog): Model[] {
+  const data = modelOf(model, catalog)?.data;
+  return catalog.models.filter((each) => each.data === data).sort((a, b) => b.parameters - a.parameters);
+}
+
+/** Training images there are for a model. */
+export function trainImages(model: string, catalog: Catalog): number {
+  const data = modelOf(model, catalog)?.data;
+  return catalog.data.find(({ id }) => id === data)?.splits.train ?? 0;
+}
+
+/** Images a training uses. */
+export function imagesUsed({ count }: TrainingChoice, model: string, catalog: Catalog): number {
+  const all = trainImages(model, catalog);
+  return count > 0 ? Math.min(count, all) : all;
+}
+
+/** Steps of all epochs. */
+export function stepsOf(choice: TrainingChoice, model: string, catalog: Catalog): number {
+  return choice.epochs * Math.ceil(imagesUsed(choice, model, catalog) / choice.batch);
+}
+
+/** The choice without what has no meaning for the model or beside the rest. */
+export function settleTraining(choice: TrainingChoice, model: string, catalog: Catalog): TrainingChoice {
+  const plain = DEFAULT_TRAINING;
+  const teacher = teachersOf(model, catalog).some(({ id }) => id === choice.teacher) ? choice.teacher : ALONE;
+  const taught = teacher !== ALONE;
+  return {
+    ...choice,
+    teacher,
+    epsilon: isAdam(choice.optimizer) ? choice.epsilon : plain.epsilon,
+    lossScale: isScaled(choice.precision) ? choice.lossScale : 0,
+    rounding: keepsFewBits(choice.precision) ? choice.rounding : plain.rounding,
+    // A teacher is asked by one machine.
+    workers: taught ? 1 : choice.workers,
+    message: choice.workers > 1 && !taught ? choice.message : plain.message,
+    imitation: taught ? choice.imitation : plain.imitation,
+    temperature: taught ? choice.temperature : plain.temperature,
+    alpha: taught ? choice.alpha : plain.alpha,
+  };
+}
+
+/** Layers of student and teacher that belong together. */
+export type LayerPair = readonly [string, string];
+
+/** Whether an imitation looks at layers inside, which have to be named. */
+export function needsLayers(imitation: string): boolean {
+  return imitation === "hint" || imitation === "attention";
+}
+
+/** The precision as a recipe says it. */
+function precisionOf({ precision, lossScale, rounding }: TrainingChoice): NonNullable<Train["precision"]> {
+  const settings = {
+    ...(lossScale > 0 && { loss_scale: lossScale }),
+    ...(rounding !== DEFAULT_TRAINING.rounding && { rounding }),
+  };
+  return Object.keys(settings).length > 0 ? { mode: precision, ...settings } : precision;
+}
+
+/** The recipe of a training of `model`; its record is always kept. `split` is what it is judged by. */
+export function trainingRecipe(
+  choice: TrainingChoice,
+  model: string,
+  seed: number,
+  catalog: Catalog,
+  { pair, split = "test" }: { readonly pair?: LayerPair | undefined; readonly split?: "test" | "validation" } = {},
+): Recipe {
+  const settled = settleTraining(choice, model, catalog);
+  const { epochs, batch, optimizer, lr, rate, patience, smoothing, workers, message, teacher, imitation } = settled;
+  const images = imagesUsed(settled, model, catalog);
+  const train: Train = {
+    epochs,
+    batch,
+    optimizer,
+    lr,
+    schedule: rate,
+    record: true,
+    precision: precisionOf(settled),
+    ...(isAdam(optimizer) && settled.epsilon !== DEFAULT_TRAINING.epsilon && { epsilon: settled.epsilon }),
+    ...(images < trainImages(model, catalog) && { count: images }),
+    ...(patience > 0 && { patience }),
+    ...(smoothing > 0 && { label_smoothing: smoothing }),
+    ...(workers > 1 && { exchange: { workers, method: message } }),
+    ...(teacher !== ALONE && {
+      distill: {
+        teacher,
+        method: imitation,
+        temperature: settled.temperature,
+        alpha: settled.alpha,
+        ...(pair && needsLayers(imitation) && { layers: [[...pair]] }),
+      },
+    }),
+  };
+  return { version: 1, model, seed, init: settled.start, data: { split }, steps: [{ train }] };
+}
+
+/** The last layers inside both networks that the engine lets belong together, where the imitation needs any. */
+export function layerPair(
+  choice: TrainingChoice,
+  model: string,
+  catalog: Catalog,
+  refusal: (recipe: Recipe) => CoreError | undefined,
+): LayerPair | undefined {
+  const { teacher, imitation } = settleTraining(choice, model, catalog);
+  if (teacher === ALONE || !needsLayers(imitation)) return undefined;
+  const inside = (id: string) =>
+    (modelOf(id, catalog)?.layers ?? [])
+      .slice(0, -1)
+      .map(({ name }) => name)
+      .reverse();
+  for (const own of inside(model))
+    for (const other of inside(teacher)) {
+      const pair: LayerPair = [own, other];
+      if (!refusal(trainingRecipe(choice, model, 0, catalog, { pair }))) return pair;
+    }
+  return undefined;
+}
+
+/** How one field stands in a link. */
+interface Entry {
+  readonly key: string;
+  readonly field: keyof TrainingChoice;
+  readonly write: (value: string | number, catalog: Catalog) => string;
+  readonly read: (text: string, catalog: Catalog) => string | number;
+}
+
+/** A number, its decimal point a comma: a link has dots of its own. */
+function numeric(key: string, field: NumberField, whole = false): Entry {
+  return {
+    key,
+    field,
+    write: (value) => String(value).replace(".", ","),
+    read: (text, catalog) => {
+      const plain = text.replace(",", ".");
+      const value = Number(plain);
+      const [least, most] = limitsOf(field, catalog);
+      // Only as it is written: no second way to say the same.
+      const same = /^\d/.test(plain) && String(value) === plain && (!whole || Number.isInteger(value));
+      if (!same || !(value >= least && value <= most)) throw new LinkError(`training.${field}`, text);
+      return value;
+    },
+  };
+}
+
+function coded(key: string, field: keyof TrainingChoice, entries: (catalog: Catalog) => readonly Coded[]): Entry {
+  const part = `training.${field}`;
+  return {
+    key,
+    field,
+    write: (value, catalog) => codeOf(entries(catalog), String(value), part),
+    read: (text, catalog) => idOf(entries(catalog), text, part),
+  };
+}
+
+const letters = (ids: readonly string[]) => (): Coded[] => ids.map((id) => ({ id, code: id.slice(0, 1) }));
+
+/** Every field by the key it has in links. Keys are permanent. */
+const ENTRIES: readonly Entry[] = [
+  coded("z", "start", letters(STARTS)),
+  numeric("e", "epochs", true),
+  numeric("b", "batch", true),
+  coded("o", "optimizer", (catalog) => catalog.optimizers),
+  numeric("l", "lr"),
+  numeric("x", "epsilon"),
+  coded("r", "rate", (catalog) => catalog.rates),
+  numeric("n", "count", true),
+  numeric("w", "patience", true),
+  numeric("s", "smoothing"),
+  coded("p", "precision", (catalog) => catalog.precisions),
+  numeric("k", "lossScale"),
+  coded("h", "rounding", letters(ROUNDINGS)),
+  numeric("m", "workers", true),
+  coded("g", "message", (catalog) => catalog.messages),
+  coded("t", "teacher", (catalog) => catalog.models),
+  coded("i", "imitation", (catalog) => catalog.imitations),
+  numeric("c", "temperature"),
+  numeric("a", "alpha"),
+  numeric("d", "seeds", true),
+];
+
+/** What differs from the defaults, such as `e20~pf16`; `undefined` where nothing does. */
+export function encodeTraining(choice: TrainingChoice, model: string, catalog: Catalog): string | undefined {
+  const settled = settleTraining(choice, model, catalog);
+  const parts = ENTRIES.filter(({ field }) => settled[field] !== DEFAULT_TRAINING[field]).map(
+    ({ key, field, write }) => `${key}${write(settled[field], catalog)}`,
+  );
+  return parts.length > 0 ? parts.join("~") : undefined;
+}
+
+/** Reads it again. Throws a `LinkError` for what is unknown, out of bounds, said twice, or no teacher of this model. */
+export function decodeTraining(text: string, model: string, catalog: Catalog): TrainingChoice {
+  const read = new Map<keyof TrainingChoice, string | number>();
+  for (const part of text.split("~")) {
+    const entry = ENTRIES.find(({ key }) => part.startsWith(key));
+    if (!entry || read.has(entry.field)) throw new LinkError("t1", part);
+    read.set(entry.field, entry.read(part.slice(entry.key.length), catalog));
+  }
+  const choice: TrainingChoice = { ...DEFAULT_TRAINING, ...Object.fromEntries(read) };
+  const settled = settleTraining(choice, model, catalog);
+  if (settled.teacher !== choice.teacher) throw new LinkError("training.teacher", choice.teacher);
+  return settled;
+}

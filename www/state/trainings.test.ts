@@ -1,0 +1,156 @@
+import { describe, expect, it } from "vitest";
+import { realCatalog, realRefusal } from "../testing/catalog";
+import { realRun } from "../testing/run";
+import type { EnginePort } from "./port";
+import type { Progress, Recipe, RunResult } from "./schema";
+import { DEFAULT_TRAINING, type TrainingChoice } from "./training";
+import { ALPHAS, cellKey, TEMPERATURES, Trainings } from "./trainings";
+
+const catalog = realCatalog();
+const MODEL = "mlp8-digits";
+
+interface Asked {
+  readonly recipe: Recipe;
+  readonly onProgress: (progress: Progress) => void;
+  readonly finish: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** An engine whose runs end when the test says so; what they answer is the real engine's. */
+function setUp() {
+  const asked: Asked[] = [];
+  const engine: Pick<EnginePort, "run" | "refusal"> = {
+    refusal: realRefusal,
+    run: (recipe, { signal, onProgress }) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener("abort", () => reject(new DOMException("stopped", "AbortError")));
+        const finish = () => resolve({ report: realRun(recipe) } as RunResult);
+        asked.push({ recipe, onProgress, finish, fail: reject });
+      }),
+  };
+  const trainings = new Trainings(engine as EnginePort, () => 0);
+  return { asked, trainings };
+}
+
+const subject = (change: Partial<TrainingChoice> = {}) => ({
+  choice: { ...DEFAULT_TRAINING, epochs: 1, count: 64, ...change },
+  model: MODEL,
+  seed: 3,
+});
+const trainOf = ({ recipe }: Asked) => {
+  const step = recipe.steps[0];
+  return step && "train" in step ? step.train : undefined;
+};
+const progress = (share: number): Progress => ({
+  done: false,
+  phase: "train",
+  done_macs: share,
+  total_macs: 1,
+  partial: null,
+  bytes: null,
+  losses: [2, 1],
+});
+
+describe("one training", () => {
+  it("says how far it is, and keeps its report and its record", async () => {
+    const { asked, trainings } = setUp();
+    const ended = trainings.train(subject(), catalog);
+    asked[0]?.onProgress(progress(0.25));
+    expect(trainings.work).toMatchObject({ kind: "one", share: 0.25, wanted: 1 });
+    expect(trainings.runs[0]).toMatchObject({ state: "running", number: 1 });
+    asked[0]?.finish();
+    await ended;
+    expect(trainings.work).toBeUndefined();
+    expect(trainings.runs[0]?.report?.steps[0]?.training?.loss).toHaveLength(1);
+  });
+
+  it("is stopped by a cancel and by the next; those that ended stay", async () => {
+    const { asked, trainings } = setUp();
+    const first = trainings.train(subject(), catalog);
+    asked[0]?.finish();
+    await first;
+    const second = trainings.train(subject(), catalog);
+    trainings.cancel();
+    await second;
+    expect(trainings.runs.map(({ state }) => state)).toEqual(["done", "cancelled"]);
+    expect(trainings.work).toBeUndefined();
+    const third = trainings.train(subject(), catalog);
+    const fourth = trainings.train(subject(), catalog);
+    await third;
+    asked[3]?.finish();
+    await fourth;
+    expect(trainings.runs.map(({ number, state }) => `${number} ${state}`)).toEqual(["1 done", "4 done"]);
+  });
+
+  it("remembers six", async () => {
+    const { asked, trainings } = setUp();
+    for (let at = 0; at < 8; at += 1) {
+      const ended = trainings.train(subject(), catalog);
+      asked[at]?.finish();
+      await ended;
+    }
+    expect(trainings.runs.map(({ number }) => number)).toEqual([3, 4, 5, 6, 7, 8]);
+  });
+
+  it("says why it failed", async () => {
+    const { asked, trainings } = setUp();
+    const ended = trainings.train(subject(), catalog);
+    asked[0]?.fail({ code: "asset", path: "data/digits", found: "404", allowed: "" });
+    await ended;
+    expect(trainings.runs[0]).toMatchObject({ state: "failed", error: { code: "asset" } });
+    expect(trainings.work).toBeUndefined();
+  });
+});
+
+describe("several seeds", () => {
+  it("are the same training but for the seed, with the student alone and the teacher beside it", async () => {
+    const { asked, trainings } = setUp();
+    const ended = trainings.several(subject({ teacher: "mlp-digits", seeds: 2 }), catalog);
+    expect(asked.map(({ recipe }) => recipe.seed)).toEqual([3, 3, 4, 4, 3]);
+    expect(asked.map((each) => trainOf(each)?.distill !== undefined)).toEqual([false, true, false, true, false]);
+    expect(asked[4]?.recipe).toMatchObject({ model: "mlp-digits", steps: [] });
+    for (const each of [...asked].reverse()) each.finish();
+    await ended;
+    const { seeds } = trainings;
+    expect(seeds?.alone.map(({ seed }) => seed)).toEqual([3, 4]);
+    expect(seeds?.taught.map(({ seed }) => seed)).toEqual([3, 4]);
+    expect(seeds?.teacher?.total).toBe(500);
+    expect((seeds?.teacher?.correct ?? 0) / 500).toBeGreaterThan(0.95);
+  });
+
+  it("are the training alone where there is no teacher", async () => {
+    const { asked, trainings } = setUp();
+    const ended = trainings.several(subject({ seeds: 3 }), catalog);
+    expect(asked).toHaveLength(3);
+    for (const each of asked) each.finish();
+    await ended;
+    expect(trainings.seeds).toMatchObject({ taught: [], teacher: undefined });
+  });
+
+  it("stop all together when one fails, and say why", async () => {
+    const { asked, trainings } = setUp();
+    const ended = trainings.several(subject({ seeds: 3 }), catalog);
+    asked[1]?.fail({ code: "internal", path: "", found: "", allowed: "" });
+    await ended;
+    expect(trainings.error?.code).toBe("internal");
+    expect(trainings.work).toBeUndefined();
+  });
+});
+
+describe("the map of a teacher", () => {
+  it("has a training for each cell, one for all without a part of the teacher, and reads validation alone", async () => {
+    const { asked, trainings } = setUp();
+    const ended = trainings.chart(subject({ teacher: "mlp-digits" }), catalog);
+    expect(asked).toHaveLength(TEMPERATURES.length * (ALPHAS.length - 1) + 1);
+    expect(new Set(asked.map(({ recipe }) => recipe.data?.split))).toEqual(new Set(["validation"]));
+    const pairs = asked.map((each) => {
+      const { temperature = 0, alpha = 0 } = trainOf(each)?.distill ?? {};
+      return cellKey(temperature, alpha);
+    });
+    expect(new Set(pairs).size).toBe(asked.length);
+    for (const each of asked) each.finish();
+    await ended;
+    expect([...(trainings.map?.cells.keys() ?? [])].sort()).toEqual([...pairs].sort());
+    for (const { total } of trainings.map?.cells.values() ?? []) expect(total).toBe(200);
+  });
+});
