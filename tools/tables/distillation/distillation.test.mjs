@@ -34,6 +34,19 @@ it("says of the cells what they say", () => {
   }
 });
 
+it("softened probabilities are those of divided logits", () => {
+  const { job } = engine.finish({ version: 1, model: "mlp-digits", seed: 1, data: { test: 8 }, steps: [] });
+  const pixels = engine.engine.image("digits", "test", 3);
+  const [plain, soft] = [undefined, 4].map((temperature) => [...job.probabilities(pixels, temperature)]);
+  job.free();
+  const terms = plain.map((p) => p ** (1 / 4));
+  const sum = terms.reduce((a, b) => a + b);
+  expect(Math.max(...soft)).toBeLessThan(Math.max(...plain));
+  soft.forEach((p, i) => {
+    expect(p).toBeCloseTo(terms[i] / sum, 4);
+  });
+});
+
 it("intervals are Student's", () => {
   // Values 1 to 5: mean 3, standard deviation √2.5, half of the interval 2.776 · √(2.5 / 5).
   const { mean, half } = meanOf([1, 2, 3, 4, 5]);
