@@ -232,7 +232,7 @@ export class TrainingPanel extends Panel {
         }}
       >
       <summary>${speech.t("training.settings")} <span class="soft">${trainingWords(choice, speech)}</span></summary>
-      ${trainingGroups({ choice, model, catalog, speech }).map(
+      ${trainingGroups({ choice, model, catalog, speech, pair: this.#all.pair(subject, catalog) }).map(
         ({ id, controls }) => html`<section aria-labelledby="training-group-${id}">
           <h3 id="training-group-${id}">${speech.t(`training.group.${id}`)}</h3>
           ${controls.map((entry) => control(entry, around))}
