@@ -103,7 +103,7 @@ export const training = {
   "training.plot.gradients": "Gradients by size",
   "training.plot.weights": "Weights by size",
   "training.plot.bytes": "What a worker sends",
-  "training.plot.epochs": "Training and validation",
+  "training.plot.epochs": "Validation",
   "training.plot.teacher": "Who moves the weights",
   "training.scale.about":
     "What the loss is multiplied by. It halves whenever a gradient is infinite, and that step changes nothing.",
@@ -137,6 +137,8 @@ export const training = {
   "training.bytes.note": "{bytes} bytes a step",
   "training.epochs.about":
     "The loss on what it learns from, and on what it never learns from. Where they part, it learns by heart.",
+  "training.epochs.about.taught": "The loss of the labels on what it never learns from, teacher or not.",
+  "training.epochs.said.taught": "After {epochs} epochs the validation loss is {validation}.",
   "training.epochs.validation": "validation",
   "training.epochs.training": "training",
   "training.epochs.values": "mean loss of an epoch, nats",
@@ -160,7 +162,8 @@ export const training = {
   "training.seeds.alone": "student alone",
   "training.seeds.network": "this training",
   "training.seeds.taught": "student taught",
-  "training.seeds.axis": "right on the test split, %; band: 95 % t-interval of the mean",
+  "training.seeds.axis": "right on the test split, %",
+  "training.seeds.band": "band: 95 % t-interval of the mean",
   "training.seeds.words": "{n} {n#training|trainings} that differ in nothing but the seed of weights and batches.",
   "training.seeds.helps":
     "The teacher helps: {points} points over {n} seeds, each student against itself alone (95 % t-interval).",

@@ -108,7 +108,7 @@ export const training: Record<keyof typeof english, string> = {
   "training.plot.gradients": "그래디언트의 크기",
   "training.plot.weights": "가중치의 크기",
   "training.plot.bytes": "작업자가 보내는 양",
-  "training.plot.epochs": "학습과 검증",
+  "training.plot.epochs": "검증",
   "training.plot.teacher": "가중치를 움직이는 것",
   "training.scale.about":
     "손실에 곱하는 수입니다. 그래디언트가 무한대가 될 때마다 반으로 줄고, 그 스텝은 아무것도 바꾸지 않습니다.",
@@ -141,6 +141,8 @@ export const training: Record<keyof typeof english, string> = {
   "training.bytes.words": "작업자마다 스텝에 {dense}바이트 대신 {bytes}바이트를 보냅니다. {times}분의 1입니다.",
   "training.bytes.note": "스텝당 {bytes}바이트",
   "training.epochs.about": "배우는 데이터의 손실과 배우지 않는 데이터의 손실입니다. 둘이 벌어지면 외우는 중입니다.",
+  "training.epochs.about.taught": "배우지 않는 데이터에서 레이블만으로 잰 손실입니다.",
+  "training.epochs.said.taught": "{epochs}에폭 뒤 검증 손실은 {validation}입니다.",
   "training.epochs.validation": "검증",
   "training.epochs.training": "학습",
   "training.epochs.values": "에폭의 평균 손실(nat)",
@@ -164,7 +166,8 @@ export const training: Record<keyof typeof english, string> = {
   "training.seeds.alone": "혼자 배운 학생",
   "training.seeds.network": "이 학습",
   "training.seeds.taught": "교사에게 배운 학생",
-  "training.seeds.axis": "시험 데이터에서 맞힌 비율(%), 띠: 평균의 95 % t 구간",
+  "training.seeds.axis": "시험 데이터에서 맞힌 비율(%)",
+  "training.seeds.band": "띠: 평균의 95 % t 구간",
   "training.seeds.words": "가중치와 배치의 시드만 다른 학습 {n}번입니다.",
   "training.seeds.helps":
     "교사가 도움이 됩니다. 시드 {n}개에서 {points}점(같은 시드로 혼자 배운 학생과 비교, 95 % t 구간)입니다.",
