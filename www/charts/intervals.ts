@@ -18,6 +18,8 @@ export interface IntervalsData {
   readonly rows: readonly IntervalRow[];
   /** What is counted, with its unit. */
   readonly axis: string;
+  /** What the band stands for. */
+  readonly band: string;
   readonly description: string;
 }
 
@@ -39,7 +41,7 @@ export function intervalEnds(rows: readonly IntervalRow[]): readonly [number, nu
 /** Draws the rows in a box `width` pixels wide. */
 export function intervalsChart(data: IntervalsData, width: number): SvgNode {
   const { rows } = data;
-  const height = TOP + rows.length * ROW + 38;
+  const height = TOP + rows.length * ROW + 52;
   const right = width - 12;
   const x = scaleLinear([...intervalEnds(rows)], [12, right]).nice(5);
   const foot = TOP + rows.length * ROW;
@@ -53,7 +55,10 @@ export function intervalsChart(data: IntervalsData, width: number): SvgNode {
         String(Number(tick.toFixed(2))),
       ),
     );
-  parts.push(svg("text", { class: "axis", x: right, y: height - 3, "text-anchor": "end" }, data.axis));
+  parts.push(
+    svg("text", { class: "axis", x: right, y: height - 18, "text-anchor": "end" }, data.axis),
+    svg("text", { class: "axis", x: right, y: height - 3, "text-anchor": "end" }, data.band),
+  );
   rows.forEach((row, at) => {
     const top = TOP + at * ROW;
     const line = top + 29;

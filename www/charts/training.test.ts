@@ -197,7 +197,10 @@ describe("results by seeds", () => {
   });
 
   it("have a dot for each, the mean between them, and the interval around it", () => {
-    const drawing = intervalsChart({ rows: [row([40, 50, 60], 8)], axis: "right, %", description: "seeds" }, WIDTH);
+    const drawing = intervalsChart(
+      { rows: [row([40, 50, 60], 8)], axis: "right, %", band: "95 %", description: "seeds" },
+      WIDTH,
+    );
     const dots = withClass(drawing, "interval-dot").map(({ attributes }) => Number(attributes.cx));
     expect(dots).toHaveLength(3);
     const mean = Number(withClass(drawing, "interval-mean")[0]?.attributes.x1);

@@ -2,7 +2,7 @@
 
 import { coreError, type EnginePort } from "./port";
 import type { Catalog, CoreError, Progress, Recipe, Report } from "./schema";
-import { ALONE, layerPair, settleTraining, type TrainingChoice, trainingRecipe } from "./training";
+import { ALONE, type LayerPair, layerPair, settleTraining, type TrainingChoice, trainingRecipe } from "./training";
 
 /** Trainings that are remembered. */
 const KEPT = 6;
@@ -87,9 +87,14 @@ export class Trainings extends EventTarget {
   }
 
   /** The recipe of a subject, its layers paired where the imitation needs them. */
-  recipe({ choice, model, seed }: Subject, catalog: Catalog, split: "test" | "validation" = "test"): Recipe {
-    const pair = layerPair(choice, model, catalog, (recipe) => this.#engine.refusal(recipe));
-    return trainingRecipe(choice, model, seed, catalog, { pair, split });
+  recipe(subject: Subject, catalog: Catalog, split: "test" | "validation" = "test"): Recipe {
+    const { choice, model, seed } = subject;
+    return trainingRecipe(choice, model, seed, catalog, { pair: this.pair(subject, catalog), split });
+  }
+
+  /** Layers of student and teacher that belong together, where the imitation needs any. */
+  pair({ choice, model }: Subject, catalog: Catalog): LayerPair | undefined {
+    return layerPair(choice, model, catalog, (recipe) => this.#engine.refusal(recipe));
   }
 
   /** Stops what is under way. What is there already stays. */

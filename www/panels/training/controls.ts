@@ -9,6 +9,7 @@ import {
   isAdam,
   isScaled,
   keepsFewBits,
+  type LayerPair,
   limitsOf,
   type NumberField,
   ROUNDINGS,
@@ -36,6 +37,8 @@ const BATCHES = [16, 32, 64, 128, 256];
 const WORKERS = [1, 2, 4, 8, 16];
 
 interface Place {
+  /** Layers that belong together, where the imitation looks at any. */
+  readonly pair: LayerPair | undefined;
   readonly choice: TrainingChoice;
   readonly model: string;
   readonly catalog: Catalog;
@@ -82,12 +85,6 @@ function offered(numbers: readonly number[], chosen: number): Option[] {
   return all.map((each) => ({ value: String(each), name: String(each) }));
 }
 
-/** A list with what the chosen entry means. */
-function explained(control: Control, kind: string, id: string, speech: Speech): Control {
-  const key = `about.${kind}.${id}`;
-  return speech.has(key) ? { ...control, detail: speech.t(key) } : control;
-}
-
 /** All controls that have a meaning beside the rest, by what they are about. */
 export function trainingGroups(place: Place): Group[] {
   const { choice, model, catalog, speech } = place;
@@ -99,7 +96,15 @@ export function trainingGroups(place: Place): Group[] {
     field: "optimizer" | "rate" | "precision" | "message" | "imitation",
     entries: typeof optimizers,
     options: readonly Option[],
-  ) => explained(choices(field, options, sourceOf(entries, choice[field]), place), field, choice[field], speech);
+  ) => ({
+    ...choices(field, options, sourceOf(entries, choice[field]), place),
+    detail: speech.t(`about.${field}.${choice[field]}`),
+  });
+  const withPair = (control: Control & { readonly detail: string }): Control => {
+    const { pair } = place;
+    const layers = pair ? ` ${speech.t("training.pair", { own: pair[0], other: pair[1] })}` : "";
+    return { ...control, detail: `${control.detail}${layers}` };
+  };
   const all = trainImages(model, catalog);
   return [
     {
@@ -163,7 +168,7 @@ export function trainingGroups(place: Place): Group[] {
         ...(choice.teacher === ALONE
           ? []
           : [
-              listOf("imitation", imitations, named(imitations, "imitation", speech)),
+              withPair(listOf("imitation", imitations, named(imitations, "imitation", speech))),
               number("temperature", sourceOf(imitations, "logits"), place, 0),
               number("alpha", sourceOf(imitations, "logits"), place, 0),
             ]),

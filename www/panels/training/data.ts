@@ -26,6 +26,7 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (choice.workers > 1) words.push(`${choice.workers} × ${speech.name("message", choice.message)}`);
   if (choice.teacher !== ALONE)
     words.push(`${speech.name("model", choice.teacher)}, T ${choice.temperature}, α ${choice.alpha}`);
+  if (choice.imitation !== DEFAULT_TRAINING.imitation) words.push(speech.name("imitation", choice.imitation));
   if (choice.rounding !== DEFAULT_TRAINING.rounding) words.push(speech.t(`training.rounding.${choice.rounding}`));
   if (choice.epsilon !== DEFAULT_TRAINING.epsilon) words.push(`ε ${choice.epsilon}`);
   if (choice.lossScale !== DEFAULT_TRAINING.lossScale) words.push(`× ${choice.lossScale}`);

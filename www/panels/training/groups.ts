@@ -32,6 +32,7 @@ export function seedsData(seeds: Seeds, speech: Speech): IntervalsData {
   return {
     rows,
     axis: speech.t("training.seeds.axis"),
+    band: speech.t("training.seeds.band"),
     description: rows.map(({ name, note }) => `${name}: ${note}`).join("; "),
   };
 }

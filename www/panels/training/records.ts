@@ -140,15 +140,15 @@ export function messageBars(record: TrainingRecord, choice: TrainingChoice, spee
   ];
 }
 
-/** By epochs: the training's mean loss and the validation's. */
-export function epochData(step: Report["steps"][number], speech: Speech): CurvesData {
+/** By epochs: the validation's loss, and the training's mean; with a teacher the latter is of other things too and left out. */
+export function epochData(step: Report["steps"][number], taught: boolean, speech: Speech): CurvesData {
   const by = (losses: readonly number[]) => losses.map((value, at) => ({ step: at + 1, value }));
   const validation = step.validation_loss ?? [];
   const training = step.epoch_loss ?? [];
   return {
     curves: [
       curve(speech.t("training.epochs.validation"), by(validation)),
-      curve(speech.t("training.epochs.training"), by(training), false),
+      ...(taught ? [] : [curve(speech.t("training.epochs.training"), by(training), false)]),
     ],
     steps: training.length,
     growth: "plain",
@@ -156,7 +156,7 @@ export function epochData(step: Report["steps"][number], speech: Speech): Curves
     words: { values: speech.t("training.epochs.values"), steps: speech.t("training.epochs.axis"), marks: "" },
     number: (value) => String(Number(value.toPrecision(3))),
     height: EPOCH_HEIGHT,
-    description: speech.t("training.epochs.said", {
+    description: speech.t(taught ? "training.epochs.said.taught" : "training.epochs.said", {
       epochs: training.length,
       training: short(training.at(-1) ?? 0),
       validation: short(validation.at(-1) ?? 0),

@@ -155,7 +155,7 @@ export class TrainingPanel extends Panel {
       for (const what of KINDS)
         draw(what, (width) => exponentsChart(exponentData(record, choice, what, speech), width));
       draw("bytes", (width) => barsChart(messageBars(record, choice, speech), this.#bytesWords(shown), width));
-      draw("epochs", (width) => curvesChart(epochData(step, speech), width));
+      draw("epochs", (width) => curvesChart(epochData(step, choice.teacher !== ALONE, speech), width));
       draw("teacher", (width) => curvesChart(teacherData(step.teacher_share, speech), width));
     }
     const { seeds } = this.#all;
@@ -232,7 +232,7 @@ export class TrainingPanel extends Panel {
         }}
       >
       <summary>${speech.t("training.settings")} <span class="soft">${trainingWords(choice, speech)}</span></summary>
-      ${trainingGroups({ choice, model, catalog, speech }).map(
+      ${trainingGroups({ choice, model, catalog, speech, pair: this.#all.pair(subject, catalog) }).map(
         ({ id, controls }) => html`<section aria-labelledby="training-group-${id}">
           <h3 id="training-group-${id}">${speech.t(`training.group.${id}`)}</h3>
           ${controls.map((entry) => control(entry, around))}
@@ -368,7 +368,7 @@ export class TrainingPanel extends Panel {
         ${KINDS.map((what) => this.#plot(what, rangeWords(choice, what, this.speech)))}
       </div>
       ${record.bytes_per_step > 0 ? this.#plot("bytes", this.#bytesWords(run)) : nothing}
-      ${(step.validation_loss ?? []).length > 1 ? this.#plot("epochs", this.t("training.epochs.about")) : nothing}
+      ${(step.validation_loss ?? []).length > 1 ? this.#plot("epochs", this.t(choice.teacher === ALONE ? "training.epochs.about" : "training.epochs.about.taught")) : nothing}
       ${
         choice.teacher !== ALONE
           ? html`<div class="training-pair top">
