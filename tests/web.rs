@@ -155,7 +155,7 @@ fn a_prepared_network_reads_one_image_as_the_run_does() {
     let mut agree = 0;
     for (index, &prediction) in predictions.iter().enumerate() {
         let pixels = engine.image("digits", "test", index as u32).unwrap();
-        let probabilities = prepared.probabilities(&pixels).unwrap();
+        let probabilities = prepared.probabilities(&pixels, None).unwrap();
         let sum: f32 = probabilities.iter().sum();
         assert!((sum - 1.0).abs() < 1e-5);
         let best = (0..10).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap();
@@ -163,6 +163,6 @@ fn a_prepared_network_reads_one_image_as_the_run_does() {
     }
     // Pixels go through 0..255 here and 0..16 in the run, so a close call may differ.
     assert!(agree >= 39, "{agree} of 40");
-    assert!(prepared.probabilities(&[0; 3]).is_err());
+    assert!(prepared.probabilities(&[0; 3], None).is_err());
     assert!(prepared.report().is_err());
 }
