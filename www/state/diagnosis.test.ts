@@ -38,7 +38,7 @@ describe("the diagnosis of recorded trainings", () => {
   it("names the same cause where the loss explodes without an end", () => {
     const { ids, record } = trained({ precision: "pure-fp16" }, "mlp32-digits");
     expect(record.diverged ?? null).toBeNull();
-    expect(ids[0]).toBe("moments");
+    expect(ids[0]).toBe("moments.worse");
   });
 
   it("has the cure right: with a larger epsilon the same training lives", () => {
@@ -65,6 +65,7 @@ describe("the diagnosis of recorded trainings", () => {
     const scaled = trained({ ...LATE, precision: "amp-fp16" });
     expect(lost(scaled)).toBeLessThan(lost(trained({ ...LATE, precision: "fp16" })) / 2);
     expect(scaled.ids).not.toContain("underflow");
+    expect(scaled.ids[0]).toBe("well");
   });
 
   it("says that a scale which keeps falling is the rate's fault", () => {
@@ -95,6 +96,29 @@ describe("the diagnosis of recorded trainings", () => {
     expect(chance.ids[0]).toBe("chance");
     expect(chance.report.accuracy.top1).toBeGreaterThan(nearest.report.accuracy.top1 + 0.2);
     expect(trained({ ...SMALL, lr: 0.001 }).ids).not.toContain("coarse");
+    // The last steps of a training that went well are small too, and that is no fault.
+    expect(trained({ ...LATE, precision: "pure-bf16" }).ids[0]).toBe("well");
+  });
+
+  it("calls a training well whose formats lose what is too small beside the rest", () => {
+    for (const precision of ["fp8", "int8"]) {
+      const { ids } = trained({ ...LATE, precision });
+      expect(ids[0]).toBe("well");
+      expect(ids).toContain("underflow.tensor");
+    }
+  });
+
+  it("blames the rate where the loss jumped and stayed high", () => {
+    const { findings, record } = trained({ lr: 0.3 });
+    expect(findings[0]?.id).toBe("jumped");
+    const known = record.loss.filter((loss) => typeof loss === "number");
+    expect(Math.max(...known)).toBeGreaterThan(2 * (known[0] ?? 0));
+  });
+
+  it("does not call small losses worse or unmoved: a trained network that goes on training is well", () => {
+    const { ids, report } = trained({ start: "zoo", optimizer: "sgd", lr: 0.01 });
+    expect(ids).toEqual(["done"]);
+    expect(report.accuracy.top1).toBeGreaterThan(0.95);
   });
 
   it("tells a student that is not done from one that is", () => {

@@ -14,6 +14,8 @@ export interface Finding {
 
 export type FindingId =
   | "moments"
+  | "moments.worse"
+  | "jumped"
   | "diverged"
   | "collapse"
   | "worse"
@@ -27,7 +29,8 @@ export type FindingId =
   | "flat"
   | "slow"
   | "still"
-  | "well";
+  | "well"
+  | "done";
 
 /** What the findings need to know of the training beside its record. */
 export type Setting = Pick<TrainingChoice, "precision" | "optimizer" | "lr" | "epsilon" | "rounding">;
@@ -48,6 +51,10 @@ const SQUARES_LOST = 0.25;
 const WORSE = 1.2;
 const UNMOVED = 0.97;
 const UNDONE = 0.7;
+/** A loss on the way that is so many times the first is a jump. */
+const JUMPED = 2;
+/** Nats that are as good as none. */
+const SMALL = 0.1;
 const LEARNED = 0.3;
 
 const finite = (loss: number | null | undefined): loss is number => typeof loss === "number" && Number.isFinite(loss);
@@ -58,12 +65,17 @@ export function plainNumber(value: number): string {
   const size = Math.abs(value);
   return size >= 100
     ? String(Math.round(value))
-    : size >= 0.001
+    : size >= 1e-5
       ? String(Number(value.toPrecision(3)))
       : value.toExponential(0);
 }
 
 const percent = (share: number) => `${Number((100 * share).toPrecision(2))}\u00a0%`;
+
+interface Ends {
+  readonly first: number;
+  readonly last: number;
+}
 
 /** First loss, and the mean of the last tenth of those that are numbers. */
 export function ends({
@@ -128,60 +140,77 @@ function worst(
   return found;
 }
 
-/** What there is to say about a training, what explains most first. Never empty. */
-export function diagnose(record: TrainingRecord, setting: Setting): Finding[] {
+/** What went wrong with the training as a whole, if anything did. */
+function failure(record: TrainingRecord, setting: Setting, loss: Ends | undefined): Finding | undefined {
   const { precision, optimizer, lr, epsilon } = setting;
-  const loss = ends(record);
   const steps = record.loss.length * record.every;
   const skipped = record.skipped.length;
   const diverged = record.diverged ?? undefined;
-  const from = plainNumber(loss?.first ?? 0);
-  const to = plainNumber(loss?.last ?? 0);
-  const worse = loss !== undefined && loss.last > WORSE * loss.first;
+  const [from, to] = [plainNumber(loss?.first ?? 0), plainNumber(loss?.last ?? 0)];
+  const bad = (id: FindingId, values: Finding["values"]): Finding => ({ id, tone: "bad", values });
+  const high = loss !== undefined && loss.last > SMALL;
+  const worse = high && loss.last > WORSE * loss.first;
+  const squares = precision === "pure-fp16" && isAdam(optimizer) && epsilon < LOST_BELOW ? squaresLost(record) : 0;
+  if (squares > SQUARES_LOST) {
+    const values = { share: percent(squares), epsilon: epsilon.toExponential(0) };
+    if (diverged !== undefined) return bad("moments", { ...values, step: diverged });
+    if (worse) return bad("moments.worse", { ...values, from, to });
+  }
+  if (skipped > MANY_SKIPPED * steps)
+    return bad("collapse", {
+      skipped,
+      share: percent(skipped / steps),
+      scale: plainNumber(record.scale.at(-1) ?? 1),
+      lr,
+    });
+  if (diverged !== undefined) return bad("diverged", { step: diverged, from, lr });
+  if (worse) return bad("worse", { from, to, lr });
+  const most = Math.max(...record.loss.filter(finite));
+  if (high && most > JUMPED * loss.first && loss.last > UNDONE * loss.first)
+    return bad("jumped", { from, to, most: plainNumber(most), lr });
+  return undefined;
+}
+
+/** What there is to say about a training, what explains most first. Never empty but for one without a loss. */
+export function diagnose(record: TrainingRecord, setting: Setting): Finding[] {
+  const { precision, lr } = setting;
+  const loss = ends(record);
+  const skipped = record.skipped.length;
+  const [start = 1, end = 1] = [record.scale[0], record.scale.at(-1)];
+  /** The share of the loss that is left; none of one that is as good as 0. */
+  const left = loss && loss.last > SMALL ? loss.last / loss.first : 0;
   const findings: Finding[] = [];
   const say = (id: FindingId, tone: Finding["tone"], values: Finding["values"] = {}) =>
     findings.push({ id, tone, values });
+  const failed = failure(record, setting, loss);
+  if (failed) findings.push(failed);
 
-  const squares = precision === "pure-fp16" && isAdam(optimizer) && epsilon < LOST_BELOW ? squaresLost(record) : 0;
-  const [start = 1, end = 1] = [record.scale[0], record.scale.at(-1)];
-  const collapsed = skipped > MANY_SKIPPED * steps;
-  if ((diverged !== undefined || worse) && squares > SQUARES_LOST)
-    say("moments", "bad", { step: diverged ?? steps, share: percent(squares), epsilon: epsilon.toExponential(0) });
-  else if (collapsed) say("collapse", "bad", { skipped, share: percent(skipped / steps), scale: plainNumber(end), lr });
-  else if (diverged !== undefined) say("diverged", "bad", { step: diverged, from, lr });
-  else if (worse) say("worse", "bad", { from, to, lr });
-  const failed = findings.length > 0;
-
-  const unmoved = coarse(record, setting);
-  if (!failed && unmoved > MANY_COARSE && setting.rounding === "nearest")
-    say("coarse", "bad", { share: percent(unmoved), number: rangeOf(precision, "weights")?.name ?? "", lr });
-  else if (!failed && unmoved > MANY_COARSE) say("chance", "good", { share: percent(unmoved) });
+  const unmoved = failed ? 0 : coarse(record, setting);
+  const number = rangeOf(precision, "weights")?.name ?? "";
+  if (unmoved > MANY_COARSE && setting.rounding !== "nearest") say("chance", "good", { share: percent(unmoved) });
+  // A training that is done takes small steps, and need not take them.
+  else if (unmoved > MANY_COARSE && left > UNDONE) say("coarse", "bad", { share: percent(unmoved), number, lr });
 
   const under = worst(record, "underflow");
   if (under.share > MUCH_LOST) {
     const range = rangeOf(precision, "gradients");
-    const values = {
-      layer: under.layer,
-      share: percent(under.share),
-      scale: plainNumber(end),
-      number: range?.name ?? "",
-    };
-    say(
-      range?.scaled ? "underflow.tensor" : end > 1 ? "underflow.scaled" : "underflow",
-      failed ? "note" : "bad",
-      values,
-    );
+    const scale = plainNumber(end);
+    const values = { layer: under.layer, share: percent(under.share), scale, number: range?.name ?? "" };
+    if (range?.scaled) say("underflow.tensor", "note", values);
+    else if (end > 1) say("underflow.scaled", "note", values);
+    else say("underflow", failed ? "note" : "bad", values);
   }
   const over = worst(record, "overflow");
   // With a scale that moves, some infinities are how it finds its size.
   if (over.share > 0 && skipped === 0) say("overflow", "bad", { layer: over.layer, share: percent(over.share) });
-  if (!collapsed && skipped > 0 && isScaled(precision))
+  if (failed?.id !== "collapse" && skipped > 0 && isScaled(precision))
     say("settled", "note", { skipped, from: plainNumber(start), to: plainNumber(end) });
   if (loss === undefined) return findings;
-  const share = loss.last / loss.first;
+  const values = { from: plainNumber(loss.first), to: plainNumber(loss.last) };
   if (findings.every(({ tone }) => tone === "note")) {
-    const id = share > UNMOVED ? "flat" : share > UNDONE ? "slow" : "well";
-    findings.unshift({ id, tone: id === "well" ? "good" : "note", values: { from, to } });
-  } else if (findings[0]?.id === "underflow" && share < LEARNED) say("still", "note", { from, to });
+    const fell = loss.last < loss.first ? "well" : "done";
+    const id = left > UNMOVED ? "flat" : left > UNDONE ? "slow" : fell;
+    findings.unshift({ id, tone: id === fell ? "good" : "note", values });
+  } else if (findings[0]?.id === "underflow" && left < LEARNED && loss.last < loss.first) say("still", "note", values);
   return findings;
 }

@@ -74,6 +74,10 @@ export const training = {
 
   "training.finding.moments":
     "Dead at step {step}. The optimizer keeps its second moments in FP16 too, and for {share} of the gradients the square is below 2⁻²⁵, which FP16 keeps as 0. The step then divides by ε = {epsilon}, which is 0 as well. Keep the moments in 32 bits (AMP does), or set ε to 0.0001.",
+  "training.finding.moments.worse":
+    "The loss went from {from} to {to}. The optimizer keeps its second moments in FP16 too, and for {share} of the gradients the square is below 2⁻²⁵, which FP16 keeps as 0: a step divided by ε = {epsilon}, also 0 there, is far too large. Keep the moments in 32 bits (AMP does), or set ε to 0.0001.",
+  "training.finding.jumped":
+    "The loss jumped from {from} to {most} on the way and is still {to}. Steps were too large: lower the rate, now {lr}.",
   "training.finding.diverged":
     "The weights stopped being numbers at step {step}; the loss began at {from}. Steps were too large: lower the rate, now {lr}.",
   "training.finding.collapse":
@@ -96,6 +100,7 @@ export const training = {
   "training.finding.slow": "Still learning: the loss came from {from} to {to} only. Train longer, or raise the rate.",
   "training.finding.still":
     "It learned all the same, from a loss of {from} to {to}: what is lost here are the last, small corrections.",
+  "training.finding.done": "All well: the loss was as good as 0 from the start, and is {to}.",
   "training.finding.well": "All well: the loss fell from {from} to {to}.",
 
   "training.plot.scale": "Loss scale",

@@ -76,6 +76,10 @@ export const training: Record<keyof typeof english, string> = {
 
   "training.finding.moments":
     "스텝 {step}에서 죽었습니다. 최적화기의 2차 모멘트도 FP16으로 저장하는데, 그래디언트의 {share}는 제곱이 2⁻²⁵보다 작아 0이 됩니다. 그러면 스텝을 ε = {epsilon}, 곧 FP16에서는 역시 0인 수로 나눕니다. 모멘트를 32비트로 두거나(AMP가 그렇게 합니다) ε을 0.0001로 키우세요.",
+  "training.finding.moments.worse":
+    "손실이 {from}에서 {to}까지 커졌습니다. 최적화기의 2차 모멘트도 FP16으로 저장하는데, 그래디언트의 {share}는 제곱이 2⁻²⁵보다 작아 0이 됩니다. FP16에서는 역시 0인 ε = {epsilon} 때문에 스텝이 지나치게 커집니다. 모멘트를 32비트로 두거나(AMP가 그렇게 합니다) ε을 0.0001로 키우세요.",
+  "training.finding.jumped":
+    "손실이 도중에 {from}에서 {most}까지 튀었고 지금도 {to}입니다. 스텝이 너무 큽니다. 지금 {lr}인 학습률을 낮추세요.",
   "training.finding.diverged":
     "스텝 {step}에서 가중치가 수가 아니게 되었습니다. 손실은 {from}에서 시작했습니다. 스텝이 너무 큽니다. 지금 {lr}인 학습률을 낮추세요.",
   "training.finding.collapse":
@@ -101,6 +105,7 @@ export const training: Record<keyof typeof english, string> = {
     "아직 배우는 중입니다. 손실이 {from}에서 {to}까지밖에 내려가지 않았습니다. 더 오래 학습하거나 학습률을 높이세요.",
   "training.finding.still":
     "그래도 배웠습니다. 손실이 {from}에서 {to}까지 내려갔으며, 여기서 잃은 것은 마지막의 작은 수정입니다.",
+  "training.finding.done": "문제없습니다. 손실은 처음부터 거의 0이었고 지금은 {to}입니다.",
   "training.finding.well": "문제없습니다. 손실이 {from}에서 {to}까지 내려갔습니다.",
 
   "training.plot.scale": "손실 배율",
