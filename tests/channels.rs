@@ -42,7 +42,7 @@ fn outputs(network: &Network) -> [Vec<u32>; 2] {
     [block, plan.run_image().iter().map(|value| value.to_bits()).collect()]
 }
 
-/// Units kept at random, by a share that differs from group to group; at least one.
+/// Units kept at random, by a share that differs from group to group; at least one of each stays, and one of all of them goes.
 fn some(channels: &Channels, seed: u64, only: Option<Units>) -> Keep {
     let mut rng = Rng::stream(seed, "keep", 0);
     let mut keep = channels.all();
@@ -51,6 +51,13 @@ fn some(channels: &Channels, seed: u64, only: Option<Units>) -> Keep {
         if only.is_none_or(|only| only == group.units) {
             keep.iter_mut().for_each(|keep| *keep = rng.uniform(0.0, 1.0) < share);
             keep[rng.below(group.count as u64) as usize] = true;
+        }
+    }
+    // Of a small network chance may leave all.
+    if keep.iter().flatten().all(|keep| *keep) {
+        let fits = |group: &featherweight::graph::Group| only.is_none_or(|only| only == group.units) && group.count > 1;
+        if let Some(at) = channels.groups.iter().position(fits) {
+            keep[at][0] = false;
         }
     }
     keep
