@@ -149,7 +149,7 @@ fn a_scale_that_overflows_halves_step_by_step_and_those_steps_change_nothing() {
     assert_eq!(record.skipped, (0..skipped as u32).collect::<Vec<u32>>());
     assert_eq!(record.every, 1);
     for (at, scale) in record.scale.iter().enumerate() {
-        assert_eq!(*scale, (16_777_216u32 >> at.min(skipped)) as f32, "step {at}");
+        assert_eq!(*scale, f64::from(16_777_216u32 >> at.min(skipped)), "step {at}");
     }
     // A static one never moves.
     let train = json!({"epochs": 1, "precision": {"mode": "fp16", "loss_scale": 16_777_216}});
@@ -162,7 +162,7 @@ fn gradients_underflow_without_a_scale_and_not_with_it() {
     let worst = |precision: Value| {
         let (step, ..) = trained(json!({"epochs": 4, "lr": 0.003, "precision": precision}));
         let layers = step.training.unwrap().layers;
-        layers.iter().flat_map(|layer| layer.underflow.clone()).fold(0.0, f32::max)
+        layers.iter().flat_map(|layer| layer.underflow.clone()).fold(0.0, f64::max)
     };
     let (scaled, bare) = (worst(json!("amp-fp16")), worst(json!("fp16")));
     assert!(bare > 0.001 && scaled < bare / 4.0, "{bare} without a scale, {scaled} with it");

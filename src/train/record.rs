@@ -32,9 +32,9 @@ pub struct LostGradients {
     /// The layer.
     pub layer: String,
     /// The share of gradients that were not 0 and became it.
-    pub underflow: Vec<f32>,
+    pub underflow: Vec<f64>,
     /// The share that became infinite.
-    pub overflow: Vec<f32>,
+    pub overflow: Vec<f64>,
 }
 
 /// A training, step by step: curves have a point for every so many steps.
@@ -44,9 +44,9 @@ pub struct TrainingRecord {
     /// Steps of a point; the first point is step 0.
     pub every: u32,
     /// The mean loss of the point's step; `null` where it is not a finite number.
-    pub loss: Vec<Option<f32>>,
+    pub loss: Vec<Option<f64>>,
     /// The loss scale of that step.
-    pub scale: Vec<f32>,
+    pub scale: Vec<f64>,
     /// Steps that changed nothing, because a gradient was not finite.
     pub skipped: Vec<u32>,
     /// The step after which parameters were not finite; the training ended there.
@@ -170,7 +170,7 @@ impl Recorder {
     /// The record.
     pub fn finish(&self, graph: &Graph) -> TrainingRecord {
         let rows: Vec<&[f32]> = self.rows.chunks_exact(3 + 2 * self.nodes.len()).collect();
-        let column = |at: usize| rows.iter().map(|row| row[at]).collect::<Vec<f32>>();
+        let column = |at: usize| rows.iter().map(|row| f64::from(row[at])).collect::<Vec<f64>>();
         let whole = |list: &[f32]| list.iter().map(|value| *value as u32).collect::<Vec<u32>>();
         let bins = EXPONENTS.count();
         let layer = |(i, node): (usize, &usize)| LostGradients {

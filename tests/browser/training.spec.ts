@@ -88,8 +88,8 @@ it("cancels at once, and trains again afterwards", async () => {
     .getByText(/Training/)
     .waitFor();
   expect(await button(panel, "Train").isDisabled()).toBe(true);
-  await button(panel, "Cancel training").click();
-  expect(plain(await panel.locator(".training-status").textContent())).toMatch(/Cancelled/);
+  await button(panel, "Pause").click();
+  expect(plain(await panel.locator(".training-status").textContent())).toMatch(/Paused/);
   expect(await rows(panel).count()).toBe(0);
   await panel.getByRole("combobox", { name: "Model" }).selectOption("mlp-digits");
   await panel.getByRole("combobox", { name: "Start from" }).selectOption("plain");

@@ -40,7 +40,7 @@ export const training = {
   "training.pair": "Here {own} of the student follows {other} of the teacher.",
   "training.own": "own settings",
   "training.train": "Train",
-  "training.cancel": "Cancel training",
+  "training.cancel": "Pause",
   "training.several": "{n} seeds",
   "training.several.taught": "{n} seeds, alone and taught",
   "training.work.one": "Training: {percent} done",
@@ -52,7 +52,7 @@ export const training = {
     "Nothing has been trained yet. Train shows the loss while it falls, and afterwards what was lost on the way.",
   "training.refused": "The engine does not take this: {reason}",
   "training.failed": "That training failed: {reason}",
-  "training.cancelled": "Cancelled. What was there before stays.",
+  "training.cancelled": "Paused: Train goes on where it was, even after the page was closed. What was there before stays.",
 
   "training.curve.title": "Loss",
   "training.curve.values": "training loss, nats",
