@@ -52,7 +52,8 @@ export const training = {
     "Nothing has been trained yet. Train shows the loss while it falls, and afterwards what was lost on the way.",
   "training.refused": "The engine does not take this: {reason}",
   "training.failed": "That training failed: {reason}",
-  "training.cancelled": "Paused: Train goes on where it was, even after the page was closed. What was there before stays.",
+  "training.cancelled":
+    "Paused: Train goes on where it was, even after the page was closed. What was there before stays.",
 
   "training.curve.title": "Loss",
   "training.curve.values": "training loss, nats",

@@ -54,7 +54,8 @@ export const training: Record<keyof typeof english, string> = {
     "아직 학습한 것이 없습니다. 학습을 누르면 손실이 내려가는 모습이, 끝나면 그 사이에 잃은 것이 보입니다.",
   "training.refused": "엔진이 받지 않는 설정입니다: {reason}",
   "training.failed": "학습에 실패했습니다: {reason}",
-  "training.cancelled": "멈췄습니다. 다시 학습하면 멈춘 데서 이어 갑니다. 페이지를 닫아도 그렇습니다. 앞서 얻은 결과는 그대로입니다.",
+  "training.cancelled":
+    "멈췄습니다. 다시 학습하면 멈춘 데서 이어 갑니다. 페이지를 닫아도 그렇습니다. 앞서 얻은 결과는 그대로입니다.",
 
   "training.curve.title": "손실",
   "training.curve.values": "학습 손실(nat)",
