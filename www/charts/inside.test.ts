@@ -1,17 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { all, byClass, texts } from "../testing/svg";
 import { countTicks, emptiest, type HistogramData, histogramChart } from "./histogram";
 import { LEDGER_HEIGHT, ledgerBlocks, ledgerChart } from "./ledger";
 import { roundingChart } from "./rounding";
 import type { SvgNode } from "./svg";
 
-function all(node: SvgNode, test: (node: SvgNode) => boolean): SvgNode[] {
-  const own = test(node) ? [node] : [];
-  return [...own, ...node.children.flatMap((child) => (typeof child === "string" ? [] : all(child, test)))];
-}
-
-const byClass = (node: SvgNode, name: string) =>
-  all(node, (entry) => (entry.attributes.class ?? "").split(" ").includes(name));
-const texts = (node: SvgNode) => all(node, (entry) => entry.name === "text").map((entry) => entry.children.join(""));
 const number = (node: SvgNode | undefined, name: string) => Number(node?.attributes[name]);
 
 function histogram(change: Partial<HistogramData> = {}): HistogramData {

@@ -1,22 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { byClass, texts } from "../testing/svg";
 import { barsChart } from "./bars";
 import { type Curve, type CurvesData, curvesChart, spread, valueEnds } from "./curves";
 import { axisEnds, type ExponentsData, exponentsChart, found, power } from "./exponents";
 import { type IntervalRow, intervalEnds, intervalsChart } from "./intervals";
 import { binned, lostChart } from "./lost";
 import { softenedChart } from "./softened";
-import type { SvgNode } from "./svg";
 
 const WIDTH = 600;
 
-function all(node: SvgNode): SvgNode[] {
-  return [node, ...node.children.flatMap((child) => (typeof child === "string" ? [] : all(child)))];
-}
-
-const withClass = (drawing: SvgNode, name: string) =>
-  all(drawing).filter((node) => node.attributes.class?.split(" ").includes(name));
-const texts = (drawing: SvgNode) =>
-  all(drawing).flatMap((node) => (node.name === "text" ? [String(node.children[0] ?? "")] : []));
 const numbers = (path: string | undefined) => (path?.match(/-?[\d.]+/g) ?? []).map(Number);
 
 const curve = (name: string, values: readonly (number | undefined)[], more: Partial<Curve> = {}): Curve => ({
@@ -46,7 +38,7 @@ describe("curves over steps", () => {
       curves({ curves: [curve("A", [3, 2, 1]), curve("B", [3, 2.5], { chosen: true })] }),
       WIDTH,
     );
-    const [first, second] = withClass(drawing, "training-curve");
+    const [first, second] = byClass(drawing, "training-curve");
     // The chosen one is drawn last.
     expect(second?.attributes.class).toContain("chosen");
     const points = numbers(first?.attributes.d);
@@ -62,13 +54,13 @@ describe("curves over steps", () => {
       curves({ curves: [curve("A", [2, undefined, 1, undefined], { broken: true })] }),
       WIDTH,
     );
-    expect(withClass(drawing, "training-curve")[0]?.attributes.d?.match(/M/g)).toHaveLength(2);
-    expect(withClass(drawing, "training-broken")).toHaveLength(1);
+    expect(byClass(drawing, "training-curve")[0]?.attributes.d?.match(/M/g)).toHaveLength(2);
+    expect(byClass(drawing, "training-broken")).toHaveLength(1);
   });
 
   it("mark every skipped step where it was", () => {
     const drawing = curvesChart(curves({ curves: [curve("A", [1, 2])], marked: [0, 5, 10] }), WIDTH);
-    const at = numbers(withClass(drawing, "training-skipped")[0]?.attributes.d?.replaceAll(/V[\d.]+/g, ""));
+    const at = numbers(byClass(drawing, "training-skipped")[0]?.attributes.d?.replaceAll(/V[\d.]+/g, ""));
     const xs = at.filter((_, index) => index % 2 === 0);
     expect(xs).toHaveLength(3);
     expect((xs[1] ?? 0) - (xs[0] ?? 0)).toBeCloseTo((xs[2] ?? 0) - (xs[1] ?? 0), 1);
@@ -76,7 +68,7 @@ describe("curves over steps", () => {
 
   it("have even steps for equal factors on an axis by doublings", () => {
     const drawing = curvesChart(curves({ curves: [curve("A", [1, 4, 16])], growth: "doubling" }), WIDTH);
-    const ys = numbers(withClass(drawing, "training-curve")[0]?.attributes.d).filter((_, at) => at % 2 === 1);
+    const ys = numbers(byClass(drawing, "training-curve")[0]?.attributes.d).filter((_, at) => at % 2 === 1);
     expect((ys[0] ?? 0) - (ys[1] ?? 0)).toBeCloseTo((ys[1] ?? 0) - (ys[2] ?? 0), 1);
   });
 
@@ -115,11 +107,11 @@ describe("what gradients lost", () => {
 
   it("is dark by its share, and nothing where nothing was lost", () => {
     const drawing = lostChart(data, WIDTH);
-    const under = withClass(drawing, "lost-under");
+    const under = byClass(drawing, "lost-under");
     expect(under).toHaveLength(2);
     expect(Number(under[0]?.attributes["fill-opacity"])).toBeLessThan(Number(under[1]?.attributes["fill-opacity"]));
     expect(Number(under[1]?.attributes["fill-opacity"])).toBe(1);
-    expect(withClass(drawing, "lost-over")).toHaveLength(1);
+    expect(byClass(drawing, "lost-over")).toHaveLength(1);
     expect(texts(drawing)).toEqual(expect.arrayContaining(["fc1", "fc2", "up to 100 %"]));
   });
 
@@ -164,21 +156,21 @@ describe("values by exponent", () => {
 
   it("draw a column for each picture and a line for each end of the range, in order", () => {
     const drawing = exponentsChart(data({}), WIDTH);
-    expect(withClass(drawing, "exponent-bars")).toHaveLength(2);
-    const ys = withClass(drawing, "range-line").map(({ attributes }) => Number(attributes.y1));
+    expect(byClass(drawing, "exponent-bars")).toHaveLength(2);
+    const ys = byClass(drawing, "range-line").map(({ attributes }) => Number(attributes.y1));
     expect(ys).toHaveLength(3);
     expect(ys).toEqual([...ys].sort((a, b) => a - b));
     expect(texts(drawing)).toEqual(expect.arrayContaining(["65504", "normal", "least", "0", "5"]));
     // The root of 4 of 9 is two thirds of the longest bar.
-    const path = withClass(drawing, "exponent-bars")[0]?.attributes.d ?? "";
+    const path = byClass(drawing, "exponent-bars")[0]?.attributes.d ?? "";
     const long = [...path.matchAll(/h([\d.]+)V/g)].map((match) => Number(match[1]));
     expect((long[0] ?? 0) / (long[1] ?? 1)).toBeCloseTo(2 / 3, 2);
   });
 
   it("frame each picture below its own largest value where the scale moves", () => {
     const drawing = exponentsChart(data({ range: { most: 9, normal: -6, least: -9, moves: true } }), WIDTH);
-    expect(withClass(drawing, "range-own")).toHaveLength(2);
-    expect(withClass(drawing, "range-line")).toHaveLength(0);
+    expect(byClass(drawing, "range-own")).toHaveLength(2);
+    expect(byClass(drawing, "range-line")).toHaveLength(0);
   });
 
   it("write powers of two as they are", () => {
@@ -201,11 +193,11 @@ describe("results by seeds", () => {
       { rows: [row([40, 50, 60], 8)], axis: "right, %", band: "95 %", description: "seeds" },
       WIDTH,
     );
-    const dots = withClass(drawing, "interval-dot").map(({ attributes }) => Number(attributes.cx));
+    const dots = byClass(drawing, "interval-dot").map(({ attributes }) => Number(attributes.cx));
     expect(dots).toHaveLength(3);
-    const mean = Number(withClass(drawing, "interval-mean")[0]?.attributes.x1);
+    const mean = Number(byClass(drawing, "interval-mean")[0]?.attributes.x1);
     expect(mean).toBeCloseTo(dots[1] ?? 0, 1);
-    const band = withClass(drawing, "interval-band")[0]?.attributes;
+    const band = byClass(drawing, "interval-band")[0]?.attributes;
     expect(Number(band?.x)).toBeLessThan(mean);
     expect(Number(band?.x) + Number(band?.width)).toBeGreaterThan(mean);
   });
@@ -222,7 +214,7 @@ describe("amounts and probabilities", () => {
   it("are as long as they are much", () => {
     const bar = (name: string, value: number) => ({ name, value, note: String(value), strong: false });
     const drawing = barsChart([bar("signs", 100), bar("f32", 400)], "bytes", WIDTH);
-    const wide = withClass(drawing, "amount").map(({ attributes }) => Number(attributes.width));
+    const wide = byClass(drawing, "amount").map(({ attributes }) => Number(attributes.width));
     expect((wide[1] ?? 0) / (wide[0] ?? 1)).toBeCloseTo(4, 1);
   });
 
@@ -241,10 +233,10 @@ describe("amounts and probabilities", () => {
       WIDTH,
     );
     // A bar for each class, and the key's.
-    expect(withClass(drawing, "voice-teacher")).toHaveLength(3);
-    const bars = withClass(drawing, "voice-taught").slice(1);
+    expect(byClass(drawing, "voice-teacher")).toHaveLength(3);
+    const bars = byClass(drawing, "voice-taught").slice(1);
     expect(Number(bars[1]?.attributes.width) / Number(bars[0]?.attributes.width)).toBeCloseTo(1.5, 2);
-    expect(withClass(drawing, "strong").map((node) => node.children[0])).toEqual(["boot"]);
+    expect(byClass(drawing, "strong").map((node) => node.children[0])).toEqual(["boot"]);
     expect(texts(drawing)).toEqual(expect.arrayContaining(["80 %", "20 %", "teacher", "student"]));
   });
 });

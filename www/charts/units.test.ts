@@ -1,11 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { byClass } from "../testing/svg";
 import type { SvgNode } from "./svg";
 import { cellSize, ties, type UnitLayer, unitsChart } from "./units";
 
-function all(node: SvgNode, name: string): SvgNode[] {
-  const own = (node.attributes.class ?? "").split(" ").includes(name) ? [node] : [];
-  return [...own, ...node.children.flatMap((child) => (typeof child === "string" ? [] : all(child, name)))];
-}
 const number = (node: SvgNode | undefined, name: string) => Number(node?.attributes[name]);
 
 const layer = (name: string, count: number, groups: number[] = [], change = {}): UnitLayer => ({
@@ -28,7 +25,7 @@ describe("which units go", () => {
 
   it.each([320, 900, 1240])("is a cell for each unit, inside a drawing of %i pixels", (width) => {
     const chart = draw(layers, 0, width);
-    const units = all(chart, "unit");
+    const units = byClass(chart, "unit");
     expect(units).toHaveLength(58);
     const height = Number(chart.attributes.viewBox?.split(" ")[3]);
     for (const unit of units) {
@@ -41,7 +38,7 @@ describe("which units go", () => {
 
   it("takes units out in their order, and marks those that are still to go", () => {
     const states = (at: number) => {
-      const own = all(draw([layer("fc", 8)], at), "unit").map(({ attributes }) => attributes.class);
+      const own = byClass(draw([layer("fc", 8)], at), "unit").map(({ attributes }) => attributes.class);
       return [own.filter((name) => name === "unit gone").length, own.filter((name) => name === "unit going").length];
     };
     expect([0, 0.125, 0.3, 0.5, 1].map(states)).toEqual([
@@ -53,25 +50,25 @@ describe("which units go", () => {
     ]);
     const chart = draw([layer("fc", 8)], 0.3);
     // Each cell has a place that answers to the pointer, gone or not.
-    const hits = all(chart, "unit-hit");
+    const hits = byClass(chart, "unit-hit");
     expect(hits.map(({ attributes }) => attributes["data-unit"])).toEqual(
       [0, 1, 2, 3, 4, 5, 6, 7].map((at) => `fc:${at}`),
     );
-    expect(all(chart, "gone").map(({ attributes }) => attributes.x)).toEqual(
+    expect(byClass(chart, "gone").map(({ attributes }) => attributes.x)).toEqual(
       [0, 1].map((at) => hits[at]?.attributes.x),
     );
   });
 
   it("fills a cell as far as its weights stay, and above that with those still to go", () => {
     const chart = (at: number) => draw([layer("fc", 1, [], { leaves: undefined, share: 0.25 })], at);
-    const side = number(all(draw([layer("fc", 1)], 0), "unit")[0], "width");
+    const side = number(byClass(draw([layer("fc", 1)], 0), "unit")[0], "width");
     for (const [at, rest] of [
       [0, 0.75],
       [0.5, 0.375],
       [1, 0],
     ] as const) {
-      const [stays, going] = all(chart(at), "unit");
-      expect(all(chart(at), "going")).toHaveLength(1);
+      const [stays, going] = byClass(chart(at), "unit");
+      expect(byClass(chart(at), "going")).toHaveLength(1);
       expect(number(stays, "height") / side).toBeCloseTo(0.25, 2);
       expect(number(going, "height") / side).toBeCloseTo(rest, 2);
       // One stands on the other.
@@ -80,7 +77,7 @@ describe("which units go", () => {
   });
 
   it("marks what is pointed at", () => {
-    expect(all(draw([layer("a", 4), layer("b", 4, [], { lit: true })], 0), "lit")).toHaveLength(4);
+    expect(byClass(draw([layer("a", 4), layer("b", 4, [], { lit: true })], 0), "lit")).toHaveLength(4);
   });
 
   it("joins layers that go together, each bracket on a level of its own where they meet", () => {
@@ -88,12 +85,12 @@ describe("which units go", () => {
     const three = [layer("a", 4, [0, 1]), layer("b", 4, [1]), layer("c", 4, [0, 2]), layer("d", 4, [2])];
     expect(ties(three).map(({ level }) => level)).toEqual([0, 1, 1]);
     for (const width of [320, 900]) {
-      expect(all(draw(three, 0, width), "unit-tie")).toHaveLength(3);
-      expect(all(draw([layer("fc", 4)], 0, width), "unit-tie")).toHaveLength(0);
+      expect(byClass(draw(three, 0, width), "unit-tie")).toHaveLength(3);
+      expect(byClass(draw([layer("fc", 4)], 0, width), "unit-tie")).toHaveLength(0);
     }
     // Where layers take several lines, a bracket goes on to the edge and on in the next.
     const many = Array.from({ length: 12 }, (_, at) => layer(`layer${at}`, 4, [at % 11]));
-    expect(all(draw(many, 0, 700), "unit-tie").length).toBe(2);
+    expect(byClass(draw(many, 0, 700), "unit-tie").length).toBe(2);
   });
 
   it("makes cells as large as the fullest layer allows", () => {
