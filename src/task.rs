@@ -53,6 +53,19 @@ struct Curve {
 impl Curve {
     const EMPTY: Self = Self { points: Vec::new(), each: 1, next: (0.0, 0) };
 
+    /// All of it as numbers.
+    fn numbers(&self) -> Vec<f64> {
+        let head = [f64::from(self.each), self.next.0, f64::from(self.next.1)];
+        head.into_iter().chain(self.points.iter().map(|point| f64::from(*point))).collect()
+    }
+
+    /// What [`Curve::numbers`] gave; empty for fewer.
+    fn of(numbers: &[f64]) -> Self {
+        let [each, sum, count, points @ ..] = numbers else { return Self::EMPTY };
+        let points = points.iter().take(CURVE_POINTS - 1).map(|point| *point as f32).collect();
+        Self { points, each: (*each as u32).max(1), next: (*sum, *count as u32) }
+    }
+
     fn push(&mut self, value: f64) {
         self.next = (self.next.0 + value, self.next.1 + 1);
         if self.next.1 < self.each {
@@ -67,6 +80,19 @@ impl Curve {
     }
 }
 
+/// How a task stands to a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// Nothing is trained: no checkpoint would come.
+    Idle,
+    /// Something is trained.
+    Training,
+    /// It is asked for a checkpoint.
+    Asked,
+    /// It has given that.
+    Given,
+}
+
 /// Shared between a task and its owner: budget, progress, partial results, the newest checkpoint.
 #[derive(Debug)]
 pub struct Context {
@@ -78,6 +104,7 @@ pub struct Context {
     bytes: Cell<Option<u64>>,
     losses: RefCell<Curve>,
     checkpoint: RefCell<Option<Vec<u8>>>,
+    pause: Cell<Pause>,
     /// Threads that may work at once; always 1 in WebAssembly. Results do not depend on it.
     pub threads: usize,
     /// Multiply-adds between checkpoints; two seconds or so at 5 G/s unless changed.
@@ -96,6 +123,7 @@ impl Context {
             bytes: Cell::new(None),
             losses: RefCell::new(Curve::EMPTY),
             checkpoint: RefCell::new(None),
+            pause: Cell::new(Pause::Idle),
             threads: threads.max(1),
             checkpoint_macs: 10_000_000_000,
         }
@@ -164,11 +192,6 @@ impl Context {
         self.bytes.get()
     }
 
-    /// Begins a new curve of losses.
-    pub fn clear_losses(&self) {
-        self.losses.replace(Curve::EMPTY);
-    }
-
     /// Reports the mean loss of a step of training.
     pub fn report_loss(&self, loss: f64) {
         self.losses.borrow_mut().push(loss);
@@ -179,9 +202,42 @@ impl Context {
         self.losses.borrow().points.clone()
     }
 
-    /// Keeps `bytes` as the newest checkpoint.
+    /// Everything behind [`Context::losses`], for a checkpoint.
+    pub fn curve(&self) -> Vec<f64> {
+        self.losses.borrow().numbers()
+    }
+
+    /// Goes on with the curve that [`Context::curve`] gave; without one, with an empty one.
+    pub fn restore_curve(&self, curve: &[f64]) {
+        self.losses.replace(Curve::of(curve));
+    }
+
+    /// Says that a training begins, which gives a checkpoint when it is asked for one, or that it has ended.
+    pub fn trains(&self, now: bool) {
+        self.pause.set(if now { Pause::Training } else { Pause::Idle });
+    }
+
+    /// Asks for a checkpoint of the training under way, at the end of its step, so that nothing is done again. Returns whether that
+    /// is still to come: with no training under way none does, and the newest is all there is.
+    pub fn ask_checkpoint(&self) -> bool {
+        if self.pause.get() == Pause::Training {
+            self.pause.set(Pause::Asked);
+        }
+        self.is_asked()
+    }
+
+    /// Whether somebody waits for a checkpoint.
+    pub fn is_asked(&self) -> bool {
+        self.pause.get() == Pause::Asked
+    }
+
+    /// Keeps `bytes` as the newest checkpoint. Gives way at the next tick if somebody waits for it.
     pub fn save_checkpoint(&self, bytes: Vec<u8>) {
         self.checkpoint.replace(Some(bytes));
+        if self.is_asked() {
+            self.pause.set(Pause::Given);
+            self.budget.set(0);
+        }
     }
 
     /// Takes the newest checkpoint, if there is one that was not taken.
@@ -238,6 +294,8 @@ impl<T> Task<T> {
         match self.future.as_mut().poll(&mut poll_context) {
             Poll::Ready(value) => {
                 self.context.enter(Phase::Done);
+                // There is nothing left to go on with.
+                self.context.checkpoint.take();
                 Some(value)
             }
             Poll::Pending => None,
@@ -266,7 +324,12 @@ mod tests {
         // Full after 128, 256 and 512 values: 8 to a point since then.
         assert_eq!(losses.len(), 125);
         assert!(losses.iter().enumerate().all(|(i, &loss)| loss == 8.0 * i as f32 + 3.5), "{losses:?}");
-        context.clear_losses();
+        // What goes on from a checkpoint has the same curve.
+        let other = Context::new(1);
+        other.restore_curve(&context.curve());
+        (1000..2000).for_each(|i| [&context, &other].map(|each| each.report_loss(f64::from(i))).into_iter().collect());
+        assert_eq!(context.losses(), other.losses());
+        context.restore_curve(&[]);
         assert!(context.losses().is_empty());
     }
 

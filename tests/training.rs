@@ -1,6 +1,7 @@
 //! Training as a recipe step: budgets, threads and interruptions change no bit; a checkpoint of another recipe is not used.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use featherweight::data::Library;
 use featherweight::models;
 use featherweight::recipe::{Recipe, run};
 use featherweight::report::Report;
@@ -16,6 +17,15 @@ fn recipe(epochs: u32, lr: f64) -> Value {
            "steps": [{"train": {"epochs": epochs, "lr": lr, "batch": 50}}]})
 }
 
+/// A library with everything that a recipe reads.
+fn library_for(recipe: &Value) -> Rc<RefCell<Library>> {
+    let mut library = models::library().unwrap();
+    for asset in Recipe::parse(recipe.clone(), &library).unwrap().needs(&library).unwrap() {
+        library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
+    }
+    Rc::new(RefCell::new(library))
+}
+
 /// Runs with a budget per slice. Stops after `slices`, returning the newest checkpoint instead of the report.
 fn go(
     recipe: &Value,
@@ -24,12 +34,8 @@ fn go(
     slices: usize,
     resume: Option<Vec<u8>>,
 ) -> Result<Report, Option<Vec<u8>>> {
-    let mut library = models::library().unwrap();
-    let recipe = Recipe::parse(recipe.clone(), &library).unwrap();
-    for asset in recipe.needs(&library).unwrap() {
-        library.provide(&asset.path, &std::fs::read(&asset.path).unwrap()).unwrap();
-    }
-    let library = Rc::new(RefCell::new(library));
+    let library = library_for(recipe);
+    let recipe = Recipe::parse(recipe.clone(), &library.borrow()).unwrap();
     let resume = resume.map(Checkpoint);
     let mut task = Task::new(Rc::new(ctx), |ctx| run(ctx, recipe, library, Rc::default(), resume));
     let mut newest = None;
@@ -69,6 +75,48 @@ fn an_interrupted_training_goes_on_with_the_same_bits() {
         let resumed =
             go(&recipe, Context::new(1), u64::MAX, 1, Some(checkpoint.expect("no checkpoint was kept"))).unwrap();
         assert_eq!(whole, resumed, "after {slices} slices");
+    }
+}
+
+/// Runs and pauses in every step of training, each time to go on in a new task: the report, and how many pauses there were.
+fn paused_everywhere(recipe: &Value) -> (Report, u64) {
+    let mut resume = None;
+    for pauses in 0.. {
+        let library = library_for(recipe);
+        let parsed = Recipe::parse(recipe.clone(), &library.borrow()).unwrap();
+        let of = resume.take().map(Checkpoint);
+        let mut task = Task::new(Rc::new(Context::new(1)), |ctx| run(ctx, parsed, library, Rc::default(), of));
+        let mut asked = false;
+        while resume.is_none() {
+            // A budget of one ends at the next tick, which every step has.
+            if let Some(outcome) = task.advance(1) {
+                return (outcome.unwrap().report.unwrap(), pauses);
+            }
+            let waits = task.context().ask_checkpoint();
+            if asked && !waits {
+                resume = task.context().take_checkpoint();
+            }
+            asked = waits;
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn a_training_paused_in_every_step_does_none_of_them_again_and_ends_with_the_same_bits() {
+    let mut watched = recipe(2, 0.003);
+    watched["steps"][0]["train"]["patience"] = json!(1);
+    let mut recorded = recipe(1, 0.003);
+    recorded["steps"][0]["train"]["record"] = json!(true);
+    recorded["steps"][0]["train"]["exchange"] = json!({"method": "top-k", "share": 0.01, "workers": 2});
+    let others = quantized_trainings().into_iter().skip(1).take(3).map(|recipe| (recipe, 1)).chain(pruned_trainings());
+    for (recipe, trainings) in [(watched, 1), (recorded, 1)].into_iter().chain(others) {
+        let whole = go(&recipe, Context::new(1), u64::MAX, 1, None).unwrap();
+        let (paused, pauses) = paused_everywhere(&recipe);
+        assert_eq!(whole, paused, "{recipe}");
+        // 1097 images in batches of 50.
+        let train = recipe["steps"].as_array().unwrap().last().unwrap();
+        assert_eq!(pauses, 22 * train["train"]["epochs"].as_u64().unwrap() * trainings, "{recipe}");
     }
 }
 

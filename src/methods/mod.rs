@@ -25,6 +25,7 @@ use crate::models::{Model, Network};
 use crate::ops::InputGrid;
 use crate::rng::Rng;
 use crate::task::Context;
+use crate::tensor::Tensor;
 use crate::train::{Checkpoint, Trained};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -81,6 +82,14 @@ fn training_assets(
     library.assets(model.data, "train", count)
 }
 
+/// A network that steps have made.
+pub struct Made {
+    /// It.
+    pub network: Network,
+    /// What each of the steps ended with, where that is a training: the others are done again where they are needed.
+    pub ended: Vec<Vec<Tensor>>,
+}
+
 /// What an engine keeps from one recipe for the next. Results are the same without it.
 #[derive(Default)]
 pub struct Memory {
@@ -91,7 +100,7 @@ pub struct Memory {
     /// Grids that calibration found, by node.
     pub grids: Kept<Vec<Option<InputGrid>>, 16>,
     /// Teachers, as their steps have left them.
-    pub teachers: Kept<Network, 4>,
+    pub teachers: Kept<Made, 4>,
     /// What teachers make of a whole set of images.
     pub lessons: Kept<Vec<f32>, 4>,
 }
@@ -114,11 +123,23 @@ pub struct StepContext<'a> {
     pub key: String,
     /// A checkpoint to go on from, if one was given, of this training or another.
     pub resume: Option<&'a Checkpoint>,
-    /// What a training says of itself, for the report.
+    /// What a training says of itself, for the report. Where it has `parameters` before the step, that training was done already and
+    /// ended with them.
     pub trained: Trained,
 }
 
 impl StepContext<'_> {
+    /// The checkpoint to go on from, if it is of this training.
+    ///
+    /// # Errors
+    /// `checksum` when it is no checkpoint.
+    fn own_resume(&self) -> Result<Option<&Checkpoint>, CoreError> {
+        match self.resume {
+            Some(checkpoint) if checkpoint.key()? == self.key => Ok(Some(checkpoint)),
+            _ => Ok(None),
+        }
+    }
+
     /// The same with another network to change.
     fn with<'a>(&'a self, network: &'a mut Network) -> StepContext<'a> {
         let &Self { ctx, library, memory, seed, index, resume, .. } = self;

@@ -30,6 +30,8 @@ pub struct Position {
     pub notes: Vec<f64>,
     /// The loss scale and good steps since it last changed.
     pub scale: (f32, u32),
+    /// The losses so far, as [`crate::task::Context::curve`] has them.
+    pub curve: Vec<f64>,
     /// Lists of a record, and what workers have not sent: of any shape.
     pub extra: Vec<Tensor>,
 }
@@ -58,13 +60,15 @@ struct Meta {
 }
 
 const GROUPS: [&str; 5] = ["parameter", "first", "second", "best", "extra"];
+/// Begins the groups of a teacher's trainings, one for each of its steps.
+const TEACHER: &str = "teacher";
 
 fn wrong(found: impl Into<String>, allowed: impl Into<String>) -> CoreError {
     CoreError::new(ErrorCode::Checksum, "checkpoint", found, allowed)
 }
 
 impl Checkpoint {
-    /// Writes a checkpoint.
+    /// Writes a checkpoint. `teacher` has what each step of the student's own teacher ended with; see [`Checkpoint::teacher`].
     ///
     /// # Errors
     /// `internal` when the tensors do not serialize.
@@ -73,12 +77,14 @@ impl Checkpoint {
         position: &Position,
         parameters: &[Tensor],
         state: &OptimizerState,
+        teacher: &[Vec<Tensor>],
     ) -> Result<Vec<u8>, CoreError> {
         let internal = |error: String| CoreError::internal("checkpoint", error);
         let mut tensors = Vec::new();
-        for (group, list) in
-            GROUPS.iter().zip([parameters, &state.first, &state.second, &position.best, &position.extra])
-        {
+        let lists = [parameters, &state.first, &state.second, &position.best, &position.extra];
+        let mut groups: Vec<(String, &[Tensor])> = GROUPS.iter().map(|name| (*name).into()).zip(lists).collect();
+        groups.extend(teacher.iter().enumerate().map(|(step, list)| (format!("{TEACHER}{step}"), &list[..])));
+        for (group, list) in groups {
             for (i, tensor) in list.iter().enumerate() {
                 let bytes: Vec<u8> = tensor.data().iter().flat_map(|v| v.to_le_bytes()).collect();
                 tensors.push((format!("{group}.{i:03}"), tensor.shape().dims().to_vec(), bytes));
@@ -95,7 +101,7 @@ impl Checkpoint {
         let meta = json!({
             "key": key, "step": position.step, "epoch_loss": position.epoch_loss.to_bits(),
             "epochs": bits(&position.epochs), "validation": bits(&position.validation), "powers": bits(&state.powers),
-            "notes": bits(&position.notes),
+            "notes": bits(&position.notes), "curve": bits(&position.curve),
             "scale": [position.scale.0.to_bits(), position.scale.1],
         });
         let meta = std::iter::once(("checkpoint".to_string(), meta.to_string())).collect();
@@ -123,8 +129,10 @@ impl Checkpoint {
             let part = |at: usize| value["scale"][at].as_u64().map(|part| part as u32);
             let scale = (f32::from_bits(part(0)?), part(1)?);
             let (epochs, validation) = (floats("epochs")?, floats("validation")?);
-            let (step, notes) = (value["step"].as_u64()?, floats("notes").unwrap_or_default());
-            let position = Position { step, epoch_loss, epochs, validation, scale, notes, ..Position::default() };
+            let [notes, curve] = ["notes", "curve"].map(|name| floats(name).unwrap_or_default());
+            let step = value["step"].as_u64()?;
+            let position =
+                Position { step, epoch_loss, epochs, validation, scale, notes, curve, ..Position::default() };
             let powers = <[f64; 2]>::try_from(floats("powers")?).ok()?;
             Some(Meta { key: value["key"].as_str()?.to_string(), position, powers })
         };
@@ -163,13 +171,28 @@ impl Checkpoint {
                 }
             }
         }
-        for i in 0.. {
-            let Ok(view) = file.tensor(&format!("{}.{i:03}", GROUPS[4])) else { break };
-            let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-            let tensor = Shape::new(view.shape()).and_then(|shape| Tensor::new(shape, values));
-            position.extra.push(tensor.map_err(|error| wrong(error.to_string(), "a checkpoint"))?);
-        }
+        position.extra = self.list(GROUPS[4])?;
         state.powers = meta.powers;
         Ok(position)
+    }
+
+    /// What step `step` of the student's own teacher ended with, where that is a training; else nothing.
+    ///
+    /// # Errors
+    /// `checksum` when it is not a checkpoint.
+    pub fn teacher(&self, step: usize) -> Result<Vec<Tensor>, CoreError> {
+        self.list(&format!("{TEACHER}{step}"))
+    }
+
+    /// A group of tensors of any shapes.
+    fn list(&self, group: &str) -> Result<Vec<Tensor>, CoreError> {
+        let file = SafeTensors::deserialize(&self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
+        let mut list = Vec::new();
+        while let Ok(view) = file.tensor(&format!("{group}.{:03}", list.len())) {
+            let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            let tensor = Shape::new(view.shape()).and_then(|shape| Tensor::new(shape, values));
+            list.push(tensor.map_err(|error| wrong(error.to_string(), "a checkpoint"))?);
+        }
+        Ok(list)
     }
 }

@@ -38,7 +38,7 @@ pub use score::{Pruning, own_scores};
 pub use view::View;
 
 use crate::data::Images;
-use crate::error::CoreError;
+use crate::error::{CoreError, ErrorCode};
 use crate::graph::Graph;
 use crate::rng::Rng;
 use crate::task::{Context, Phase};
@@ -76,6 +76,8 @@ pub struct Training<'a> {
     pub key: &'a str,
     /// A checkpoint with the same key to go on from: gives the bits of a run that was never interrupted.
     pub resume: Option<&'a Checkpoint>,
+    /// What the steps of its teacher ended with, for its checkpoints: they are not to be done again.
+    pub teacher: &'a [Vec<Tensor>],
 }
 
 /// What a training leaves beside the parameters.
@@ -89,6 +91,29 @@ pub struct Trained {
     pub teacher_share: Vec<f64>,
     /// The training step by step, where it was to be written down.
     pub record: Option<TrainingRecord>,
+    /// The parameters it ended with, and what was learned beside them; see [`retrain`].
+    pub parameters: Vec<Tensor>,
+}
+
+/// Does to `view` and `network_parameters` what a training did that ended with `known`.
+///
+/// # Errors
+/// `checksum` when that does not fit.
+pub async fn retrain(
+    ctx: &Context,
+    view: &mut View,
+    network_parameters: &mut Vec<Tensor>,
+    mut known: Vec<Tensor>,
+) -> Result<(), CoreError> {
+    let shapes = network_parameters.iter().chain(view.own()).map(Tensor::shape);
+    if !shapes.eq(known.iter().map(Tensor::shape)) {
+        let found = format!("{} tensors of a teacher", known.len());
+        return Err(CoreError::new(ErrorCode::Checksum, "checkpoint", found, "those of this recipe"));
+    }
+    view.follow(ctx, None, &mut known).await;
+    known.truncate(network_parameters.len());
+    *network_parameters = known;
+    Ok(())
 }
 
 /// Trains `parameters` in place, seen through `view`.
@@ -100,9 +125,8 @@ pub async fn train(
     view: &mut View,
     network_parameters: &mut Vec<Tensor>,
 ) -> Result<Trained, CoreError> {
-    let Training { ctx, graph, images, options, objective, frozen, watch, seed, key, resume } = training;
+    let Training { ctx, graph, images, options, objective, frozen, watch, seed, key, resume, teacher } = training;
     ctx.enter(Phase::Train);
-    ctx.clear_losses();
     let count = network_parameters.len();
     network_parameters.extend_from_slice(view.own());
     let seen_count = network_parameters.len();
@@ -130,6 +154,8 @@ pub async fn train(
         workers.restore(at.extra.drain(..).skip(lists));
         ctx.tick(at.step * 3 * graph.macs() * u64::from(options.batch)).await;
     }
+    ctx.restore_curve(&at.curve);
+    ctx.trains(true);
     let mut last_checkpoint = ctx.progress().0;
     let mut order = (u64::MAX, Vec::new());
     let mut workspace = Workspace::default();
@@ -251,22 +277,28 @@ pub async fn train(
             recorder.iter_mut().for_each(|recorder| recorder.end(at.step - 1));
             break;
         }
-        if ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
+        // One at the very end, so that what comes behind it can be left and begun again.
+        let last = at.step == steps * view.trainings() || at.over(options.patience);
+        if last || ctx.is_asked() || ctx.progress().0 - last_checkpoint >= ctx.checkpoint_macs {
             last_checkpoint = ctx.progress().0;
             at.notes.clone_from(objective.notes());
             at.scale = (scaler.scale, scaler.good);
+            at.curve = ctx.curve();
             at.extra = recorder.as_ref().map(Recorder::tensors).transpose()?.unwrap_or_default();
             at.extra.extend(workers.rest());
-            ctx.save_checkpoint(Checkpoint::save(key, &at, parameters, &state)?);
+            ctx.save_checkpoint(Checkpoint::save(key, &at, parameters, &state, teacher)?);
         }
     }
+    ctx.trains(false);
     if !at.best.is_empty() {
         parameters.clone_from_slice(&at.best);
     }
     view.follow(ctx, None, parameters).await;
+    let ended = parameters[..seen_count].to_vec();
     network_parameters.truncate(count);
     let record = recorder.map(|recorder| recorder.finish(graph));
-    Ok(Trained { epoch_loss: at.epochs, validation_loss: at.validation, teacher_share: Vec::new(), record })
+    let (epoch_loss, validation_loss) = (at.epochs, at.validation);
+    Ok(Trained { epoch_loss, validation_loss, teacher_share: Vec::new(), record, parameters: ended })
 }
 
 /// Parameters as layers of fewer bits compute with them.

@@ -123,30 +123,32 @@ impl Pruner {
         masks.chain(sums).collect()
     }
 
+    /// Brings `masks` up to the own values.
+    pub(super) fn follow(&self, parameters: &[Tensor], masks: &mut [Option<Vec<bool>>]) {
+        for (candidate, own) in self.candidates.iter().zip(&parameters[self.at..]) {
+            masks[candidate.index] = Some(own.data().iter().map(|&kept| kept != 0.0).collect());
+        }
+    }
+
     fn sums(&self) -> bool {
         self.pruning == Pruning::Movement
     }
 
-    /// Takes from `parameters` what is to go before this step, and brings `masks` up to it. `start` are the parameters before the
-    /// training.
+    /// Takes from `parameters` what is to go before this step. `start` are the parameters before the training.
     pub(super) async fn prune(
         &mut self,
         ctx: &Context,
         (step, steps): (u64, u64),
         parameters: &mut [Tensor],
         state: &mut OptimizerState,
-        (masks, start): (&mut [Option<Vec<bool>>], &[Tensor]),
+        start: &[Tensor],
     ) {
         let count = self.candidates.len();
-        for (i, candidate) in self.candidates.iter().enumerate() {
-            let mask = parameters[self.at + i].data().iter().map(|&kept| kept != 0.0).collect();
-            masks[candidate.index] = Some(mask);
-        }
         let Some(share) = self.schedule.share(step, steps, self.share) else { return };
         let mut candidates = self.candidates.clone();
         for (i, candidate) in candidates.iter_mut().enumerate() {
             candidate.own = candidate.own.and_then(|own| self.schedule.share(step, steps, own));
-            candidate.mask = masks[candidate.index].take().unwrap_or_default();
+            candidate.mask = parameters[self.at + i].data().iter().map(|&kept| kept != 0.0).collect();
             candidate.scores = match self.sums() {
                 true => parameters[self.at + count + i].data().to_vec(),
                 false => {
@@ -166,7 +168,6 @@ impl Pruner {
             zero_pruned(parameters[self.at + i].data_mut(), Some(&mask));
             zero_pruned(parameters[index].data_mut(), Some(&mask));
             state.forget(index, &mask);
-            masks[index] = Some(mask);
         }
     }
 

@@ -226,7 +226,7 @@ impl View {
         start: &[Tensor],
     ) {
         if let Some(pruner) = &mut self.pruner {
-            pruner.prune(ctx, at, parameters, state, (&mut self.masks, start)).await;
+            pruner.prune(ctx, at, parameters, state, start).await;
         }
     }
 
@@ -254,8 +254,9 @@ impl View {
         network.parameters.iter().map(cost).sum::<u64>() * steps
     }
 
-    /// Brings scales and grids up to the parameters, as they are before step `step`, or after the last one (`None`).
+    /// Brings masks, scales and grids up to the parameters, as they are before step `step`, or after the last one (`None`).
     pub(super) async fn follow(&mut self, ctx: &Context, step: Option<u64>, parameters: &mut [Tensor]) {
+        self.pruner.iter().for_each(|pruner| pruner.follow(parameters, &mut self.masks));
         for (i, view) in self.weights.iter_mut().enumerate() {
             let Some(view) = view else { continue };
             let search = step.is_some_and(|step| step.is_multiple_of(SEARCH_STEPS)) && view.quantizer.rule.searches();

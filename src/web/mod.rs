@@ -430,4 +430,11 @@ impl Job {
     pub fn checkpoint(&self) -> Option<Vec<u8>> {
         self.context.take_checkpoint()
     }
+
+    /// Asks for a checkpoint at the end of the training step under way, and whether it is still to come; see
+    /// [`Context::ask_checkpoint`].
+    #[wasm_bindgen(js_name = askCheckpoint)]
+    pub fn ask_checkpoint(&self) -> bool {
+        self.context.ask_checkpoint()
+    }
 }

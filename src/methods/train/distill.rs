@@ -1,6 +1,6 @@
 //! What a recipe says of a teacher: read, written out, prepared and asked.
 
-use super::super::{Choice, Step, StepContext, choose, id_of, ids, parse_steps};
+use super::super::{Choice, Made, Step, StepContext, choose, id_of, ids, parse_steps};
 use crate::data::{AssetRef, Images, Library};
 use crate::error::{CoreError, ErrorCode};
 use crate::fields::{Fields, object};
@@ -232,8 +232,8 @@ impl DistillSpec {
         self.made_macs(library) + network.graph.macs() * u64::from(images) * u64::from(times)
     }
 
-    /// The teacher as its steps leave it, from the start or from what is kept.
-    async fn network(&self, cx: &StepContext<'_>) -> Result<(String, Rc<Network>), CoreError> {
+    /// The teacher as its steps leave it: from the start, from what is kept, or with what the student's checkpoint says of its trainings.
+    async fn network(&self, cx: &StepContext<'_>) -> Result<(String, Rc<Made>), CoreError> {
         let seed = if self.init == Start::Zoo && self.steps.is_empty() { 0 } else { cx.seed };
         let key = format!("teacher {} {seed}", self.made());
         if let Some(kept) = cx.memory.teachers.get(&key) {
@@ -243,6 +243,7 @@ impl DistillSpec {
         }
         let StepContext { ctx, library, memory, resume, .. } = *cx;
         let mut network = Network::start(self.model, self.init, cx.seed, &library.borrow())?;
+        let mut ended = Vec::new();
         for (index, step) in self.steps.iter().enumerate() {
             let mut own = StepContext {
                 ctx,
@@ -255,22 +256,27 @@ impl DistillSpec {
                 resume,
                 trained: Trained::default(),
             };
+            if let Some(checkpoint) = cx.own_resume()? {
+                own.trained.parameters = checkpoint.teacher(index)?;
+            }
             step.apply(&mut own).await?;
+            ended.push(own.trained.parameters);
         }
-        let network = memory.teachers.keep(key.clone(), network);
-        Ok((key, network))
+        let made = memory.teachers.keep(key.clone(), Made { network, ended });
+        Ok((key, made))
     }
 
     /// What a training by this is to make small: the teacher is made and, where that is worth it, asked about all images. `about` says
-    /// what the images are.
+    /// what the images are. With it comes the teacher.
     pub(super) async fn objective(
         &self,
         cx: &StepContext<'_>,
         options: &TrainOptions,
         (images, about): (&Images, String),
         seed: u64,
-    ) -> Result<Distill, CoreError> {
-        let (key, network) = self.network(cx).await?;
+    ) -> Result<(Distill, Rc<Made>), CoreError> {
+        let (key, made) = self.network(cx).await?;
+        let network = &made.network;
         let pairs = self.pairs(&cx.network.graph, &network.graph)?;
         let reads = |input: &crate::graph::ValueId| pairs.iter().any(|pair| pair.1 == input.index());
         let mut kept: Vec<bool> = network.graph.nodes().iter().map(|node| node.inputs.iter().any(reads)).collect();
@@ -311,7 +317,8 @@ impl DistillSpec {
             pairs,
         };
         let shapes = cx.network.graph.shapes();
-        Distill::new(options_of, options.label_smoothing as f32, teacher, shapes, (images.len(), seed))
+        let of = Distill::new(options_of, options.label_smoothing as f32, teacher, shapes, (images.len(), seed))?;
+        Ok((of, made))
     }
 }
 

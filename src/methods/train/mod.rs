@@ -15,7 +15,7 @@ use crate::evaluate::evaluate;
 use crate::fields::Fields;
 use crate::models::{Execution, Model, Network};
 use crate::tensor::Tensor;
-use crate::train::{CrossEntropy, Estimator, Objective, TrainOptions, Training, View, train};
+use crate::train::{CrossEntropy, Estimator, Objective, TrainOptions, Training, View, retrain, train};
 use distill::DistillSpec;
 use serde_json::{Value, json};
 use std::future::Future;
@@ -305,6 +305,17 @@ impl Step for TrainStep {
     fn apply<'a>(&'a self, cx: &'a mut StepContext<'_>) -> Applied<'a> {
         Box::pin(async move {
             let seed = cx.seed.wrapping_add(cx.index << 32);
+            let mut parameters: Vec<Tensor> = cx.network.parameters.iter().map(|p| p.latent.clone()).collect();
+            let mut view = View::of(cx.network, self.estimator.unwrap_or(Estimator::Ste), self.clip_decay)?;
+            if let Some(prune) = &self.prune {
+                view = view.pruning(prune.pruner(cx.network, cx.seed, cx.index.saturating_sub(1)))?;
+            }
+            if !cx.trained.parameters.is_empty() {
+                let done = self.macs(cx.network, &cx.library.borrow());
+                cx.ctx.tick(done).await;
+                retrain(cx.ctx, &mut view, &mut parameters, cx.trained.parameters.clone()).await?;
+                return view.store(cx.network, parameters);
+            }
             let images = if self.noise {
                 let (id, count) = self.count(cx.network.model, &cx.library.borrow())?;
                 let set = cx.library.borrow().set(&id)?;
@@ -312,11 +323,6 @@ impl Step for TrainStep {
             } else {
                 self.images(cx.network.model, &cx.library.borrow())?
             };
-            let mut parameters: Vec<Tensor> = cx.network.parameters.iter().map(|p| p.latent.clone()).collect();
-            let mut view = View::of(cx.network, self.estimator.unwrap_or(Estimator::Ste), self.clip_decay)?;
-            if let Some(prune) = &self.prune {
-                view = view.pruning(prune.pruner(cx.network, cx.seed, cx.index.saturating_sub(1)))?;
-            }
             let graph = Rc::clone(&cx.network.graph);
             let mut labels = CrossEntropy::new(self.options.label_smoothing as f32);
             let mut taught = match &self.distill {
@@ -326,14 +332,15 @@ impl Step for TrainStep {
                     Some(distill.objective(cx, &self.options, (&images, about), seed).await?)
                 }
             };
+            let mut teacher: &[Vec<Tensor>] = &[];
             let objective: &mut dyn Objective = match &mut taught {
-                Some(taught) => taught,
+                Some((taught, made)) => {
+                    teacher = &made.ended;
+                    taught
+                }
                 None => &mut labels,
             };
-            let resume = match cx.resume {
-                Some(checkpoint) if checkpoint.key()? == cx.key => Some(checkpoint),
-                _ => None,
-            };
+            let resume = cx.own_resume()?;
             let frozen = self.frozen(cx.network);
             let watched = (self.options.patience > 0).then(|| self.validation(cx)).transpose()?;
             let (ctx, network) = (cx.ctx, cx.network.clone());
@@ -357,9 +364,10 @@ impl Step for TrainStep {
                 seed,
                 key: &cx.key,
                 resume,
+                teacher,
             };
             cx.trained = train(training, &mut view, &mut parameters).await?;
-            cx.trained.teacher_share = taught.map(|taught| taught.shares()).unwrap_or_default();
+            cx.trained.teacher_share = taught.map(|(taught, _)| taught.shares()).unwrap_or_default();
             view.store(cx.network, parameters)
         })
     }

@@ -249,6 +249,7 @@ fn trained(mut network: Network, estimator: Estimator, threads: usize, items: u3
             seed: 1,
             key: "",
             resume: None,
+            teacher: &[],
         };
         train(training, &mut view, &mut parameters).await.unwrap();
         view.store(&mut network, parameters).unwrap();
