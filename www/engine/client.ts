@@ -168,14 +168,14 @@ function clientOf(pool: Pool, core: Engine, checkpoints: Checkpoints): Client {
   };
 
   const cellRun = async (cell: Cell, index: number, wishes: SweepWishes): Promise<SweepResult> => {
-    const { signal, priority, onProgress, onResult } = wishes;
+    const { signal, hold, priority, onProgress, onResult } = wishes;
     const failed = (error: EngineError) => ({ cell, result: null, error });
     let result: SweepResult;
     if (cell.recipe === null) {
       result = failed(new EngineError(cell.error ?? { code: "internal", path: "", found: "", allowed: "" }));
     } else {
       try {
-        const done = await run(cell.recipe, { signal, priority, onProgress: (now) => onProgress?.(now, index) });
+        const done = await run(cell.recipe, { signal, hold, priority, onProgress: (now) => onProgress?.(now, index) });
         result = { cell, result: done, error: null };
       } catch (error) {
         if (!(error instanceof EngineError)) throw error;

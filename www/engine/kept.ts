@@ -14,8 +14,8 @@ export interface Checkpoints {
 
 const NAME = "featherweight";
 const STORE = "checkpoints";
-/** Of more trainings than these the oldest are forgotten. */
-const MOST = 6;
+/** Of more trainings than these the oldest are forgotten; as many are under way at once at most. */
+const MOST = 8;
 
 interface Entry {
   readonly bytes: Uint8Array;

@@ -209,6 +209,115 @@ describe("cancelling", () => {
   });
 });
 
+describe("holding", () => {
+  const holdOf = () => {
+    const target = new EventTarget();
+    return {
+      held: false,
+      addEventListener: target.addEventListener.bind(target),
+      removeEventListener: target.removeEventListener.bind(target),
+      turn(held: boolean) {
+        this.held = held;
+        target.dispatchEvent(new Event("change"));
+      },
+    };
+  };
+  const checkpoint = new Uint8Array([7]);
+
+  it("frees the worker for others, and takes the run up again from the checkpoint of the pause", async () => {
+    const kept: string[] = [];
+    const checkpoints = { take: async () => undefined, keep: (key: string) => void kept.push(key), drop: () => {} };
+    const pool = poolOf({ size: 1, checkpoints });
+    const hold = holdOf();
+    const run = pool.submit(work("a"), { hold });
+    const other = pool.submit(work("b"));
+    hold.turn(true);
+    expect(fake(0).sent.at(-1)).toEqual({ type: "pause", id: 1 });
+    expect(fake(0).given).toEqual([1]);
+    fake(0).say({ type: "paused", id: 1, checkpoint });
+    expect(kept).toEqual(["a"]);
+    expect(fake(0).given).toEqual([1, 2]);
+    fake(0).finish(2);
+    expect(await other).toBe("result 2");
+    expect(pool.state).toEqual({ workers: 1, running: 0, queued: 0 });
+    expect(await fate(run)).toBe("open");
+    hold.turn(false);
+    expect(fake(0).work.at(-1)).toEqual({ ...work("a"), checkpoint });
+    // Whatever comes between two checkpoints keeps the last.
+    hold.turn(true);
+    fake(0).say({ type: "paused", id: 1 });
+    hold.turn(false);
+    expect(fake(0).work.at(-1)).toEqual({ ...work("a"), checkpoint });
+    fake(0).finish(1);
+    expect(await run).toBe("result 1");
+    hold.turn(true);
+    expect(fake(0).sent.filter(({ type }) => type === "pause")).toHaveLength(2);
+  });
+
+  it("keeps what waits out of the queue, and what is submitted meanwhile; it comes back in its own order", async () => {
+    const pool = poolOf({ size: 1 });
+    const hold = holdOf();
+    const runs = [pool.submit(work("a")), pool.submit(work("b"), { hold }), pool.submit(work("c"))];
+    hold.turn(true);
+    runs.push(pool.submit(work("d"), { hold }));
+    expect(pool.state.queued).toBe(1);
+    hold.turn(false);
+    for (const id of [1, 2, 3, 4]) fake(0).finish(id);
+    await Promise.all(runs);
+    expect(fake(0).given).toEqual([1, 2, 3, 4]);
+  });
+
+  it("that ends before the worker has answered gives the run back at once; a run that was faster is done", async () => {
+    const pool = poolOf({ size: 1 });
+    const hold = holdOf();
+    const run = pool.submit(work("a"), { hold });
+    hold.turn(true);
+    hold.turn(false);
+    fake(0).say({ type: "paused", id: 1, checkpoint });
+    expect(fake(0).work.at(-1)).toEqual({ ...work("a"), checkpoint });
+    hold.turn(true);
+    fake(0).finish(1);
+    expect(await run).toBe("result 1");
+  });
+
+  it("ends with a cancel, held or on the way to it, and with the pool", async () => {
+    const pool = poolOf({ size: 1 });
+    const hold = holdOf();
+    const [first, second] = [new AbortController(), new AbortController()];
+    const held = pool.submit(work("a"), { hold, signal: first.signal });
+    hold.turn(true);
+    fake(0).say({ type: "paused", id: 1, checkpoint });
+    first.abort("enough");
+    await expect(held).rejects.toBe("enough");
+    hold.turn(false);
+    expect(fake(0).given).toEqual([1]);
+    const leaving = pool.submit(work("b"), { hold, signal: second.signal });
+    hold.turn(true);
+    second.abort("enough");
+    fake(0).say({ type: "paused", id: 2, checkpoint });
+    await expect(leaving).rejects.toBe("enough");
+    const last = pool.submit(work("c"), { hold });
+    pool.dispose();
+    await expect(last).rejects.toMatchObject({ code: "internal" });
+  });
+
+  it("outlives the worker: a run that was on its way out is held, with what it had", async () => {
+    const pool = poolOf({ size: 1 });
+    await vi.advanceTimersByTimeAsync(0);
+    const hold = holdOf();
+    const run = pool.submit(work("a"), { hold });
+    fake(0).say({ type: "progress", id: 1, progress, checkpoint });
+    hold.turn(true);
+    fake(0).say({ type: "poisoned", id: 1, message: "trap" });
+    expect(await fate(run)).toBe("open");
+    expect(pool.state).toEqual({ workers: 0, running: 0, queued: 0 });
+    hold.turn(false);
+    expect(fake(1).work).toEqual([{ ...work("a"), checkpoint }]);
+    fake(1).finish(1);
+    expect(await run).toBe("result 1");
+  });
+});
+
 describe("a worker that fails", () => {
   it("is replaced, and its run tried once more from the newest checkpoint", async () => {
     const pool = poolOf({ size: 1 });

@@ -2,13 +2,15 @@
  * Workers, and what they are given to do. A run has a worker's attention alone, in order of priority; small questions
  * (what a drawing is read as, one picture) are answered by any worker between two slices of a run.
  *
+ * A run that is held leaves its worker for the others' work, with a checkpoint from the end of its step, and waits outside the queue.
+ *
  * A worker that crashes, or says nothing for a while, is replaced. What it was doing is tried once more, from its newest
  * checkpoint, and then reported as an error.
  */
 
 import type { Checkpoints } from "./kept";
 import { isLong, type Port, type Response, type Results, type Work } from "./protocol";
-import { EngineError, isCoreError, type Progress } from "./types";
+import { EngineError, type Hold, isCoreError, type Progress } from "./types";
 
 export interface PoolOptions {
   /** Starts a worker and sends it the compiled module. */
@@ -27,6 +29,8 @@ export interface PoolOptions {
 
 export interface Wishes {
   readonly signal?: AbortSignal | undefined;
+  /** Holds a run where it is, and lets it go on; its worker is free in between. */
+  readonly hold?: Hold | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** More of a text being written. */
   readonly onText?: ((text: string) => void) | undefined;
@@ -40,6 +44,7 @@ interface Task {
   readonly priority: number;
   readonly onProgress: ((progress: Progress) => void) | undefined;
   readonly onText: ((text: string) => void) | undefined;
+  readonly hold: Hold | undefined;
   readonly resolve: (result: Results[keyof Results]) => void;
   readonly reject: (reason: unknown) => void;
   attempts: number;
@@ -71,6 +76,8 @@ export class Pool {
   private readonly grace_ms: number;
   private readonly slots: Slot[] = [];
   private readonly queue: Task[] = [];
+  /** Runs that wait until they are let go on. */
+  private readonly held = new Set<Task>();
   private nextId = 1;
   private falseStarts = 0;
   private watch: ReturnType<typeof setInterval> | null = null;
@@ -85,14 +92,17 @@ export class Pool {
   /** Gives work to a worker. Rejects with the core's error, with `signal`'s reason, or with code `internal`. */
   submit<K extends Work["type"]>(work: Work & { type: K }, wishes: Wishes = {}): Promise<Results[K]> {
     const { signal, onProgress, onText, priority = 0 } = wishes;
+    const hold = work.type === "run" ? wishes.hold : undefined;
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       if (this.disposed) return reject(failure("the engine was closed"));
       const abort = () => this.cancel(task, signal?.reason);
+      const turn = () => this.turn(task);
       const settle =
         <T>(end: (value: T) => void) =>
         (value: T) => {
           signal?.removeEventListener("abort", abort);
+          hold?.removeEventListener("change", turn);
           end(value);
         };
       const task: Task = {
@@ -101,12 +111,14 @@ export class Pool {
         priority,
         onProgress,
         onText,
+        hold,
         resolve: settle(resolve as (result: Results[keyof Results]) => void),
         reject: settle(reject),
         attempts: 0,
         cancelled: null,
       };
       signal?.addEventListener("abort", abort);
+      hold?.addEventListener("change", turn);
       this.place(task);
     });
   }
@@ -125,11 +137,13 @@ export class Pool {
       slot.port.terminate();
       for (const task of tasksOf(slot)) task.reject(failure("the engine was closed"));
     }
-    for (const task of this.queue.splice(0)) task.reject(failure("the engine was closed"));
+    for (const task of [...this.queue.splice(0), ...this.held]) task.reject(failure("the engine was closed"));
+    this.held.clear();
   }
 
   private place(task: Task): void {
-    if (isLong(task.work)) {
+    if (task.hold?.held) this.held.add(task);
+    else if (isLong(task.work)) {
       const after = this.queue.findIndex((each) => comesBefore(task, each));
       this.queue.splice(after < 0 ? this.queue.length : after, 0, task);
       this.pump();
@@ -138,6 +152,21 @@ export class Pool {
       slot.small.set(task.id, task);
       this.send(slot, task);
     }
+  }
+
+  /** Holds a run, or lets it go on. One that is on its way out of its worker is placed when that has answered. */
+  private turn(task: Task): void {
+    if (!task.hold?.held) {
+      if (this.held.delete(task)) this.place(task);
+    } else if (this.unqueue(task)) this.held.add(task);
+    else this.slots.find((each) => each.run === task)?.port.postMessage({ type: "pause", id: task.id });
+  }
+
+  /** Takes a task out of the queue, if it is there. */
+  private unqueue(task: Task): boolean {
+    const at = this.queue.indexOf(task);
+    if (at >= 0) this.queue.splice(at, 1);
+    return at >= 0;
   }
 
   /** Hands queued runs to idle workers, starting more as long as there is work for them. */
@@ -218,10 +247,7 @@ export class Pool {
     const task = slot.run?.id === message.id ? slot.run : slot.small.get(message.id);
     if (task === undefined) return;
     if (message.type === "progress") {
-      if (message.checkpoint && task.work.type === "run") {
-        task.work = { ...task.work, checkpoint: message.checkpoint };
-        this.options.checkpoints?.keep(task.work.key, message.checkpoint);
-      }
+      this.remember(task, message.checkpoint);
       if (task.cancelled === null) task.onProgress?.(message.progress);
       return;
     }
@@ -230,6 +256,13 @@ export class Pool {
       return;
     }
     if (slot.run === task) slot.run = null;
+    if (message.type === "paused") {
+      this.remember(task, message.checkpoint);
+      if (task.cancelled !== null) task.reject(task.cancelled.reason);
+      else this.place(task);
+      this.pump();
+      return;
+    }
     slot.small.delete(task.id);
     // Of a cancelled run the checkpoint stays: started again, it goes on.
     const over = task.cancelled === null && task.work.type === "run" && task.work.checkpoint !== undefined;
@@ -239,6 +272,13 @@ export class Pool {
     else if (message.type === "error") task.reject(new EngineError(message.error));
     else task.reject(failure("the worker stopped a task nobody cancelled"));
     this.pump();
+  }
+
+  /** Keeps what a run can go on from. */
+  private remember(task: Task, checkpoint: Uint8Array | undefined): void {
+    if (!checkpoint || task.work.type !== "run") return;
+    task.work = { ...task.work, checkpoint };
+    this.options.checkpoints?.keep(task.work.key, checkpoint);
   }
 
   private async fetch(slot: Slot, path: string, fresh: boolean): Promise<void> {
@@ -256,9 +296,7 @@ export class Pool {
   }
 
   private cancel(task: Task, reason: unknown): void {
-    const at = this.queue.indexOf(task);
-    if (at >= 0) {
-      this.queue.splice(at, 1);
+    if (this.unqueue(task) || this.held.delete(task)) {
       task.reject(reason);
       return;
     }

@@ -76,6 +76,8 @@ export type Request =
   | { readonly type: "init"; readonly module: WebAssembly.Module; readonly manifests: readonly Manifest[] }
   | { readonly type: "work"; readonly id: number; readonly work: Work }
   | { readonly type: "cancel"; readonly id: number }
+  /** Lets go of a run where it is, for it to be given again later. */
+  | { readonly type: "pause"; readonly id: number }
   | { readonly type: "asset"; readonly path: string; readonly blob: Blob }
   | { readonly type: "no-asset"; readonly path: string; readonly error: CoreError };
 
@@ -87,6 +89,8 @@ export type Response =
   | { readonly type: "done"; readonly id: number; readonly result: Results[keyof Results] }
   | { readonly type: "error"; readonly id: number; readonly error: CoreError }
   | { readonly type: "cancelled"; readonly id: number }
+  /** What to go on from, where that is newer than the last. */
+  | { readonly type: "paused"; readonly id: number; readonly checkpoint?: Uint8Array }
   /** Asks the page for a file; `fresh` bypasses every cache, after a checksum that did not match. */
   | { readonly type: "want"; readonly path: string; readonly fresh: boolean }
   /** The wasm instance cannot be used again; `id` is the task that broke it. */

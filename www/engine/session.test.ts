@@ -18,6 +18,8 @@ interface Plan {
   /** Times a file's checksum is refused. */
   refusals?: number;
   phase?: Progress["phase"];
+  /** Slices of a step of training, at whose end there is a checkpoint for whoever asked; without it nothing is trained. */
+  step?: number;
   /** What its reports say of accuracy. */
   accuracy?: { bits_per_character?: number };
 }
@@ -33,7 +35,13 @@ function bench(plan: Plan = {}, slice_ms = 10) {
 
   const jobOf = (): Job => {
     let done = 0;
+    let asked = false;
     return {
+      askCheckpoint: () => {
+        if (plan.step && !asked) asked = true;
+        else if (plan.step && done % plan.step === 0) return false;
+        return asked;
+      },
       advance: (budget) => {
         budgets.push(budget);
         if (plan.trap) throw new WebAssembly.RuntimeError("unreachable");
@@ -67,7 +75,7 @@ function bench(plan: Plan = {}, slice_ms = 10) {
         const none = new Uint32Array();
         return [new Uint32Array([1, 2]), new Float32Array([0.5, 0]), new Uint8Array([1, 0]), none, none];
       },
-      checkpoint: () => new Uint8Array([9]),
+      checkpoint: () => (plan.step || phase === "train" ? new Uint8Array([9, done]) : undefined),
       timedSteps: () => [],
       runSteps: () => {},
       free: () => {
@@ -142,9 +150,7 @@ function bench(plan: Plan = {}, slice_ms = 10) {
     for (let turn = 0; turn < 1000; turn++) {
       const found = posted.find(
         (each) =>
-          "id" in each &&
-          each.id === id &&
-          (each.type === "done" || each.type === "error" || each.type === "cancelled" || each.type === "poisoned"),
+          "id" in each && each.id === id && ["done", "error", "cancelled", "paused", "poisoned"].includes(each.type),
       );
       if (found) return found;
       await new Promise((resolve) => setImmediate(resolve));
@@ -193,6 +199,47 @@ describe("a run", () => {
     session.handle({ type: "cancel", id: 1 });
     expect((await answer(1)).type).toBe("cancelled");
     expect(counts.slices - before).toBeLessThanOrEqual(1);
+    expect(counts.freed).toBe(1);
+  });
+
+  it("that is paused goes on to the end of its step, and answers with the checkpoint from there", async () => {
+    const { session, answer, counts } = bench({ slices: 1_000_000, step: 10, phase: "train" });
+    session.handle({ type: "work", id: 1, work: run() });
+    while (counts.slices < 23) await new Promise((resolve) => setImmediate(resolve));
+    session.handle({ type: "pause", id: 1 });
+    expect(await answer(1)).toEqual({ type: "paused", id: 1, checkpoint: new Uint8Array([9, 30]) });
+    expect(counts).toMatchObject({ slices: 30, freed: 1 });
+    // Nothing is left of it: given again, it is a run like any other.
+    session.handle({ type: "cancel", id: 1 });
+    session.handle({ type: "pause", id: 1 });
+    session.handle({ type: "work", id: 2, work: run() });
+    while (counts.slices < 35) await new Promise((resolve) => setImmediate(resolve));
+    session.handle({ type: "cancel", id: 2 });
+    expect((await answer(2)).type).toBe("cancelled");
+  });
+
+  it("that trains nothing is paused at once, without a checkpoint, and so is one that waits for a file", async () => {
+    const { session, answer, counts } = bench({ slices: 1_000_000 });
+    session.handle({ type: "work", id: 1, work: run() });
+    while (counts.slices < 5) await new Promise((resolve) => setImmediate(resolve));
+    session.handle({ type: "pause", id: 1 });
+    expect(await answer(1)).toEqual({ type: "paused", id: 1 });
+    expect(counts).toMatchObject({ slices: 5, freed: 1 });
+    const waiting = bench({ needs: ["data/slow"] });
+    waiting.session.handle({ type: "work", id: 1, work: run() });
+    waiting.session.handle({ type: "pause", id: 1 });
+    expect(await waiting.answer(1)).toEqual({ type: "paused", id: 1 });
+    expect(waiting.counts.started).toBe(0);
+  });
+
+  it("that is cancelled on the way into a pause is cancelled", async () => {
+    const { session, answer, counts } = bench({ slices: 1_000_000, step: 1_000_000, phase: "train" });
+    session.handle({ type: "work", id: 1, work: run() });
+    while (counts.slices < 3) await new Promise((resolve) => setImmediate(resolve));
+    session.handle({ type: "pause", id: 1 });
+    while (counts.slices < 6) await new Promise((resolve) => setImmediate(resolve));
+    session.handle({ type: "cancel", id: 1 });
+    expect((await answer(1)).type).toBe("cancelled");
     expect(counts.freed).toBe(1);
   });
 

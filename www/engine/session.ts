@@ -40,16 +40,34 @@ export function nextBudget(budget_macs: number, took_ms: number): number {
 
 class Cancelled extends Error {}
 
-/** A task under way: cancelled once `stop` was called. */
+/** Thrown out of a run that is to be left where it is. */
+class Paused extends Error {
+  constructor(readonly checkpoint?: Uint8Array) {
+    super();
+  }
+}
+
+/** A task under way: cancelled once `stop` was called, paused once `pause` was. */
 class Stopper {
   cancelled = false;
+  paused = false;
   stop: () => void = () => {};
+  pause: () => void = () => {};
   readonly stopped = new Promise<void>((resolve) => {
     this.stop = () => {
       this.cancelled = true;
       resolve();
     };
+    this.pause = () => {
+      this.paused = true;
+      resolve();
+    };
   });
+}
+
+/** Whether the instance is sound after `error`: after a trap nothing of it may be touched. */
+function isSound(error: unknown): boolean {
+  return error instanceof Cancelled || error instanceof Paused || isCoreError(error);
 }
 
 interface Waiting {
@@ -85,6 +103,7 @@ export class Session {
   handle(message: Request): void {
     if (message.type === "work") void this.attend(message.id, message.work);
     else if (message.type === "cancel") this.tasks.get(message.id)?.stop();
+    else if (message.type === "pause") this.tasks.get(message.id)?.pause();
     else if (message.type === "asset") for (const each of this.take(message.path)) each.resolve(message.blob);
     else if (message.type === "no-asset") for (const each of this.take(message.path)) each.reject(message.error);
   }
@@ -97,6 +116,8 @@ export class Session {
       this.answer({ type: "done", id, result });
     } catch (error) {
       if (error instanceof Cancelled) this.answer({ type: "cancelled", id });
+      else if (error instanceof Paused)
+        this.answer({ type: "paused", id, ...(error.checkpoint && { checkpoint: error.checkpoint }) });
       else if (isCoreError(error)) this.answer({ type: "error", id, error: { ...error } });
       else this.poison(id, error);
     } finally {
@@ -121,6 +142,7 @@ export class Session {
   private async run(id: number, key: string, recipe: Recipe, checkpoint: Uint8Array | undefined, stopper: Stopper) {
     await Promise.race([this.loadAll(this.engine.needs(recipe)), stopper.stopped]);
     if (stopper.cancelled) throw new Cancelled();
+    if (stopper.paused) throw new Paused();
     const job = this.engine.start(recipe, checkpoint);
     try {
       await this.drive(job, stopper, this.reporter(id, job));
@@ -132,8 +154,7 @@ export class Session {
       else this.keep(key, Promise.resolve(job));
       return result;
     } catch (error) {
-      // After a trap nothing of the instance may be touched.
-      if (error instanceof Cancelled || isCoreError(error)) job.free();
+      if (isSound(error)) job.free();
       throw error;
     }
   }
@@ -187,8 +208,7 @@ export class Session {
       job.free();
       return found;
     } catch (error) {
-      // After a trap nothing of the instance may be touched.
-      if (error instanceof Cancelled || isCoreError(error)) job.free();
+      if (isSound(error)) job.free();
       throw error;
     }
   }
@@ -240,8 +260,7 @@ export class Session {
       writer.free();
       return text;
     } catch (error) {
-      // After a trap nothing of the instance may be touched.
-      if (error instanceof Cancelled || isCoreError(error)) writer.free();
+      if (isSound(error)) writer.free();
       throw error;
     }
   }
@@ -281,11 +300,16 @@ export class Session {
     };
   }
 
-  /** Runs a job to its end, a slice at a time, with a turn of the event loop between slices. */
+  /**
+   * Runs a job to its end, a slice at a time, with a turn of the event loop between slices. A pause takes effect at the end of the
+   * training step under way, of which nothing is lost. Whatever else a run does has no checkpoints of its own: what comes before the
+   * training, or between two, begins again from the newest there is, and the evaluation after it from the training's end.
+   */
   private async drive(job: Job, stopper: Stopper | null, report: (progress: Progress) => void): Promise<void> {
     let budget_macs = FIRST_BUDGET_MACS;
     for (;;) {
       if (stopper?.cancelled) throw new Cancelled();
+      if (stopper?.paused && !job.askCheckpoint()) throw new Paused(job.checkpoint());
       const from = this.around.now();
       const progress = job.advance(budget_macs);
       if (progress.done) return;

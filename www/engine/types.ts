@@ -220,11 +220,24 @@ export interface Writing {
 /** A text under way inside the core. */
 export type TextWriter = Pick<core.TextWriter, "advance" | "free">;
 
+/** Says whether work is held where it is, with an event `change` when that changes. */
+export interface Hold extends Pick<EventTarget, "addEventListener" | "removeEventListener"> {
+  readonly held: boolean;
+}
+
 /** A run inside the core; see `session.ts` for how it is driven. */
 export interface Job
   extends Pick<
     core.Job,
-    "checkpoint" | "exported" | "free" | "layerWork" | "predictions" | "probabilities" | "runSteps" | "timedSteps"
+    | "askCheckpoint"
+    | "checkpoint"
+    | "exported"
+    | "free"
+    | "layerWork"
+    | "predictions"
+    | "probabilities"
+    | "runSteps"
+    | "timedSteps"
   > {
   advance(budget_macs: number): Progress;
   report(): Report;

@@ -4,6 +4,7 @@ import type {
   Asked,
   Catalog,
   CoreError,
+  Hold,
   LayerInspection,
   Measured,
   Picture,
@@ -22,7 +23,11 @@ export interface EnginePort {
   catalog(): Promise<Catalog>;
   /** Why the engine refuses a recipe, or nothing. At once: asked only when the catalog is there. */
   refusal(recipe: Recipe): CoreError | undefined;
-  run(recipe: Recipe, options: { signal: AbortSignal; onProgress: (progress: Progress) => void }): Promise<RunResult>;
+  /** A run that is held goes on later, with the same bits; its promise waits. */
+  run(
+    recipe: Recipe,
+    options: { signal: AbortSignal; hold?: Hold; onProgress: (progress: Progress) => void },
+  ): Promise<RunResult>;
   /** How likely each class is; of logits divided by a temperature, where there is one. */
   probabilities(recipe: Recipe, pixels: Uint8Array, temperature?: number): Promise<Float32Array>;
   write(

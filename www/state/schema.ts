@@ -4,6 +4,7 @@ export type {
   Asked,
   Catalog,
   CoreError,
+  Hold,
   LayerInspection,
   Ledger,
   Measured,

@@ -2,14 +2,15 @@ import { describe, expect, it } from "vitest";
 import { realCatalog, realRefusal } from "../testing/catalog";
 import { realRun } from "../testing/run";
 import type { EnginePort } from "./port";
-import type { Progress, Recipe, RunResult } from "./schema";
+import type { Hold, Progress, Recipe, RunResult } from "./schema";
 import { DEFAULT_TRAINING, type TrainingChoice } from "./training";
-import { ALPHAS, cellKey, TEMPERATURES, Trainings } from "./trainings";
+import { ALPHAS, cellKey, TEMPERATURES, Trainings, workedFor } from "./trainings";
 
 const catalog = realCatalog();
 const MODEL = "mlp8-digits";
 
 interface Asked {
+  readonly hold: Hold | undefined;
   readonly recipe: Recipe;
   readonly onProgress: (progress: Progress) => void;
   readonly finish: () => void;
@@ -21,15 +22,16 @@ function setUp() {
   const asked: Asked[] = [];
   const engine: Pick<EnginePort, "run" | "refusal"> = {
     refusal: realRefusal,
-    run: (recipe, { signal, onProgress }) =>
+    run: (recipe, { signal, hold, onProgress }) =>
       new Promise((resolve, reject) => {
         signal.addEventListener("abort", () => reject(new DOMException("stopped", "AbortError")));
         const finish = () => resolve({ report: realRun(recipe) } as RunResult);
-        asked.push({ recipe, onProgress, finish, fail: reject });
+        asked.push({ recipe, hold, onProgress, finish, fail: reject });
       }),
   };
-  const trainings = new Trainings(engine as EnginePort, () => 0);
-  return { asked, trainings };
+  const clock = { now: 0 };
+  const trainings = new Trainings(engine as EnginePort, () => clock.now);
+  return { asked, trainings, clock };
 }
 
 const subject = (change: Partial<TrainingChoice> = {}) => ({
@@ -82,6 +84,47 @@ describe("one training", () => {
     expect(trainings.runs.map(({ number, state }) => `${number} ${state}`)).toEqual(["1 done", "4 done"]);
   });
 
+  it("is held and let go on, and counts no second in between", async () => {
+    const { asked, trainings, clock } = setUp();
+    const ended = trainings.train(subject(), catalog);
+    const events: (boolean | undefined)[] = [];
+    asked[0]?.hold?.addEventListener("change", () => events.push(asked[0]?.hold?.held));
+    clock.now = 2000;
+    asked[0]?.onProgress(progress(0.5));
+    trainings.hold(true);
+    trainings.hold(true);
+    clock.now = 60_000;
+    const { work } = trainings;
+    expect(work).toMatchObject({ share: 0.5, paused: 2000 });
+    expect(work && workedFor(work, clock.now)).toBe(2);
+    expect(trainings.runs[0]).toMatchObject({ state: "running", progress: { done_macs: 0.5 } });
+    trainings.hold(false);
+    // What has no checkpoint is done once more, and moves nothing back.
+    asked[0]?.onProgress({ ...progress(0.1), phase: "evaluate", losses: [] });
+    expect(trainings.work).toMatchObject({ share: 0.5, paused: undefined, began: 58_000 });
+    expect(trainings.runs[0]?.progress?.losses).toEqual([2, 1]);
+    clock.now = 61_000;
+    asked[0]?.finish();
+    await ended;
+    expect(events).toEqual([true, false]);
+    expect(trainings.runs[0]).toMatchObject({ state: "done", seconds: 3 });
+    trainings.hold(true);
+    expect(trainings.work).toBeUndefined();
+  });
+
+  it("that is stopped while it is held leaves the next one free", async () => {
+    const { asked, trainings } = setUp();
+    const first = trainings.train(subject(), catalog);
+    trainings.hold(true);
+    trainings.cancel();
+    await first;
+    const second = trainings.train(subject(), catalog);
+    expect([asked[0]?.hold?.held, asked[1]?.hold?.held]).toEqual([true, false]);
+    asked[1]?.finish();
+    await second;
+    expect(trainings.runs.map(({ state }) => state)).toEqual(["done"]);
+  });
+
   it("remembers six", async () => {
     const { asked, trainings } = setUp();
     for (let at = 0; at < 8; at += 1) {
@@ -125,6 +168,18 @@ describe("several seeds", () => {
     for (const each of asked) each.finish();
     await ended;
     expect(trainings.seeds).toMatchObject({ taught: [], teacher: undefined });
+  });
+
+  it("are held all together", async () => {
+    const { asked, trainings } = setUp();
+    const ended = trainings.several(subject({ teacher: "mlp-digits", seeds: 2 }), catalog);
+    trainings.hold(true);
+    expect(asked.map(({ hold }) => hold?.held)).toEqual(asked.map(() => true));
+    expect(trainings.work).toMatchObject({ kind: "seeds", paused: 0 });
+    trainings.hold(false);
+    for (const each of asked) each.finish();
+    await ended;
+    expect(trainings.seeds?.taught).toHaveLength(2);
   });
 
   it("stop all together when one fails, and say why", async () => {

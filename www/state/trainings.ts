@@ -1,7 +1,8 @@
 /** Trainings that were asked for: one, several seeds beside each other, or a map of temperatures and shares. */
 
+import { Holder } from "./hold";
 import { coreError, type EnginePort } from "./port";
-import type { Catalog, CoreError, Progress, Recipe, Report } from "./schema";
+import type { Catalog, CoreError, Hold, Progress, Recipe, Report } from "./schema";
 import { ALONE, type LayerPair, layerPair, settleTraining, type TrainingChoice, trainingRecipe } from "./training";
 
 /** Trainings that are remembered. */
@@ -61,11 +62,25 @@ type Kind = "one" | "seeds" | "map";
 /** What is under way. */
 export interface Work {
   readonly kind: Kind;
+  /** When it began; later by as long as it was paused. */
   readonly began: number;
+  /** Since when it is paused, if it is. */
+  readonly paused: number | undefined;
   /** 0 to 1. */
   readonly share: number;
   readonly done: number;
   readonly wanted: number;
+}
+
+/** Seconds that were worked so far. */
+export function workedFor({ began, paused }: Pick<Work, "began" | "paused">, now: number): number {
+  return ((paused ?? now) - began) / 1000;
+}
+
+/** What stops and holds the runs of a work. */
+interface Reins {
+  readonly signal: AbortSignal;
+  readonly hold: Hold;
 }
 
 export class Trainings extends EventTarget {
@@ -78,6 +93,7 @@ export class Trainings extends EventTarget {
   readonly #engine: EnginePort;
   readonly #now: () => number;
   #stop: AbortController | undefined;
+  #holder = new Holder();
   #count = 0;
 
   constructor(engine: EnginePort, now: () => number) {
@@ -95,6 +111,17 @@ export class Trainings extends EventTarget {
   /** Layers of student and teacher that belong together, where the imitation needs any. */
   pair({ choice, model }: Subject, catalog: Catalog): LayerPair | undefined {
     return layerPair(choice, model, catalog, (recipe) => this.#engine.refusal(recipe));
+  }
+
+  /** Pauses what is under way, or lets it go on. */
+  hold(held: boolean): void {
+    const { work } = this;
+    if (!work || held === this.#holder.held) return;
+    const now = this.#now();
+    const began = work.began + now - (work.paused ?? now);
+    this.work = { ...work, began, paused: held ? now : undefined };
+    this.#holder.held = held;
+    this.#changed();
   }
 
   /** Stops what is under way. What is there already stays. */
@@ -124,7 +151,7 @@ export class Trainings extends EventTarget {
       began,
       seconds: 0,
     };
-    await this.#all("one", 1, async (signal, step) => {
+    await this.#all("one", 1, async (reins, step) => {
       this.runs = [...this.runs.filter(({ state }) => state === "done"), run].slice(-KEPT);
       const change = (part: Partial<Training>) => {
         this.runs = this.runs.map((each) => (each.number === number ? { ...each, ...part } : each));
@@ -132,13 +159,13 @@ export class Trainings extends EventTarget {
       };
       try {
         const onProgress = (progress: Progress) => {
-          change({ progress });
-          step(0, progress);
+          if (step(0, progress)) change({ progress });
         };
-        const { report } = await this.#engine.run(recipe, { signal, onProgress });
-        change({ state: "done", report, progress: undefined, seconds: (this.#now() - began) / 1000 });
+        const { report } = await this.#engine.run(recipe, { ...reins, onProgress });
+        const seconds = workedFor(this.work ?? { began, paused: undefined }, this.#now());
+        change({ state: "done", report, progress: undefined, seconds });
       } catch (error) {
-        change(signal.aborted ? { state: "cancelled" } : { state: "failed", error: coreError(error) });
+        change(reins.signal.aborted ? { state: "cancelled" } : { state: "failed", error: coreError(error) });
       }
     });
   }
@@ -154,9 +181,9 @@ export class Trainings extends EventTarget {
       if (this.seeds) this.seeds = { ...this.seeds, ...part };
       this.#changed();
     };
-    await this.#all("seeds", wanted, async (signal, step) => {
+    await this.#all("seeds", wanted, async (reins, step) => {
       const one = async (at: number, recipe: Recipe, seed: number): Promise<Result> => {
-        const { report } = await this.#engine.run(recipe, { signal, onProgress: (now) => step(at, now) });
+        const { report } = await this.#engine.run(recipe, { ...reins, onProgress: (now) => step(at, now) });
         step(at, undefined);
         return { seed, correct: report.accuracy.correct, total: report.accuracy.total };
       };
@@ -191,11 +218,11 @@ export class Trainings extends EventTarget {
       ),
     );
     this.map = { ...subject, choice, cells: new Map(), wanted: cells.size };
-    await this.#all("map", cells.size, async (signal, step) => {
+    await this.#all("map", cells.size, async (reins, step) => {
       await Promise.all(
         [...cells].map(async ([key, cell], at) => {
           const recipe = this.recipe({ ...subject, choice: cell }, catalog, "validation");
-          const { report } = await this.#engine.run(recipe, { signal, onProgress: (now) => step(at, now) });
+          const { report } = await this.#engine.run(recipe, { ...reins, onProgress: (now) => step(at, now) });
           step(at, undefined);
           const { correct, total } = report.accuracy;
           const result = { seed: subject.seed, correct, total };
@@ -205,27 +232,34 @@ export class Trainings extends EventTarget {
     });
   }
 
-  /** Does `work`, which says how far each of its parts is; a part without progress is done. One work at a time. */
+  /**
+   * Does `work`, which says how far each of its parts is; a part without progress is done. One work at a time. A part that goes on
+   * after a pause may first do again what has no checkpoint: until it is where it was, its progress is none, and `step` says so.
+   */
   async #all(
     kind: Kind,
     wanted: number,
-    work: (signal: AbortSignal, step: (part: number, progress: Progress | undefined) => void) => Promise<void>,
+    work: (reins: Reins, step: (part: number, progress: Progress | undefined) => boolean) => Promise<void>,
   ): Promise<void> {
     this.cancel();
     const stop = new AbortController();
     this.#stop = stop;
+    this.#holder = new Holder();
     this.error = undefined;
-    this.work = { kind, began: this.#now(), share: 0, done: 0, wanted };
+    this.work = { kind, began: this.#now(), paused: undefined, share: 0, done: 0, wanted };
     const parts = new Map<number, number>();
     this.#changed();
     try {
-      await work(stop.signal, (part, progress) => {
-        if (stop.signal.aborted || !this.work) return;
-        parts.set(part, progress ? Math.min(0.999, progress.done_macs / Math.max(1, progress.total_macs)) : 1);
+      await work({ signal: stop.signal, hold: this.#holder }, (part, progress) => {
+        if (stop.signal.aborted || !this.work) return false;
+        const own = progress ? Math.min(0.999, progress.done_macs / Math.max(1, progress.total_macs)) : 1;
+        if (own < (parts.get(part) ?? 0)) return false;
+        parts.set(part, own);
         const shares = [...parts.values()];
         const share = shares.reduce((sum, each) => sum + each, 0) / wanted;
         this.work = { ...this.work, share, done: shares.filter((each) => each === 1).length };
         this.#changed();
+        return true;
       });
     } catch (error) {
       if (!stop.signal.aborted) {

@@ -40,7 +40,10 @@ export const training = {
   "training.pair": "Here {own} of the student follows {other} of the teacher.",
   "training.own": "own settings",
   "training.train": "Train",
-  "training.cancel": "Pause",
+  "training.pause": "Pause",
+  "training.goOn": "Go on",
+  "training.cancel": "Stop",
+  "training.paused": "Paused",
   "training.several": "{n} seeds",
   "training.several.taught": "{n} seeds, alone and taught",
   "training.work.one": "Training: {percent} done",
@@ -53,7 +56,7 @@ export const training = {
   "training.refused": "The engine does not take this: {reason}",
   "training.failed": "That training failed: {reason}",
   "training.cancelled":
-    "Paused: Train goes on where it was, even after the page was closed. What was there before stays.",
+    "Stopped: Train goes on where it was, even after the page was closed. What was there before stays.",
 
   "training.curve.title": "Loss",
   "training.curve.values": "training loss, nats",

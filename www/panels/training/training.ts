@@ -11,7 +11,7 @@ import { readsText } from "../../state/choice";
 import { diagnose, ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, CoreError } from "../../state/schema";
 import { ALONE, settleTraining, type TrainingChoice } from "../../state/training";
-import { type Subject, type Training, Trainings, type Work } from "../../state/trainings";
+import { type Subject, type Training, Trainings, type Work, workedFor } from "../../state/trainings";
 import { Panel } from "../panel";
 import { secondsLeft } from "../progress/progress";
 import { type Control, control, type Surroundings } from "../recipe/control";
@@ -247,12 +247,18 @@ export class TrainingPanel extends Panel {
     const refusal = this.#refusal(subject, catalog);
     const taught = subject.choice.teacher !== ALONE;
     const off = work !== undefined || refusal !== undefined;
+    const paused = work?.paused !== undefined;
     return html`<p class="training-actions">
         <button class="button primary" ?disabled=${off} @click=${() => this.#train(catalog)}>${this.t("training.train")}</button>
         <button class="button" ?disabled=${off} @click=${() => void this.#all.several(subject, catalog)}>${this.t(taught ? "training.several.taught" : "training.several", { n: subject.choice.seeds })}</button>
-        ${work ? html`<button class="link" @click=${() => this.#all.cancel()}>${this.t("training.cancel")}</button>` : nothing}
+        ${
+          work
+            ? html`<button class="link" @click=${() => this.#all.hold(!paused)}>${this.t(paused ? "training.goOn" : "training.pause")}</button>
+              <button class="link" @click=${() => this.#all.cancel()}>${this.t("training.cancel")}</button>`
+            : nothing
+        }
       </p>
-      <div class="progress-line" aria-hidden="true"><i style="transform: scaleX(${(work?.share ?? 0).toFixed(3)})"></i></div>
+      <div class="progress-line ${paused ? "paused" : ""}" aria-hidden="true"><i style="transform: scaleX(${(work?.share ?? 0).toFixed(3)})"></i></div>
       <p class="training-status soft" role="status">${
         work
           ? this.#working(work)
@@ -266,9 +272,11 @@ export class TrainingPanel extends Panel {
       }</p>`;
   }
 
-  #working({ kind, began, share, done, wanted }: Work): string {
+  #working(work: Work): string {
+    const { kind, paused, share, done, wanted } = work;
     const words = [this.t(`training.work.${kind}`, { percent: this.speech.percent(share, 0), done, wanted })];
-    const left = secondsLeft(share, (performance.now() - began) / 1000);
+    if (paused !== undefined) words.unshift(this.t("training.paused"));
+    const left = paused === undefined ? secondsLeft(share, workedFor(work, performance.now())) : undefined;
     if (left !== undefined) words.push(this.t("training.left", { seconds: left }));
     const loss = kind === "one" ? this.#all.runs.at(-1)?.progress?.losses.at(-1) : undefined;
     if (loss !== undefined && Number.isFinite(loss)) words.push(this.t("training.loss.now", { loss: loss.toFixed(3) }));
