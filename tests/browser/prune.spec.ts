@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { openSite, plain, type Site, settled } from "./site";
+import { checkpoints, openSite, plain, type Site, settled } from "./site";
 
 let site: Site;
 beforeAll(async () => {
@@ -89,27 +89,12 @@ it("makes a network smaller by whole channels, and names the smallest way to sto
 it("goes on with a training where the page was left, and ends with the same bits", async () => {
   const train = "#r1=lenet5-fashion.p80.t5&n=1000";
   const page = await site.open({ hash: train });
-  const kept = () =>
-    page.evaluate(
-      () =>
-        new Promise<number>((resolve) => {
-          const request = indexedDB.open("featherweight", 1);
-          request.onupgradeneeded = () => request.result.createObjectStore("checkpoints");
-          request.onsuccess = () => {
-            const count = request.result.transaction("checkpoints").objectStore("checkpoints").count();
-            count.onsuccess = () => {
-              request.result.close();
-              resolve(count.result);
-            };
-          };
-        }),
-    );
-  await expect.poll(kept, { timeout: 60_000, interval: 300 }).toBe(1);
+  await expect.poll(() => checkpoints(page), { timeout: 60_000, interval: 300 }).toBe(1);
   await page.reload();
   await settled(page);
   const answer = async (from: Page) => plain(await from.locator("fw-chart .readout").textContent());
   await expect.poll(() => answer(page), { timeout: 60_000 }).toMatch(/on 1,000 images/);
-  await expect.poll(kept).toBe(0);
+  await expect.poll(() => checkpoints(page)).toBe(0);
   const whole = await site.open({ hash: train });
   await expect.poll(() => answer(whole), { timeout: 60_000 }).toMatch(/on 1,000 images/);
   expect(await answer(page)).toBe(await answer(whole));

@@ -58,6 +58,24 @@ export async function settled(page: Page): Promise<void> {
   await page.getByRole("button", { name: /^(Cancel|취소)$/ }).waitFor({ state: "detached" });
 }
 
+/** How many trainings the browser keeps a checkpoint of. */
+export function checkpoints(page: Page): Promise<number> {
+  return page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        const request = indexedDB.open("featherweight", 1);
+        request.onupgradeneeded = () => request.result.createObjectStore("checkpoints");
+        request.onsuccess = () => {
+          const count = request.result.transaction("checkpoints").objectStore("checkpoints").count();
+          count.onsuccess = () => {
+            request.result.close();
+            resolve(count.result);
+          };
+        };
+      }),
+  );
+}
+
 /** Text with the page's narrow and no-break spaces made plain. */
 export function plain(text: string | null): string {
   return (text ?? "").replaceAll(/\s/gu, " ");

@@ -1,7 +1,7 @@
 import axe from "axe-core";
 import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openSite, plain, type Site, settled } from "./site";
+import { checkpoints, openSite, plain, type Site, settled } from "./site";
 
 let site: Site;
 beforeAll(async () => {
@@ -88,8 +88,8 @@ it("cancels at once, and trains again afterwards", async () => {
     .getByText(/Training/)
     .waitFor();
   expect(await button(panel, "Train").isDisabled()).toBe(true);
-  await button(panel, "Pause").click();
-  expect(plain(await panel.locator(".training-status").textContent())).toMatch(/Paused/);
+  await button(panel, "Stop").click();
+  expect(plain(await panel.locator(".training-status").textContent())).toMatch(/Stopped/);
   expect(await rows(panel).count()).toBe(0);
   await panel.getByRole("combobox", { name: "Model" }).selectOption("mlp-digits");
   await panel.getByRole("combobox", { name: "Start from" }).selectOption("plain");
@@ -97,6 +97,79 @@ it("cancels at once, and trains again afterwards", async () => {
   await finding(panel, "well").waitFor({ timeout: 30_000 });
   await page.context().close();
 });
+
+const saidBy = async (panel: Locator) => plain(await panel.locator(".training-status").textContent());
+const shareIn = (words: string) => Number.parseFloat(words.match(/([\d.]+) ?%/)?.[1] ?? "NaN");
+
+it("pauses where it is, also beyond the page, and ends as one that was never paused", async () => {
+  const { page, panel } = await panelOf(`${DIGITS}&t1=e200`);
+  await button(panel, "Train").click();
+  for (const at of [10, 50]) {
+    await expect.poll(async () => shareIn(await saidBy(panel)), { timeout: 30_000, interval: 20 }).toBeGreaterThan(at);
+    await button(panel, "Pause").click();
+    // A slice or two may still arrive.
+    await page.waitForTimeout(300);
+    const paused = await saidBy(panel);
+    expect(paused).toMatch(/^Paused · Training: \d/);
+    expect(paused).not.toContain("left");
+    expect(shareIn(paused)).toBeLessThan(100);
+    const curve = await panel.locator(".training-curve.chosen").getAttribute("d");
+    await page.waitForTimeout(500);
+    expect([await saidBy(panel), await panel.locator(".training-curve.chosen").getAttribute("d")]).toEqual([
+      paused,
+      curve,
+    ]);
+    expect(await button(panel, "Go on").evaluate((own) => own === document.activeElement)).toBe(true);
+    expect(await button(panel, "Train").isDisabled()).toBe(true);
+    await page.keyboard.press("Enter");
+    await expect.poll(() => saidBy(panel), { interval: 20 }).toMatch(/^Training/);
+    expect(shareIn(await saidBy(panel))).toBeGreaterThanOrEqual(shareIn(paused));
+    expect(await button(panel, "Pause").evaluate((own) => own === document.activeElement)).toBe(true);
+  }
+  await expect.poll(() => rows(panel).count(), { timeout: 60_000 }).toBe(1);
+  await button(panel, "Train").click();
+  await expect.poll(() => rows(panel).count(), { timeout: 60_000 }).toBe(2);
+  const [first, second] = await panel
+    .locator(".training-curve")
+    .evaluateAll((all) => all.map((each) => each.getAttribute("d")));
+  expect(first).toBe(second);
+  const cells = await rows(panel).evaluateAll((all) =>
+    all.map((row) => [...row.querySelectorAll("td")].slice(0, 3).map((cell) => cell.textContent)),
+  );
+  expect(cells[0]).toEqual(cells[1]);
+  expect(await checkpoints(page)).toBe(0);
+  await button(panel, "Train").click();
+  await expect.poll(async () => shareIn(await saidBy(panel)), { timeout: 30_000, interval: 20 }).toBeGreaterThan(30);
+  await button(panel, "Pause").click();
+  await expect.poll(() => checkpoints(page)).toBe(1);
+  await page.reload();
+  await settled(page);
+  await button(panel, "Train").click();
+  await expect.poll(() => rows(panel).count(), { timeout: 60_000 }).toBe(1);
+  expect(await panel.locator(".training-curve").getAttribute("d")).toBe(first);
+  await expect.poll(() => checkpoints(page)).toBe(0);
+  await page.context().close();
+}, 200_000);
+
+it("pauses several at once, whose workers are free for the page's own runs, and stops them while they are paused", async () => {
+  const { page, panel } = await panelOf("#r1=mlp-digits.q4&t1=e200~d10");
+  await button(panel, "10 seeds").click();
+  await expect.poll(async () => shareIn(await saidBy(panel)), { timeout: 30_000 }).toBeGreaterThan(0);
+  await button(panel, "Pause").click();
+  await page.waitForTimeout(300);
+  const paused = await saidBy(panel);
+  expect(paused).toMatch(/^Paused · \d+ of 10 trainings/);
+  await page.getByRole("combobox", { name: "Weights" }).selectOption({ label: "INT3" });
+  await expect
+    .poll(async () => plain(await page.locator("fw-chart .readout").textContent()), { timeout: 10_000 })
+    .toContain("INT3");
+  await settled(page);
+  expect(await saidBy(panel)).toBe(paused);
+  await button(panel, "Stop").click();
+  expect(await saidBy(panel)).not.toMatch(/Paused/);
+  expect(await button(panel, "Train").isDisabled()).toBe(false);
+  await page.context().close();
+}, 200_000);
 
 it("sets a student beside its teacher: seeds with intervals, an image, a map", async () => {
   const { page, panel } = await panelOf("#r1=mlp16-digits&t1=e3~tmlp-digits~d3");
