@@ -153,12 +153,19 @@ fn a_teacher_that_was_trained_is_not_trained_again() {
     // Paused in every step of training, to go on in an engine that has kept nothing: each is done once. Of 1097 images 100, or 50.
     let steps = 11 + 2 * 11 + 3 * 22;
     let mut resume: Option<Vec<u8>> = None;
+    let mut newest = Vec::new();
     for pauses in 0..=steps {
         let mut task = task(&recipe, Context::new(1), &Rc::default(), resume.take()).unwrap();
         let mut asked = false;
         while resume.is_none() {
             if let Some(outcome) = task.advance(1) {
                 assert_eq!((whole, pauses), (outcome.unwrap().report.unwrap(), steps));
+                // Without one of the teacher's parameters it is refused.
+                let name = b"teacher0.003";
+                let at = newest.windows(name.len()).position(|bytes| bytes == name).unwrap();
+                newest[at] = b'T';
+                let broken = self::task(&recipe, Context::new(1), &Rc::default(), Some(newest)).unwrap();
+                assert_eq!(broken.finish().err().map(|error| error.code), Some(ErrorCode::Checksum));
                 return;
             }
             let waits = task.context().ask_checkpoint();
@@ -167,6 +174,7 @@ fn a_teacher_that_was_trained_is_not_trained_again() {
             }
             asked = waits;
         }
+        newest = resume.clone().unwrap_or_default();
     }
     panic!("more pauses than the {steps} steps there are");
 }
