@@ -155,38 +155,51 @@ impl Work<'_> {
         let a = |at: usize| &self.weights_made[at * half..][..half];
         let b = |at: usize| &self.codes_made[at * half..][..half];
         // Sums go on from others where both are wanted.
-        let zero = [[0; LANES]; TILE_ROWS];
-        let m1 = products(a(0), b(0), &zero);
-        let m1_m6 = products(a(3), b(1), &m1);
-        let m1_m7 = products(a(4), b(2), &m1);
-        let m3 = products(a11, b(3), &zero);
-        let c12 = products(a(2), b22, &m3);
-        let m4 = products(a22, b(4), &zero);
-        let c21 = products(a(1), b11, &m4);
-        for (at, (sink, rescale)) in sinks.iter_mut().zip(self.rescales).enumerate() {
-            let (out, distance) = sink.rows(self.first, 2 * TILE_ROWS, 0);
-            for row in 0..TILE_ROWS {
-                let load = |sums: &Sums| I32x8::load(&sums[row]);
-                let both = load(&m3).add(load(&m4));
-                // C11 = M1 + M7 + M4 − M5, C22 = M1 + M6 + M3 − M2.
-                let [upper, lower] = if at == 0 {
-                    [load(&m1_m7).add(both).minus(load(&c12)), load(&c21)]
-                } else {
-                    [load(&c12), load(&m1_m6).add(both).minus(load(&c21))]
-                };
-                rescale.finish(self.first + row, upper, &mut out[row * distance]);
-                let row = row + TILE_ROWS;
-                rescale.finish(self.first + row, lower, &mut out[row * distance]);
-            }
-            sink.done(self.first, 2 * TILE_ROWS, 0);
+        let zero: Sums = [[0; LANES]; TILE_ROWS];
+        let [mut m1, mut m1_m6, mut m1_m7, mut m3, mut c12, mut m4, mut c21] = [zero; 7];
+        products(a(0), b(0), &zero, &mut m1);
+        products(a(3), b(1), &m1, &mut m1_m6);
+        products(a(4), b(2), &m1, &mut m1_m7);
+        products(a11, b(3), &zero, &mut m3);
+        products(a(2), b22, &m3, &mut c12);
+        products(a22, b(4), &zero, &mut m4);
+        products(a(1), b11, &m4, &mut c21);
+        let [one, two] = sinks else { return };
+        // C11 = M1 + M7 + M4 − M5, C22 = M1 + M6 + M3 − M2.
+        let (out, distance) = one.rows(self.first, 2 * TILE_ROWS, 0);
+        for row in 0..TILE_ROWS {
+            let c11 = mixed(&m1_m7[row], &m3[row], &m4[row], &c12[row]);
+            self.rescales[0].finish(self.first + row, c11, &mut out[row * distance]);
         }
+        for row in 0..TILE_ROWS {
+            let at = row + TILE_ROWS;
+            self.rescales[0].finish(self.first + at, I32x8::load(&c21[row]), &mut out[at * distance]);
+        }
+        one.done(self.first, 2 * TILE_ROWS, 0);
+        let (out, distance) = two.rows(self.first, 2 * TILE_ROWS, 0);
+        for row in 0..TILE_ROWS {
+            self.rescales[1].finish(self.first + row, I32x8::load(&c12[row]), &mut out[row * distance]);
+        }
+        for row in 0..TILE_ROWS {
+            let at = row + TILE_ROWS;
+            let c22 = mixed(&m1_m6[row], &m3[row], &m4[row], &c21[row]);
+            self.rescales[1].finish(self.first + at, c22, &mut out[at * distance]);
+        }
+        two.done(self.first, 2 * TILE_ROWS, 0);
     }
+}
+
+/// a + b + c − d.
+#[inline(always)]
+fn mixed(a: &Words, b: &Words, c: &Words, d: &Words) -> I32x8 {
+    I32x8::load(a).add(I32x8::load(b)).add(I32x8::load(c)).minus(I32x8::load(d))
 }
 
 /// `start` and the products of four rows.
 #[inline(never)]
-fn products(weights: &[Weights], codes: &[Words], start: &Sums) -> Sums {
-    let [mut a, mut b, mut c, mut d] = [start[0], start[1], start[2], start[3]].map(|sums| I8Quads::load(&sums));
+fn products(weights: &[Weights], codes: &[Words], start: &Sums, sums: &mut Sums) {
+    let (mut a, mut b) = (I8Quads::load(&start[0]), I8Quads::load(&start[1]));
+    let (mut c, mut d) = (I8Quads::load(&start[2]), I8Quads::load(&start[3]));
     side_by_side(weights, codes, |weights, codes| {
         let codes = I8Quads::load(codes);
         a = a.add_product(I8Quads::splat(weights[0]), codes);
@@ -194,9 +207,8 @@ fn products(weights: &[Weights], codes: &[Words], start: &Sums) -> Sums {
         c = c.add_product(I8Quads::splat(weights[2]), codes);
         d = d.add_product(I8Quads::splat(weights[3]), codes);
     });
-    let mut sums = *start;
-    for (sums, vector) in sums.iter_mut().zip([a, b, c, d]) {
-        vector.store(sums);
-    }
-    sums
+    a.store(&mut sums[0]);
+    b.store(&mut sums[1]);
+    c.store(&mut sums[2]);
+    d.store(&mut sums[3]);
 }
