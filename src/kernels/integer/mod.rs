@@ -6,7 +6,8 @@
 //! the former serve codes below 0 too: they are raised by 128, and 128 times the sum of a row's weights is taken off again. Weights stay in as few bits as they need ([`Packed`]) and are
 //! unpacked a tile at a time; those of at most six bits leave room for several products in 16 bits ([`Way::Burst`]).
 //! One kernel then serves linear layers, convolutions and depthwise convolutions: sums of runs of neighbouring vectors. Another
-//! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`).
+//! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`), and a third linear layers of small
+//! weights (`strassen`).
 
 mod layout;
 mod packed;
@@ -15,7 +16,6 @@ mod sweep;
 mod winograd;
 
 pub use layout::{Input, Layout, Steps};
-use packed::Tile;
 pub use packed::{Packed, TILE_ROWS};
 
 use super::conv::ConvShape;
@@ -23,6 +23,7 @@ use super::{Epilogue, Plain, Rescale, RowSink};
 use crate::simd::{
     Dot, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, LANES, Lane, RELAXED_DOT, quads_to_pairs, whole_bytes,
 };
+use packed::Tile;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use strassen::Strassen;

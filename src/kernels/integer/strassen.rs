@@ -42,7 +42,7 @@ impl Strassen {
         }
         let raised = |row: usize, half: usize| {
             let places = (half * steps / 2 * 4..(half + 1) * steps / 2 * 4).map(|at| layout.tap(at / 4, at % 4));
-            128 * places.flatten().map(|tap| weights[row * taps + tap]).sum::<i32>()
+            places.flatten().map(|tap| weights[row * taps + tap]).sum::<i32>().wrapping_mul(128)
         };
         // A22 (B21 − B11) is part of the first block's sums in both fours, A11 (B12 − B22) of the second's.
         let pair = |row: usize| row / (2 * TILE_ROWS) * (2 * TILE_ROWS) + row % TILE_ROWS;
@@ -171,14 +171,14 @@ impl Work<'_> {
             let c11 = mixed(&m1_m7[row], &m3[row], &m4[row], &c12[row]);
             self.rescales[0].finish(self.first + row, c11, &mut out[row * distance]);
         }
-        for row in 0..TILE_ROWS {
+        for (row, sums) in c21.iter().enumerate() {
             let at = row + TILE_ROWS;
-            self.rescales[0].finish(self.first + at, I32x8::load(&c21[row]), &mut out[at * distance]);
+            self.rescales[0].finish(self.first + at, I32x8::load(sums), &mut out[at * distance]);
         }
         one.done(self.first, 2 * TILE_ROWS, 0);
         let (out, distance) = two.rows(self.first, 2 * TILE_ROWS, 0);
-        for row in 0..TILE_ROWS {
-            self.rescales[1].finish(self.first + row, I32x8::load(&c12[row]), &mut out[row * distance]);
+        for (row, sums) in c12.iter().enumerate() {
+            self.rescales[1].finish(self.first + row, I32x8::load(sums), &mut out[row * distance]);
         }
         for row in 0..TILE_ROWS {
             let at = row + TILE_ROWS;
