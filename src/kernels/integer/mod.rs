@@ -6,10 +6,11 @@
 //! the former serve codes below 0 too: they are raised by 128, and 128 times the sum of a row's weights is taken off again. Weights stay in as few bits as they need ([`Packed`]) and are
 //! unpacked a tile at a time; those of at most six bits leave room for several products in 16 bits ([`Way::Burst`]).
 //! One kernel then serves linear layers, convolutions and depthwise convolutions: sums of runs of neighbouring vectors. Another
-//! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`), and a third linear layers of small
-//! weights (`strassen`).
+//! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`), and two serve linear layers of small
+//! weights (`strassen`, and `nibbles` for a single block).
 
 mod layout;
+mod nibbles;
 mod packed;
 mod strassen;
 mod sweep;
@@ -197,7 +198,10 @@ impl Way {
         sinks: &mut [&mut dyn RowSink],
     ) {
         match self {
-            Self::Quads => sweep::sweep::<_, I8Quads>(packed, tiles, codes, panel, 0, rescale, sinks),
+            Self::Quads => {
+                let tiles = &tiles[nibbles::sweep(packed, tiles, codes, panel, rescale, sinks)..];
+                sweep::sweep::<_, I8Quads>(packed, tiles, codes, panel, 0, rescale, sinks);
+            }
             Self::Split => sweep::sweep::<_, I8Split>(packed, tiles, codes, panel, 0, rescale, sinks),
             Self::Burst(most) => sweep::sweep::<_, I8Burst>(packed, tiles, codes, panel, most, rescale, sinks),
         }
