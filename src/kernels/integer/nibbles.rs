@@ -29,13 +29,13 @@ pub(super) fn sweep(
     let codes = codes.as_chunks().0.as_chunks().0;
     panel.resize(4 * TILE_ROWS * codes.len(), 0);
     let (mut here, mut next) = panel.as_chunks_mut().0.as_chunks_mut().0.split_at_mut(codes.len());
-    let stored = tiles.iter().filter_map(|tile| packed.nibbles(tile));
-    if let Some(first) = stored.clone().next() {
+    if let Some(first) = packed.nibbles(&tiles[0]) {
         products(first, here, next, codes);
         std::mem::swap(&mut here, &mut next);
     }
     // The last one is unpacked once more, into nothing.
-    for (tile, following) in tiles.iter().zip(stored.clone().skip(1).chain(stored.last())) {
+    let following = tiles.iter().skip(1).chain(tiles.last()).filter_map(|tile| packed.nibbles(tile));
+    for (tile, following) in tiles.iter().zip(following) {
         let sums = products(following, here, next, codes);
         std::mem::swap(&mut here, &mut next);
         let (out, distance) = sink.rows(tile.first, TILE_ROWS, 0);
