@@ -42,7 +42,7 @@ async function measure({ quick, only }) {
     const rows = [];
     for (const each of CONTESTS.filter(wanted)) {
       const { title, workloads, peers, tolerance } = each;
-      const result = await ask("contest", { workloads, peers, tolerance, seed: SEED, ...effort });
+      const result = await ask("contest", { workloads, peers, tolerance, seed: SEED, ...effort, ...each.effort });
       const goals = each.goals.map((goal) => (typeof goal === "function" ? goal(loaded.kernel) : goal));
       rows.push(...judge({ ...each, goals }, result));
       console.error(`  ${title}: ${seconds()}`);

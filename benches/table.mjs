@@ -18,17 +18,16 @@ const rounded = (parts) => Object.fromEntries(Object.entries(parts).map(([key, v
 /** The rows of one contest: one for each goal, or one without. */
 export function judge({ title, unit, rate, workloads, goals }, { about, samples_ms, checks }) {
   const [own] = workloads;
-  const rates = Object.fromEntries(
-    Object.entries(samples_ms).map(([name, samples]) => [
-      name,
-      rounded(quartiles(samples.map((ms) => rate(about[name] ?? about[own], ms)))),
-    ]),
-  );
+  const each = (name) => samples_ms[name].map((ms) => rate(about[name] ?? about[own], ms));
+  const rates = Object.fromEntries(Object.keys(samples_ms).map((name) => [name, rounded(quartiles(each(name)))]));
   const peers = Object.keys(rates).filter((name) => !workloads.includes(name));
   const best = peers.sort((a, b) => rates[b].median - rates[a].median)[0];
   const row = (goal) => {
     const rival = goal === undefined || goal.of === "peer" ? best : goal.of;
-    const ratio = round(rates[own].median / rates[rival].median);
+    // Round by round: what slows a whole round down leaves its ratio alone.
+    const rivals = each(rival);
+    const ratios = rounded(quartiles(each(own).map((one, i) => one / rivals[i])));
+    const ratio = ratios.median;
     return {
       title,
       unit,
@@ -36,16 +35,17 @@ export function judge({ title, unit, rate, workloads, goals }, { about, samples_
       rival,
       rivals: rates[rival].median,
       ratio,
+      ratios,
       goal: goal?.says ?? null,
       met: goal?.least === undefined ? null : ratio >= goal.least,
-      // Where no more than a draw is wanted: whether the two cannot be told apart, their quartiles overlapping.
-      drawn: goal?.least === 1 && ratio < 1 && rates[own].q3 >= rates[rival].q1,
+      // Where no more than a draw is wanted: whether the two cannot be told apart.
+      drawn: goal?.least === 1 && ratio < 1 && ratios.q3 >= 1,
       beyond: goal?.beyond === undefined ? null : ratio >= goal.beyond,
     };
   };
   const made =
     peers.length === 0 || goals.some((goal) => goal.of === "peer") ? goals.map(row) : [row(), ...goals.map(row)];
-  return made.map((each, i) => (i === 0 ? { ...each, rates, deviations: checks } : each));
+  return made.map((line, i) => (i === 0 ? { ...line, rates, deviations: checks } : line));
 }
 
 const number = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));

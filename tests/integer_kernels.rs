@@ -4,7 +4,7 @@
 
 use featherweight::kernels::conv::ConvShape;
 use featherweight::kernels::integer::{Buffers, Choice, Integer, Layout, Packed, Steps, TILE_ROWS};
-use featherweight::kernels::{Plain, Rescale, reference};
+use featherweight::kernels::{Plain, Rescale, RowSink, reference};
 use featherweight::math::round_ties_even;
 use featherweight::rng::Rng;
 use featherweight::simd::{Dot, I8Quads, I16Pairs, LANES, whole_bytes};
@@ -187,6 +187,68 @@ fn the_kernel_follows_weights_and_inputs() {
     assert!(Integer::new(linear(1, 1), steps, &[1], Choice::Quads).is_none());
     let steps = Steps { low: 0, high: 1, ..steps };
     assert!(Integer::new(linear(1, 1), steps, &[70000], Choice::Quads).is_none());
+}
+
+/// Several blocks at once through a linear layer, as values and as codes, against sums in 64 bits.
+fn check_blocks(rng: &mut Rng, [k, rows, blocks]: [usize; 3], weights: (i32, i32), codes: (i32, i32), bias: bool) {
+    let shape = linear(k, rows);
+    let extreme = (k + rows + blocks).is_multiple_of(2);
+    let weights = draw(rng, rows * k, weights, extreme);
+    let images: Vec<Vec<i32>> = (0..blocks * LANES).map(|_| draw(rng, k, codes, extreme)).collect();
+    let bias = draw(rng, if bias { rows } else { 0 }, (-1 << 20, 1 << 20), false);
+    let scale: Vec<f32> = (0..rows).map(|row| 0.25 + row as f32).collect();
+    let block = |images: &[Vec<i32>]| -> Vec<f32> {
+        (0..k).flat_map(|i| images.iter().map(move |image| image[i] as f32 * 0.5)).collect()
+    };
+    let values: Vec<Vec<f32>> = images.chunks(LANES).map(block).collect();
+    let values: Vec<&[f32]> = values.iter().map(Vec::as_slice).collect();
+    let word = |four: &[i32]| i32::from_le_bytes(std::array::from_fn(|i| four[i] as u8));
+    let words = |images: &[Vec<i32>]| -> Vec<i32> {
+        (0..k / 4).flat_map(|i| images.iter().map(move |image| word(&image[4 * i..4 * i + 4]))).collect()
+    };
+    let words: Vec<i32> = images.chunks(LANES).flat_map(words).collect();
+    let layer = Integer::new(shape, Steps { scale: 0.5, low: -127, high: 127 }, &weights, Choice::Quads).unwrap();
+    let (mut buffers, rescale) = (Buffers::default(), Rescale { bias: &bias, scale: &scale });
+    let expected: Vec<Vec<i64>> = images.iter().map(|image| exact(&shape, &weights, image)).collect();
+    for by_words in [false, true, false] {
+        let mut out = vec![f32::NAN; blocks * rows * LANES];
+        let mut outs: Vec<Plain<'_>> = out.chunks_exact_mut(rows * LANES).map(|out| Plain::new(out, [1, 1])).collect();
+        let mut sinks: Vec<&mut dyn RowSink> = outs.iter_mut().map(|out| out as &mut dyn RowSink).collect();
+        if by_words && k % 4 == 0 {
+            layer.run_words(&words, &mut buffers, &rescale, &mut sinks);
+        } else {
+            layer.run_blocks(&values, &mut buffers, &rescale, &mut sinks);
+        }
+        for (image, sums) in expected.iter().enumerate() {
+            for (row, sum) in sums.iter().enumerate() {
+                let found = out[(image / LANES * rows + row) * LANES + image % LANES];
+                let sum = sum + i64::from(bias.get(row).copied().unwrap_or(0));
+                let expected = i32::try_from(sum).unwrap() as f32 * scale[row];
+                assert_eq!(found.to_bits(), expected.to_bits(), "{k} to {rows}, {blocks} blocks, {image}, row {row}");
+            }
+        }
+    }
+}
+
+#[test]
+fn products_of_quarters_give_the_same_sums() {
+    let mut rng = Rng::stream(9, "integer", 0);
+    // Around the sizes they begin at, and what is left over by eights of rows and twos of blocks.
+    for k in [124, 126, 127, 128, 129, 132, 136, 140, 141, 143, 144, 160] {
+        for rows in [31, 32, 33, 35, 39, 40, 41, 47] {
+            let weights = [(-7, 7), (-1, 1), (-64, 63), (-8, 7), (-65, 63), (-127, 127)][(k + rows) % 6];
+            for blocks in 1..=7 {
+                check_blocks(&mut rng, [k, rows, blocks], weights, (0, 127), rows % 2 == 0);
+            }
+        }
+    }
+    // The ends of both ranges at once, in long sums; codes below 0 take another way.
+    for weight in [-64, -8, 7, 63] {
+        for codes in [(127, 127), (0, 127), (0, 0), (-127, 127)] {
+            check_blocks(&mut rng, [4096, 33, 5], (weight, weight), codes, true);
+        }
+    }
+    check_blocks(&mut rng, [512, 48, 6], (-64, 63), (0, 127), false);
 }
 
 /// A 3×3 convolution of stride 1.

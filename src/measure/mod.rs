@@ -132,6 +132,8 @@ pub static WORKLOADS: &[Entry] = &[
     Entry { id: "codes-int8-full-1024", prepare: |seed| words::Words::boxed(1024, Numbers::Signed, seed) },
     Entry { id: "gemm-int4-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Int4, seed) },
     Entry { id: "gemm-int4-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Int4, seed) },
+    Entry { id: "gemm-int8-4096x8", prepare: |seed| Run::boxed(product(4096), 8, Numbers::Unsigned, seed) },
+    Entry { id: "gemm-int4-4096x8", prepare: |seed| Run::boxed(product(4096), 8, Numbers::Int4, seed) },
     Entry { id: "gemm-binary-512", prepare: |seed| Run::boxed(product(512), 512, Numbers::Signs, seed) },
     Entry { id: "gemm-binary-1024", prepare: |seed| Run::boxed(product(1024), 1024, Numbers::Signs, seed) },
     Entry { id: "fc1-f32", prepare: |seed| Run::boxed(lenet5_fc1(), 64, Numbers::Float, seed) },

@@ -181,6 +181,15 @@ mod tests {
             let (p, q) = (portable::I16Pairs::load(&a), portable::I16Pairs::load(&b));
             assert_eq!(p.code_sums(q).to_array(), codes(i16::wrapping_add));
             assert_eq!(p.code_differences(q).to_array(), codes(i16::wrapping_sub));
+            let bytes = |of: fn(u8, u8) -> u8| -> [i32; LANES] {
+                std::array::from_fn(|lane| {
+                    let (a, b) = (a[lane].to_le_bytes(), b[lane].to_le_bytes());
+                    i32::from_le_bytes(std::array::from_fn(|i| of(a[i], b[i])))
+                })
+            };
+            let (p, q) = (I8Quads::load(&a), I8Quads::load(&b));
+            assert_eq!(p.code_sums(q).to_array(), bytes(u8::wrapping_add));
+            assert_eq!(p.code_differences(q).to_array(), bytes(u8::wrapping_sub));
             let differences = I32x8::load(&a).minus(I32x8::load(&b));
             assert_eq!(differences.to_array(), std::array::from_fn(|i| a[i].wrapping_sub(b[i])));
             assert_eq!(differences.quarter().to_array(), differences.to_array().map(|v| v.div_euclid(4)));

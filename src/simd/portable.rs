@@ -203,6 +203,25 @@ impl Dot for I8Burst {
     }
 }
 
+impl I8Quads {
+    fn of_codes(self, rhs: Self, code: impl Fn(u8, u8) -> u8) -> Self {
+        Self(std::array::from_fn(|lane| {
+            let (a, b) = (self.0[lane].to_le_bytes(), rhs.0[lane].to_le_bytes());
+            i32::from_le_bytes(std::array::from_fn(|i| code(a[i], b[i])))
+        }))
+    }
+    /// The sums of the codes themselves, each wrapping in its 8 bits.
+    #[inline(always)]
+    pub fn code_sums(self, rhs: Self) -> Self {
+        self.of_codes(rhs, u8::wrapping_add)
+    }
+    /// The differences of the codes themselves, each wrapping in its 8 bits.
+    #[inline(always)]
+    pub fn code_differences(self, rhs: Self) -> Self {
+        self.of_codes(rhs, u8::wrapping_sub)
+    }
+}
+
 impl I16Pairs {
     fn of_codes(self, rhs: Self, code: impl Fn(i16, i16) -> i16) -> Self {
         let halves = |word: i32| [word as i16, (word >> 16) as i16];

@@ -11,7 +11,8 @@ use std::arch::wasm32::{
 };
 #[cfg(target_feature = "relaxed-simd")]
 use std::arch::wasm32::{
-    i8x16_shuffle, i16x8_relaxed_dot_i8x16_i7x16, i32x4_extadd_pairwise_i16x8, i32x4_relaxed_dot_i8x16_i7x16_add,
+    i8x16_shuffle, i8x16_sub, i16x8_relaxed_dot_i8x16_i7x16, i32x4_extadd_pairwise_i16x8,
+    i32x4_relaxed_dot_i8x16_i7x16_add,
 };
 
 #[cfg(not(target_feature = "relaxed-simd"))]
@@ -186,6 +187,20 @@ quads!(
     true,
     burst_product
 );
+
+#[cfg(target_feature = "relaxed-simd")]
+impl I8Quads {
+    /// The sums of the codes themselves, each wrapping in its 8 bits.
+    #[inline(always)]
+    pub fn code_sums(self, rhs: Self) -> Self {
+        Self(i8x16_add(self.0, rhs.0), i8x16_add(self.1, rhs.1))
+    }
+    /// The differences of the codes themselves, each wrapping in its 8 bits.
+    #[inline(always)]
+    pub fn code_differences(self, rhs: Self) -> Self {
+        Self(i8x16_sub(self.0, rhs.0), i8x16_sub(self.1, rhs.1))
+    }
+}
 
 #[cfg(target_feature = "relaxed-simd")]
 #[inline(always)]

@@ -6,10 +6,13 @@
 //! the former serve codes below 0 too: they are raised by 128, and 128 times the sum of a row's weights is taken off again. Weights stay in as few bits as they need ([`Packed`]) and are
 //! unpacked a tile at a time; those of at most six bits leave room for several products in 16 bits ([`Way::Burst`]).
 //! One kernel then serves linear layers, convolutions and depthwise convolutions: sums of runs of neighbouring vectors. Another
-//! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`).
+//! serves 3×3 convolutions of stride 1, with fewer products for the same sums (`winograd`), and two serve linear layers of small
+//! weights (`strassen`, and `nibbles` for a single block).
 
 mod layout;
+mod nibbles;
 mod packed;
+mod strassen;
 mod sweep;
 mod winograd;
 
@@ -21,8 +24,10 @@ use super::{Epilogue, Plain, Rescale, RowSink};
 use crate::simd::{
     Dot, I8Burst, I8Quads, I8Split, I16Pairs, I32x8, LANES, Lane, RELAXED_DOT, quads_to_pairs, whole_bytes,
 };
+use packed::Tile;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use strassen::Strassen;
 use winograd::Winograd;
 
 /// Kernels for layers of 8-bit codes. All give the same results; which is the fastest depends on machine and engine.
@@ -186,15 +191,19 @@ impl Way {
     fn sweep(
         self,
         packed: &Packed<I8Quads>,
+        tiles: &[Tile],
         codes: &[i32],
         panel: &mut Vec<i32>,
         rescale: &Rescale<'_>,
         sinks: &mut [&mut dyn RowSink],
     ) {
         match self {
-            Self::Quads => sweep::sweep::<_, I8Quads>(packed, codes, panel, 0, rescale, sinks),
-            Self::Split => sweep::sweep::<_, I8Split>(packed, codes, panel, 0, rescale, sinks),
-            Self::Burst(most) => sweep::sweep::<_, I8Burst>(packed, codes, panel, most, rescale, sinks),
+            Self::Quads => {
+                let tiles = &tiles[nibbles::sweep(packed, tiles, codes, panel, rescale, sinks)..];
+                sweep::sweep::<_, I8Quads>(packed, tiles, codes, panel, 0, rescale, sinks);
+            }
+            Self::Split => sweep::sweep::<_, I8Split>(packed, tiles, codes, panel, 0, rescale, sinks),
+            Self::Burst(most) => sweep::sweep::<_, I8Burst>(packed, tiles, codes, panel, most, rescale, sinks),
         }
     }
 
@@ -218,6 +227,8 @@ pub struct Integer {
     quads: Option<(Packed<I8Quads>, Way)>,
     /// What quads sum too much of each row when codes are raised by 128; empty where they are not.
     raised: Vec<i32>,
+    /// Where quads take codes in 0…127 and small weights.
+    strassen: Option<Strassen>,
     pairs: OnceLock<Packed<I16Pairs>>,
     /// In place of the others.
     winograd: Option<Winograd>,
@@ -230,7 +241,7 @@ pub struct Buffers {
     pub codes: Vec<i32>,
     /// The weights of one tile.
     pub panel: Vec<i32>,
-    /// The transformed codes of one row of tiles.
+    /// What is multiplied in place of codes and weights where products are fewer.
     pub tiles: Vec<i32>,
     /// The biases less what raised codes sum too much.
     pub bias: Vec<i32>,
@@ -253,7 +264,7 @@ impl Integer {
         // It runs on pairs: where quads are faster than those, they are about as fast as it.
         let winograd = if choice == Choice::Quads { None } else { Winograd::new(shape, &steps, weights) };
         if winograd.is_some() {
-            return Some(Self { shape, steps, quads: None, raised: Vec::new(), pairs, winograd });
+            return Some(Self { shape, steps, quads: None, raised: Vec::new(), strassen: None, pairs, winograd });
         }
         let narrow = steps.high <= 127 && weights.iter().all(|w| i8::try_from(*w).is_ok());
         let quads = (choice != Choice::Pairs && narrow)
@@ -276,7 +287,11 @@ impl Integer {
             }
             _ => Vec::new(),
         };
-        Some(Self { shape, steps, quads, raised, pairs, winograd })
+        let strassen = match &quads {
+            Some((packed, Way::Quads)) if whole_bytes() => Strassen::new(packed.layout(), weights),
+            _ => None,
+        };
+        Some(Self { shape, steps, quads, raised, strassen, pairs, winograd })
     }
 
     /// The kernel that runs: weights and inputs by their bits, sums, and the instruction.
@@ -311,19 +326,41 @@ impl Integer {
         if let Some(winograd) = &self.winograd {
             return winograd.run_blocks(&self.steps, blocks, buffers, rescale, sinks);
         }
-        let Buffers { codes, panel, bias, .. } = buffers;
+        let Buffers { codes, panel, bias, tiles } = buffers;
         if let (Some((quads, way)), None) = (&self.quads, self.pairs.get()) {
             if !quads.layout().arrange_blocks(&self.steps, blocks, codes) {
-                return way.sweep(quads, codes, panel, rescale, sinks);
+                return self.sweep_positive((quads, *way), codes, [panel, tiles, bias], rescale, sinks);
             }
             if !self.raised.is_empty() {
                 codes.iter_mut().for_each(|word| *word ^= RAISE);
-                return way.sweep(quads, codes, panel, &self.less_raised(rescale, bias), sinks);
+                let rescale = self.less_raised(rescale, bias);
+                return way.sweep(quads, quads.tiles(), codes, panel, &rescale, sinks);
             }
         }
         let pairs = self.pairs();
         pairs.layout().arrange_blocks(&self.steps, blocks, codes);
-        sweep::sweep::<_, I16Pairs>(pairs, codes, panel, 0, rescale, sinks);
+        sweep::sweep::<_, I16Pairs>(pairs, pairs.tiles(), codes, panel, 0, rescale, sinks);
+    }
+
+    /// Blocks of codes in 0…127.
+    fn sweep_positive(
+        &self,
+        (quads, way): (&Packed<I8Quads>, Way),
+        codes: &[i32],
+        buffers: [&mut Vec<i32>; 3],
+        rescale: &Rescale<'_>,
+        sinks: &mut [&mut dyn RowSink],
+    ) {
+        let [panel, made, bias] = buffers;
+        let [blocks, tiles] = match &self.strassen {
+            Some(strassen) => strassen.sweep(quads, codes, [&mut *panel, made, bias], rescale, sinks),
+            None => [0, 0],
+        };
+        // What is left: the last tiles of those blocks, and all tiles of the last block.
+        let (codes, last_codes) = codes.split_at(blocks * quads.layout().block_len() * LANES);
+        let (sinks, last_sinks) = sinks.split_at_mut(blocks);
+        way.sweep(quads, &quads.tiles()[tiles..], codes, panel, rescale, sinks);
+        way.sweep(quads, quads.tiles(), last_codes, panel, rescale, last_sinks);
     }
 }
 
@@ -341,18 +378,19 @@ impl Integer {
         sinks: &mut [&mut dyn RowSink],
     ) {
         assert!(self.shape.taps().is_multiple_of(4) && self.shape.is_linear());
-        let Buffers { codes, panel, bias, .. } = buffers;
+        let Buffers { codes, panel, bias, tiles } = buffers;
         let all = words.as_chunks::<LANES>().0;
         let any = all.iter().fold(I32x8::splat(0), |any, word| any.or(I32x8::load(word)));
         let negative = any.to_array().iter().any(|word| word & RAISE != 0);
         if let Some((quads, way)) = &self.quads {
             if !negative {
-                return way.sweep(quads, words, panel, rescale, sinks);
+                return self.sweep_positive((quads, *way), words, [panel, tiles, bias], rescale, sinks);
             }
             if !self.raised.is_empty() {
                 codes.clear();
                 codes.extend(words.iter().map(|word| word ^ RAISE));
-                return way.sweep(quads, codes, panel, &self.less_raised(rescale, bias), sinks);
+                let rescale = self.less_raised(rescale, bias);
+                return way.sweep(quads, quads.tiles(), codes, panel, &rescale, sinks);
             }
         }
         codes.resize(2 * words.len(), 0);
@@ -360,7 +398,8 @@ impl Integer {
             let [first, last] = pairs;
             quads_to_pairs(word, first, last);
         }
-        sweep::sweep::<_, I16Pairs>(self.pairs(), codes, panel, 0, rescale, sinks);
+        let pairs = self.pairs();
+        sweep::sweep::<_, I16Pairs>(pairs, pairs.tiles(), codes, panel, 0, rescale, sinks);
     }
 
     /// What becomes of the sums of raised codes.
@@ -383,7 +422,15 @@ impl Integer {
 /// Runs codes that already are in the layout of `packed` (see [`Layout::arrange`]).
 pub fn sweep<V: Dot>(packed: &Packed<V>, codes: &[i32], panel: &mut Vec<i32>, rescale: &Rescale<'_>, out: &mut [f32]) {
     let [_, height, width] = packed.layout().shape.output();
-    sweep::sweep::<V, V>(packed, codes, panel, 0, rescale, &mut [&mut Plain::new(out, [height, width])]);
+    sweep::sweep::<V, V>(
+        packed,
+        packed.tiles(),
+        codes,
+        panel,
+        0,
+        rescale,
+        &mut [&mut Plain::new(out, [height, width])],
+    );
 }
 
 impl Rescale<'_> {

@@ -172,6 +172,16 @@ impl<V: Dot> Packed<V> {
         &panel[..total]
     }
 
+    /// Chunks and centers of a tile of four rows and 4-bit quads: field f of a chunk is step 2·i + f.
+    pub(super) fn nibbles<'a>(&'a self, tile: &'a Tile) -> Option<(&'a [[i8; 16]], &'a [i8; 16])> {
+        match &self.store {
+            Store::Fields(chunks) if V::GROUP == 4 && self.width == 4 && tile.rows == TILE_ROWS => {
+                Some((&chunks[tile.offset..][..self.layout.steps().div_ceil(2)], &tile.narrow))
+            }
+            _ => None,
+        }
+    }
+
     /// Unpacks the words of one tile, and as many more as fill its last chunk.
     fn unpack_tile(&self, tile: &Tile, chunks: &[[i8; 16]], panel: &mut [i32], words: usize) {
         // A chunk's field is sixteen codes: four words of quads, or eight of pairs.

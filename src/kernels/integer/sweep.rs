@@ -10,11 +10,12 @@ use crate::simd::{Dot, LANES, Offsets, side_by_side};
 /// codes are fetched from afar less often.
 const NEAR_WORDS: usize = 1024;
 
-/// Gives `rescale(Σ weights · codes)` to the sinks, one for each block of codes, a tile of rows after the other; sums are exact
+/// Gives `rescale(Σ weights · codes)` of these tiles to the sinks, one for each block of codes, a tile of rows after the other; sums are exact
 /// while they fit 32 bits. Codes are packed for `P` and multiplied by `V`, which takes as many in a lane; `burst` is for those
 /// that sum in bursts.
 pub(super) fn sweep<P: Dot, V: Dot>(
     packed: &Packed<P>,
+    mut tiles: &[Tile],
     codes: &[i32],
     panel: &mut Vec<i32>,
     burst: usize,
@@ -22,11 +23,13 @@ pub(super) fn sweep<P: Dot, V: Dot>(
     sinks: &mut [&mut dyn RowSink],
 ) {
     const { assert!(P::GROUP == V::GROUP) };
+    if sinks.is_empty() {
+        return;
+    }
     let layout = packed.layout();
     let group_rows = layout.shape.out_channels / layout.shape.groups;
     let group_len = layout.group_len();
     let codes = codes.as_chunks::<LANES>().0;
-    let mut tiles = packed.tiles();
     while let Some(first) = tiles.first() {
         let words = layout.steps() * first.rows;
         let (near, rest) = tiles.split_at((NEAR_WORDS / words.max(1)).clamp(1, tiles.len()));
