@@ -248,6 +248,11 @@ export const LINKS: readonly Link[] = [
         batch: 128,
         optimizer: "adam",
         lr: 1e-7,
+        momentum: 0.9,
+        ahead: "momentum",
+        decay: 0,
+        shift: 0,
+        flip: "no",
         epsilon: 0.0001,
         rate: "one-cycle",
         count: 0,
@@ -270,6 +275,21 @@ export const LINKS: readonly Link[] = [
     hash: "#t1=m4~gk",
     choice: {},
     more: { training: { ...DEFAULT_TRAINING, workers: 4, message: "top-k" } },
+  },
+  {
+    hash: "#t1=os~u0,8~jn~y0,0001~v2~fy",
+    choice: {},
+    more: {
+      training: {
+        ...DEFAULT_TRAINING,
+        optimizer: "sgd",
+        momentum: 0.8,
+        ahead: "nesterov",
+        decay: 0.0001,
+        shift: 2,
+        flip: "yes",
+      },
+    },
   },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

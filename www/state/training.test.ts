@@ -10,8 +10,10 @@ import {
   encodeTraining,
   layerPair,
   limitsOf,
+  MIRRORED,
   ROUNDINGS,
   STARTS,
+  STEPS,
   settleTraining,
   stepsOf,
   type TrainingChoice,
@@ -24,13 +26,16 @@ const MODEL = "mlp-digits";
 
 /** Every value of every list, and numbers at both ends of their limits. */
 function changes(): Partial<TrainingChoice>[] {
-  const numbers = (["epochs", "batch", "lr", "count", "patience", "smoothing", "seeds"] as const).flatMap((field) =>
-    limitsOf(field, catalog).map((value) => ({ [field]: value })),
-  );
+  const numbers = (
+    ["epochs", "batch", "lr", "count", "patience", "smoothing", "seeds", "decay", "shift"] as const
+  ).flatMap((field) => limitsOf(field, catalog).map((value) => ({ [field]: value })));
   return [
     ...numbers,
     ...STARTS.map((start) => ({ start })),
     ...catalog.optimizers.map(({ id }) => ({ optimizer: id })),
+    ...limitsOf("momentum", catalog).map((momentum) => ({ optimizer: "sgd", momentum })),
+    ...STEPS.map((ahead) => ({ optimizer: "sgd", ahead })),
+    ...MIRRORED.map((flip) => ({ flip })),
     ...limitsOf("epsilon", catalog).map((epsilon) => ({ epsilon })),
     ...catalog.rates.map(({ id }) => ({ rate: id })),
     ...catalog.precisions.map(({ id }) => ({ precision: id })),

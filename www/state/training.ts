@@ -1,11 +1,14 @@
 /** A training by itself: what is chosen, the recipe it makes, and its way into a link. */
 
+import { readsText } from "./choice";
 import { type Coded, codeOf, idOf, LinkError } from "./coding";
 import type { Catalog, CoreError, Model, Recipe, Train } from "./schema";
 
 /** In place of a teacher. */
 export const ALONE = "none";
 export const STARTS = ["random", "zoo"] as const;
+export const STEPS = ["momentum", "nesterov"] as const;
+export const MIRRORED = ["no", "yes"] as const;
 export const ROUNDINGS = ["nearest", "stochastic"] as const;
 
 export interface TrainingChoice {
@@ -15,6 +18,15 @@ export interface TrainingChoice {
   readonly batch: number;
   readonly optimizer: string;
   readonly lr: number;
+  /** Of SGD: the share of its last step that a step goes on with, and whether it looks ahead by it. */
+  readonly momentum: number;
+  readonly ahead: string;
+  /** Times the parameter, added to its gradient; with AdamW taken off the parameter, times the rate. */
+  readonly decay: number;
+  /** Pixels that images are moved by at random, each way. */
+  readonly shift: number;
+  /** Whether images are mirrored at random. */
+  readonly flip: string;
   /** Adam's ε. */
   readonly epsilon: number;
   /** How the learning rate runs. */
@@ -47,6 +59,11 @@ export const DEFAULT_TRAINING: TrainingChoice = {
   batch: 64,
   optimizer: "adam",
   lr: 0.001,
+  momentum: 0.9,
+  ahead: "momentum",
+  decay: 0,
+  shift: 0,
+  flip: "no",
   epsilon: 1e-8,
   rate: "constant",
   count: 1000,
@@ -71,6 +88,9 @@ export type NumberField = {
 /** Limits that are the page's own, and those of recipes that the catalog does not name (docs/recipe.md). */
 const OWN_LIMITS: Partial<Record<NumberField, readonly [number, number]>> = {
   epsilon: [0, 1],
+  momentum: [0, 0.999],
+  decay: [0, 1],
+  shift: [0, 8],
   patience: [0, 200],
   smoothing: [0, 0.9],
   seeds: [2, 20],
@@ -143,6 +163,9 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
     ...choice,
     teacher,
     epsilon: isAdam(choice.optimizer) ? choice.epsilon : plain.epsilon,
+    momentum: isAdam(choice.optimizer) ? plain.momentum : choice.momentum,
+    ahead: isAdam(choice.optimizer) ? plain.ahead : choice.ahead,
+    ...(readsText({ model }, catalog) && { shift: plain.shift, flip: plain.flip }),
     lossScale: isScaled(choice.precision) ? choice.lossScale : 0,
     rounding: keepsFewBits(choice.precision) ? choice.rounding : plain.rounding,
     // A teacher is asked by one machine.
@@ -181,6 +204,7 @@ export function trainingRecipe(
 ): Recipe {
   const settled = settleTraining(choice, model, catalog);
   const { epochs, batch, optimizer, lr, rate, patience, smoothing, workers, message, teacher, imitation } = settled;
+  const { momentum, ahead, decay, shift, flip } = settled;
   const images = imagesUsed(settled, model, catalog);
   const train: Train = {
     epochs,
@@ -191,6 +215,11 @@ export function trainingRecipe(
     record: true,
     precision: precisionOf(settled),
     ...(isAdam(optimizer) && settled.epsilon !== DEFAULT_TRAINING.epsilon && { epsilon: settled.epsilon }),
+    ...(momentum !== DEFAULT_TRAINING.momentum && { momentum }),
+    ...(ahead === "nesterov" && { nesterov: true }),
+    ...(decay > 0 && { weight_decay: decay }),
+    ...(shift > 0 && { shift }),
+    ...(flip === "yes" && { flip: true }),
     ...(images < trainImages(model, catalog) && { count: images }),
     ...(patience > 0 && { patience }),
     ...(smoothing > 0 && { label_smoothing: smoothing }),
@@ -276,6 +305,11 @@ const ENTRIES: readonly Entry[] = [
   coded("o", "optimizer", (catalog) => catalog.optimizers),
   numeric("l", "lr"),
   numeric("x", "epsilon"),
+  numeric("u", "momentum"),
+  coded("j", "ahead", letters(STEPS)),
+  numeric("y", "decay"),
+  numeric("v", "shift", true),
+  coded("f", "flip", letters(MIRRORED)),
   coded("r", "rate", (catalog) => catalog.rates),
   numeric("n", "count", true),
   numeric("w", "patience", true),

@@ -11,9 +11,11 @@ import {
   keepsFewBits,
   type LayerPair,
   limitsOf,
+  MIRRORED,
   type NumberField,
   ROUNDINGS,
   STARTS,
+  STEPS,
   type TrainingChoice,
   teachersOf,
   trainImages,
@@ -35,6 +37,7 @@ export interface Group {
 /** Batches and workers offered. */
 const BATCHES = [16, 32, 64, 128, 256];
 const WORKERS = [1, 2, 4, 8, 16];
+const AUGMENTED = "Krizhevsky et al. 2012, ImageNet Classification with Deep Convolutional Neural Networks";
 
 interface Place {
   /** Layers that belong together, where the imitation looks at any. */
@@ -106,6 +109,7 @@ export function trainingGroups(place: Place): Group[] {
     return { ...control, detail: `${control.detail}${layers}` };
   };
   const all = trainImages(model, catalog);
+  const text = readsText({ model }, catalog);
   return [
     {
       id: "training",
@@ -120,13 +124,38 @@ export function trainingGroups(place: Place): Group[] {
         number("epochs", "", place),
         {
           ...number("count", "", place),
-          words: readsText({ model }, catalog) ? "training.count.text" : "training.count",
+          words: text ? "training.count.text" : "training.count",
           detail: speech.t("training.count.all", { all: speech.whole(all) }),
         },
         choices("batch", offered(BATCHES, choice.batch), "", place),
         listOf("optimizer", optimizers, named(optimizers, "optimizer", speech)),
         number("lr", "", place, 0),
+        ...(isAdam(choice.optimizer)
+          ? []
+          : [
+              number("momentum", sourceOf(optimizers, "sgd"), place, 0),
+              choices(
+                "ahead",
+                STEPS.map((id) => ({ value: id, name: speech.t(`training.ahead.${id}`) })),
+                sourceOf(optimizers, "sgd"),
+                place,
+                "segments",
+              ),
+            ]),
         listOf("rate", rates, named(rates, "rate", speech)),
+        number("decay", "Loshchilov and Hutter 2019, arXiv 1711.05101", place, 0),
+        ...(text
+          ? []
+          : [
+              number("shift", AUGMENTED, place),
+              choices(
+                "flip",
+                MIRRORED.map((id) => ({ value: id, name: speech.t(`training.flip.${id}`) })),
+                AUGMENTED,
+                place,
+                "segments",
+              ),
+            ]),
         number("smoothing", "Szegedy et al. 2016, arXiv 1512.00567", place, 0),
         number("patience", "Prechelt 1998, Early Stopping, but When?", place),
         number("seeds", "", place),

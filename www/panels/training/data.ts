@@ -29,6 +29,12 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (choice.imitation !== DEFAULT_TRAINING.imitation) words.push(speech.name("imitation", choice.imitation));
   if (choice.rounding !== DEFAULT_TRAINING.rounding) words.push(speech.t(`training.rounding.${choice.rounding}`));
   if (choice.epsilon !== DEFAULT_TRAINING.epsilon) words.push(`ε ${choice.epsilon}`);
+  if (choice.momentum !== DEFAULT_TRAINING.momentum)
+    words.push(speech.t("training.words.momentum", { momentum: choice.momentum }));
+  if (choice.ahead !== DEFAULT_TRAINING.ahead) words.push(speech.t(`training.ahead.${choice.ahead}`));
+  if (choice.decay > 0) words.push(speech.t("training.words.decay", { decay: choice.decay }));
+  if (choice.shift > 0) words.push(`± ${choice.shift} px`);
+  if (choice.flip !== DEFAULT_TRAINING.flip) words.push(speech.t("training.words.flip"));
   if (choice.lossScale !== DEFAULT_TRAINING.lossScale) words.push(`× ${choice.lossScale}`);
   if (choice.lr !== DEFAULT_TRAINING.lr) words.push(short(choice.lr));
   return words.join(" · ");
