@@ -27,6 +27,19 @@ const button = (panel: Locator, name: string | RegExp) =>
   panel.getByRole("button", { name, exact: typeof name === "string" });
 const rows = (panel: Locator) => panel.locator(".training-runs tbody tr");
 
+/** That two trainings have the same curve, which is given back, and came to the same. */
+async function expectTwins(panel: Locator): Promise<string | null | undefined> {
+  const [first, second] = await panel
+    .locator(".training-curve")
+    .evaluateAll((all) => all.map((each) => each.getAttribute("d")));
+  expect(first).toBe(second);
+  const cells = await rows(panel).evaluateAll((all) =>
+    all.map((row) => [...row.querySelectorAll("td")].slice(0, 3).map((cell) => cell.textContent)),
+  );
+  expect(cells[0]).toEqual(cells[1]);
+  return first;
+}
+
 it("trains on digits: a curve, a result, a record and a verdict", async () => {
   const { page, panel } = await panelOf(DIGITS);
   await button(panel, "Train").click();
@@ -47,14 +60,7 @@ it("gives the same result for the same settings, and lays trainings over each ot
     await button(panel, "Train").click();
     await expect.poll(() => rows(panel).count()).toBe(count);
   }
-  const [first, second] = await panel
-    .locator(".training-curve")
-    .evaluateAll((all) => all.map((each) => each.getAttribute("d")));
-  expect(first).toBe(second);
-  const cells = await rows(panel).evaluateAll((all) =>
-    all.map((row) => [...row.querySelectorAll("td")].slice(0, 3).map((cell) => cell.textContent)),
-  );
-  expect(cells[0]).toEqual(cells[1]);
+  await expectTwins(panel);
   await page.context().close();
 });
 
@@ -129,14 +135,7 @@ it("pauses where it is, also beyond the page, and ends as one that was never pau
   await expect.poll(() => rows(panel).count(), { timeout: 60_000 }).toBe(1);
   await button(panel, "Train").click();
   await expect.poll(() => rows(panel).count(), { timeout: 60_000 }).toBe(2);
-  const [first, second] = await panel
-    .locator(".training-curve")
-    .evaluateAll((all) => all.map((each) => each.getAttribute("d")));
-  expect(first).toBe(second);
-  const cells = await rows(panel).evaluateAll((all) =>
-    all.map((row) => [...row.querySelectorAll("td")].slice(0, 3).map((cell) => cell.textContent)),
-  );
-  expect(cells[0]).toEqual(cells[1]);
+  const first = await expectTwins(panel);
   expect(await checkpoints(page)).toBe(0);
   await button(panel, "Train").click();
   await expect.poll(async () => shareIn(await saidBy(panel)), { timeout: 30_000, interval: 20 }).toBeGreaterThan(30);
