@@ -6,8 +6,6 @@ import { interval, t95 } from "./statistics";
 import {
   ALONE,
   DEFAULT_TRAINING,
-  decodeTraining,
-  encodeTraining,
   layerPair,
   limitsOf,
   MIRRORED,
@@ -20,6 +18,7 @@ import {
   teachersOf,
   trainingRecipe,
 } from "./training";
+import { decodeTraining, encodeTraining } from "./training-link";
 
 const catalog = realCatalog();
 const MODEL = "mlp-digits";
