@@ -243,6 +243,7 @@ export const LINKS: readonly Link[] = [
     choice: {},
     more: {
       training: {
+        ...DEFAULT_TRAINING,
         start: "zoo",
         epochs: 5,
         batch: 128,
@@ -290,6 +291,31 @@ export const LINKS: readonly Link[] = [
         flip: "yes",
       },
     },
+  },
+  {
+    hash: "#t1=pf16~k4096~G500~m8~gq~L15",
+    choice: {},
+    more: {
+      training: {
+        ...DEFAULT_TRAINING,
+        precision: "fp16",
+        lossScale: 4096,
+        growth: 500,
+        workers: 8,
+        message: "qsgd",
+        levels: 15,
+      },
+    },
+  },
+  {
+    hash: "#t1=m4~gt~C0",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, workers: 4, message: "terngrad", clip: 0 } },
+  },
+  {
+    hash: "#t1=m4~gk~S0,001",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, workers: 4, message: "top-k", share: 0.001 } },
   },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

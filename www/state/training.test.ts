@@ -40,7 +40,11 @@ function changes(): Partial<TrainingChoice>[] {
     ...catalog.precisions.map(({ id }) => ({ precision: id })),
     ...ROUNDINGS.map((rounding) => ({ precision: "pure-bf16", rounding })),
     ...limitsOf("lossScale", catalog).map((lossScale) => ({ precision: "fp16", lossScale })),
+    ...limitsOf("growth", catalog).map((growth) => ({ precision: "amp-fp16", growth })),
     ...catalog.messages.map(({ id }) => ({ workers: 4, message: id })),
+    ...limitsOf("levels", catalog).map((levels) => ({ workers: 4, message: "qsgd", levels })),
+    ...limitsOf("clip", catalog).map((clip) => ({ workers: 4, message: "terngrad", clip })),
+    ...limitsOf("share", catalog).map((share) => ({ workers: 4, message: "top-k", share })),
     ...catalog.imitations.map(({ id }) => ({ teacher: MODEL, imitation: id })),
     ...teachersOf(MODEL, catalog).map(({ id }) => ({ teacher: id })),
     ...limitsOf("temperature", catalog).map((temperature) => ({ teacher: MODEL, temperature })),
@@ -90,7 +94,12 @@ describe("a training's settings", () => {
     const settle = (change: Partial<TrainingChoice>, model = MODEL) =>
       settleTraining({ ...DEFAULT_TRAINING, ...change }, model, catalog);
     expect(settle({ teacher: "lenet5-fashion", temperature: 9 })).toEqual(DEFAULT_TRAINING);
-    expect(settle({ lossScale: 8, rounding: "stochastic", message: "qsgd" })).toEqual(DEFAULT_TRAINING);
+    expect(
+      settle({ lossScale: 8, growth: 9, levels: 2, clip: 1, share: 0.5, rounding: "stochastic", message: "qsgd" }),
+    ).toEqual(DEFAULT_TRAINING);
+    expect(settle({ workers: 4, message: "qsgd", levels: 2, clip: 1, share: 0.5 })).toEqual(
+      settle({ workers: 4, message: "qsgd", levels: 2 }),
+    );
     expect(settle({ optimizer: "sgd", epsilon: 1 }).epsilon).toBe(DEFAULT_TRAINING.epsilon);
     expect(settle({ teacher: MODEL, workers: 4 })).toMatchObject({ teacher: MODEL, workers: 1 });
   });

@@ -38,11 +38,19 @@ export interface TrainingChoice {
   readonly precision: string;
   /** What the loss is multiplied by at first; 0: as the mode has it. */
   readonly lossScale: number;
+  /** Good steps after which it doubles; 0: as the mode has it. */
+  readonly growth: number;
   /** Of weights that are kept in fewer bits. */
   readonly rounding: string;
   /** 1: no exchange. */
   readonly workers: number;
   readonly message: string;
+  /** Of QSGD: how many numbers there are between 0 and the vector's length. */
+  readonly levels: number;
+  /** Of TernGrad: standard deviations beyond which a gradient is cut off; 0: none is. */
+  readonly clip: number;
+  /** Of the largest: which share of the gradients they are. */
+  readonly share: number;
   /** A model of the same data, or `ALONE`. */
   readonly teacher: string;
   readonly imitation: string;
@@ -70,9 +78,13 @@ export const DEFAULT_TRAINING: TrainingChoice = {
   smoothing: 0,
   precision: "fp32",
   lossScale: 0,
+  growth: 0,
   rounding: "nearest",
   workers: 1,
   message: "8-bit",
+  levels: 4,
+  clip: 2.5,
+  share: 0.01,
   teacher: ALONE,
   imitation: "logits",
   temperature: 4,
@@ -93,6 +105,10 @@ const OWN_LIMITS: Partial<Record<NumberField, readonly [number, number]>> = {
   patience: [0, 200],
   smoothing: [0, 0.9],
   seeds: [2, 20],
+  growth: [0, 1_000_000],
+  levels: [1, 127],
+  clip: [0, 100],
+  share: [0.0001, 1],
 };
 const CATALOG_LIMITS: Partial<Record<NumberField, string>> = {
   epochs: "train.epochs",
@@ -103,6 +119,11 @@ const CATALOG_LIMITS: Partial<Record<NumberField, string>> = {
   workers: "train.workers",
   temperature: "distill.temperature",
   alpha: "distill.alpha",
+};
+const MESSAGE_SETTINGS: Readonly<Record<string, "levels" | "clip" | "share">> = {
+  qsgd: "levels",
+  terngrad: "clip",
+  "top-k": "share",
 };
 /** Fields in which 0 stands for what the engine does by itself. */
 const OR_ZERO: readonly string[] = ["count", "lossScale"];
@@ -122,6 +143,11 @@ export function isScaled(precision: string): boolean {
 /** Whether weights themselves are kept in fewer bits. */
 export function keepsFewBits(precision: string): boolean {
   return precision.startsWith("pure-");
+}
+
+/** The setting that a message between workers has, if it has one. */
+export function messageSetting(message: string): "levels" | "clip" | "share" | undefined {
+  return MESSAGE_SETTINGS[message];
 }
 
 export function isAdam(optimizer: string): boolean {
@@ -158,6 +184,8 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
   const plain = DEFAULT_TRAINING;
   const teacher = teachersOf(model, catalog).some(({ id }) => id === choice.teacher) ? choice.teacher : ALONE;
   const taught = teacher !== ALONE;
+  const message = choice.workers > 1 && !taught ? choice.message : plain.message;
+  const own = messageSetting(message);
   return {
     ...choice,
     teacher,
@@ -165,11 +193,15 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
     momentum: isAdam(choice.optimizer) ? plain.momentum : choice.momentum,
     ahead: isAdam(choice.optimizer) ? plain.ahead : choice.ahead,
     ...(readsText({ model }, catalog) && { shift: plain.shift, flip: plain.flip }),
-    lossScale: isScaled(choice.precision) ? choice.lossScale : 0,
+    lossScale: isScaled(choice.precision) ? choice.lossScale : plain.lossScale,
+    growth: isScaled(choice.precision) ? choice.growth : plain.growth,
     rounding: keepsFewBits(choice.precision) ? choice.rounding : plain.rounding,
     // A teacher is asked by one machine.
     workers: taught ? 1 : choice.workers,
-    message: choice.workers > 1 && !taught ? choice.message : plain.message,
+    message,
+    levels: own === "levels" ? choice.levels : plain.levels,
+    clip: own === "clip" ? choice.clip : plain.clip,
+    share: own === "share" ? choice.share : plain.share,
     imitation: taught ? choice.imitation : plain.imitation,
     temperature: taught ? choice.temperature : plain.temperature,
     alpha: taught ? choice.alpha : plain.alpha,
@@ -185,12 +217,20 @@ export function needsLayers(imitation: string): boolean {
 }
 
 /** The precision as a recipe says it. */
-function precisionOf({ precision, lossScale, rounding }: TrainingChoice): NonNullable<Train["precision"]> {
+function precisionOf({ precision, lossScale, growth, rounding }: TrainingChoice): NonNullable<Train["precision"]> {
   const settings = {
     ...(lossScale > 0 && { loss_scale: lossScale }),
+    ...(growth > 0 && { growth }),
     ...(rounding !== DEFAULT_TRAINING.rounding && { rounding }),
   };
   return Object.keys(settings).length > 0 ? { mode: precision, ...settings } : precision;
+}
+
+/** What workers send each other, as a recipe says it. */
+function exchangeOf(choice: TrainingChoice): NonNullable<Train["exchange"]> {
+  const { workers, message } = choice;
+  const own = messageSetting(message);
+  return { workers, method: message, ...(own && choice[own] !== DEFAULT_TRAINING[own] && { [own]: choice[own] }) };
 }
 
 /** The recipe of a training of `model`; its record is always kept. `split` is what it is judged by. */
@@ -202,7 +242,7 @@ export function trainingRecipe(
   { pair, split = "test" }: { readonly pair?: LayerPair | undefined; readonly split?: "test" | "validation" } = {},
 ): Recipe {
   const settled = settleTraining(choice, model, catalog);
-  const { epochs, batch, optimizer, lr, rate, patience, smoothing, workers, message, teacher, imitation } = settled;
+  const { epochs, batch, optimizer, lr, rate, patience, smoothing, workers, teacher, imitation } = settled;
   const { momentum, ahead, decay, shift, flip } = settled;
   const images = imagesUsed(settled, model, catalog);
   const train: Train = {
@@ -222,7 +262,7 @@ export function trainingRecipe(
     ...(images < trainImages(model, catalog) && { count: images }),
     ...(patience > 0 && { patience }),
     ...(smoothing > 0 && { label_smoothing: smoothing }),
-    ...(workers > 1 && { exchange: { workers, method: message } }),
+    ...(workers > 1 && { exchange: exchangeOf(settled) }),
     ...(teacher !== ALONE && {
       distill: {
         teacher,

@@ -12,6 +12,7 @@ import {
   type LayerPair,
   limitsOf,
   MIRRORED,
+  messageSetting,
   type NumberField,
   ROUNDINGS,
   STARTS,
@@ -37,6 +38,7 @@ export interface Group {
 /** Batches and workers offered. */
 const BATCHES = [16, 32, 64, 128, 256];
 const WORKERS = [1, 2, 4, 8, 16];
+const SCALED = "Micikevicius et al. 2018, arXiv 1710.03740";
 const AUGMENTED = "Krizhevsky et al. 2012, ImageNet Classification with Deep Convolutional Neural Networks";
 
 interface Place {
@@ -108,6 +110,7 @@ export function trainingGroups(place: Place): Group[] {
     const layers = pair ? ` ${speech.t("training.pair", { own: pair[0], other: pair[1] })}` : "";
     return { ...control, detail: `${control.detail}${layers}` };
   };
+  const own = messageSetting(choice.message);
   const all = trainImages(model, catalog);
   const text = readsText({ model }, catalog);
   return [
@@ -165,9 +168,7 @@ export function trainingGroups(place: Place): Group[] {
       id: "numbers",
       controls: [
         listOf("precision", precisions, named(precisions, "precision", speech)),
-        ...(isScaled(choice.precision)
-          ? [number("lossScale", "Micikevicius et al. 2018, arXiv 1710.03740", place, 0)]
-          : []),
+        ...(isScaled(choice.precision) ? [number("lossScale", SCALED, place, 0), number("growth", SCALED, place)] : []),
         ...(keepsFewBits(choice.precision)
           ? [
               choices(
@@ -211,6 +212,7 @@ export function trainingGroups(place: Place): Group[] {
           unused: choice.teacher === ALONE ? undefined : speech.t("training.reason.alone"),
         },
         ...(choice.workers > 1 ? [listOf("message", messages, named(messages, "message", speech))] : []),
+        ...(own ? [number(own, sourceOf(messages, choice.message), place, own === "levels" ? 1 : 0)] : []),
       ],
     },
   ];

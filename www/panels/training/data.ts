@@ -4,7 +4,7 @@ import type { Curve, CurvesData } from "../../charts/curves";
 import type { Speech } from "../../i18n";
 import { ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, Progress, TrainingRecord } from "../../state/schema";
-import { ALONE, DEFAULT_TRAINING, stepsOf, type TrainingChoice } from "../../state/training";
+import { ALONE, DEFAULT_TRAINING, messageSetting, stepsOf, type TrainingChoice } from "../../state/training";
 import type { Training } from "../../state/trainings";
 import { short } from "../inside/numbers";
 
@@ -24,6 +24,10 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   const words = [speech.name("precision", choice.precision)];
   if (choice.optimizer !== DEFAULT_TRAINING.optimizer) words.push(speech.name("optimizer", choice.optimizer));
   if (choice.workers > 1) words.push(`${choice.workers} × ${speech.name("message", choice.message)}`);
+  const own = messageSetting(choice.message);
+  if (own === "levels") words.push(speech.t("training.words.levels", { levels: choice.levels }));
+  if (own === "share") words.push(`${Number((100 * choice.share).toPrecision(3))} %`);
+  if (choice.clip !== DEFAULT_TRAINING.clip) words.push(speech.t("training.words.clip", { clip: choice.clip }));
   if (choice.teacher !== ALONE)
     words.push(`${speech.name("model", choice.teacher)}, T ${choice.temperature}, α ${choice.alpha}`);
   if (choice.imitation !== DEFAULT_TRAINING.imitation) words.push(speech.name("imitation", choice.imitation));
@@ -36,6 +40,7 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (choice.shift > 0) words.push(`± ${choice.shift} px`);
   if (choice.flip !== DEFAULT_TRAINING.flip) words.push(speech.t("training.words.flip"));
   if (choice.lossScale !== DEFAULT_TRAINING.lossScale) words.push(`× ${choice.lossScale}`);
+  if (choice.growth > 0) words.push(speech.t("training.words.growth", { growth: speech.whole(choice.growth) }));
   if (choice.lr !== DEFAULT_TRAINING.lr) words.push(short(choice.lr));
   return words.join(" · ");
 }
