@@ -317,5 +317,10 @@ export const LINKS: readonly Link[] = [
     choice: {},
     more: { training: { ...DEFAULT_TRAINING, workers: 4, message: "top-k", share: 0.001 } },
   },
+  {
+    hash: "#t1=zz~F0,1",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, start: "zoo", freeze: ["conv1", "conv2"] } },
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

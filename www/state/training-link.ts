@@ -4,6 +4,8 @@ import { byLetter, type Coded, codeOf, idOf, LinkError, numeral } from "./coding
 import type { Catalog } from "./schema";
 import {
   DEFAULT_TRAINING,
+  type ListField,
+  layerNames,
   limitsOf,
   MIRRORED,
   type NumberField,
@@ -14,12 +16,14 @@ import {
   type TrainingChoice,
 } from "./training";
 
+type Value = TrainingChoice[keyof TrainingChoice];
+
 /** How one field stands in a link. */
 interface Entry {
   readonly key: string;
   readonly field: keyof TrainingChoice;
-  readonly write: (value: string | number, catalog: Catalog) => string;
-  readonly read: (text: string, catalog: Catalog) => string | number;
+  readonly write: (value: Value, catalog: Catalog, model: string) => string;
+  readonly read: (text: string, catalog: Catalog, model: string) => Value;
 }
 
 /** A number, its decimal point a comma: a link has dots of its own. */
@@ -52,6 +56,30 @@ function coded(key: string, field: keyof TrainingChoice, entries: (catalog: Cata
 
 const letters = (ids: readonly string[]) => () => byLetter(ids);
 
+/** Names by their places among all there are, ascending. */
+function placed(key: string, field: ListField, names: (model: string, catalog: Catalog) => readonly string[]): Entry {
+  return {
+    key,
+    field,
+    write: (value, catalog, model) => {
+      const all = names(model, catalog);
+      return [value]
+        .flat()
+        .map((name) => all.indexOf(String(name)))
+        .join(",");
+    },
+    read: (text, catalog, model) => {
+      const all = names(model, catalog);
+      const places = text.split(",").map(Number);
+      const found = places.flatMap((place) => all[place] ?? []);
+      // Only as it is written: no second way to say the same.
+      const same = places.join(",") === text && places.every((place, at) => at === 0 || place > (places[at - 1] ?? 0));
+      if (!same || found.length < places.length) throw new LinkError(`training.${field}`, text);
+      return found;
+    },
+  };
+}
+
 /** Every field by the key it has in links. Keys are permanent. */
 const ENTRIES: readonly Entry[] = [
   coded("z", "start", letters(STARTS)),
@@ -65,6 +93,7 @@ const ENTRIES: readonly Entry[] = [
   numeric("y", "decay"),
   numeric("v", "shift", true),
   coded("f", "flip", letters(MIRRORED)),
+  placed("F", "freeze", layerNames),
   coded("r", "rate", (catalog) => catalog.rates),
   numeric("n", "count", true),
   numeric("w", "patience", true),
@@ -88,19 +117,19 @@ const ENTRIES: readonly Entry[] = [
 /** What differs from the defaults, such as `e20~pf16`; `undefined` where nothing does. */
 export function encodeTraining(choice: TrainingChoice, model: string, catalog: Catalog): string | undefined {
   const settled = settleTraining(choice, model, catalog);
-  const parts = ENTRIES.filter(({ field }) => settled[field] !== DEFAULT_TRAINING[field]).map(
-    ({ key, field, write }) => `${key}${write(settled[field], catalog)}`,
+  const parts = ENTRIES.filter(({ field }) => String(settled[field]) !== String(DEFAULT_TRAINING[field])).map(
+    ({ key, field, write }) => `${key}${write(settled[field], catalog, model)}`,
   );
   return parts.length > 0 ? parts.join("~") : undefined;
 }
 
 /** Reads it again. Throws a `LinkError` for what is unknown, out of bounds, said twice, or no teacher of this model. */
 export function decodeTraining(text: string, model: string, catalog: Catalog): TrainingChoice {
-  const read = new Map<keyof TrainingChoice, string | number>();
+  const read = new Map<keyof TrainingChoice, Value>();
   for (const part of text.split("~")) {
     const entry = ENTRIES.find(({ key }) => part.startsWith(key));
     if (!entry || read.has(entry.field)) throw new LinkError("t1", part);
-    read.set(entry.field, entry.read(part.slice(entry.key.length), catalog));
+    read.set(entry.field, entry.read(part.slice(entry.key.length), catalog, model));
   }
   const choice: TrainingChoice = { ...DEFAULT_TRAINING, ...Object.fromEntries(read) };
   const settled = settleTraining(choice, model, catalog);

@@ -6,6 +6,7 @@ import { interval, t95 } from "./statistics";
 import {
   ALONE,
   DEFAULT_TRAINING,
+  layerNames,
   layerPair,
   limitsOf,
   MIRRORED,
@@ -35,6 +36,7 @@ function changes(): Partial<TrainingChoice>[] {
     ...limitsOf("momentum", catalog).map((momentum) => ({ optimizer: "sgd", momentum })),
     ...STEPS.map((ahead) => ({ optimizer: "sgd", ahead })),
     ...MIRRORED.map((flip) => ({ flip })),
+    ...[["fc1"], ["fc1", "fc3"], layerNames(MODEL, catalog)].map((freeze) => ({ freeze })),
     ...limitsOf("epsilon", catalog).map((epsilon) => ({ epsilon })),
     ...catalog.rates.map(({ id }) => ({ rate: id })),
     ...catalog.precisions.map(({ id }) => ({ precision: id })),
@@ -101,6 +103,7 @@ describe("a training's settings", () => {
       settle({ workers: 4, message: "qsgd", levels: 2 }),
     );
     expect(settle({ optimizer: "sgd", epsilon: 1 }).epsilon).toBe(DEFAULT_TRAINING.epsilon);
+    expect(settle({ freeze: ["fc3", "conv1", "fc1", "fc1"] }).freeze).toEqual(["fc1", "fc3"]);
     expect(settle({ teacher: MODEL, workers: 4 })).toMatchObject({ teacher: MODEL, workers: 1 });
   });
 
@@ -123,6 +126,13 @@ describe("a training's settings", () => {
     "e2~e2",
     "e2~",
     "__proto__",
+    "F",
+    "F3",
+    "F1,0",
+    "F1,1",
+    "F01",
+    "F-1",
+    "Ffc1",
   ])("%s is refused", (text) => {
     expect(() => decodeTraining(text, MODEL, catalog)).toThrow(LinkError);
   });

@@ -26,6 +26,8 @@ export interface TrainingChoice {
   readonly shift: number;
   /** Whether images are mirrored at random. */
   readonly flip: string;
+  /** Layers that stay as they are, in the model's order. */
+  readonly freeze: readonly string[];
   /** Adam's ε. */
   readonly epsilon: number;
   /** How the learning rate runs. */
@@ -71,6 +73,7 @@ export const DEFAULT_TRAINING: TrainingChoice = {
   decay: 0,
   shift: 0,
   flip: "no",
+  freeze: [],
   epsilon: 1e-8,
   rate: "constant",
   count: 1000,
@@ -94,6 +97,10 @@ export const DEFAULT_TRAINING: TrainingChoice = {
 
 export type NumberField = {
   [K in keyof TrainingChoice]: TrainingChoice[K] extends number ? K : never;
+}[keyof TrainingChoice];
+
+export type ListField = {
+  [K in keyof TrainingChoice]: TrainingChoice[K] extends readonly string[] ? K : never;
 }[keyof TrainingChoice];
 
 /** Limits that are the page's own, and those of recipes that the catalog does not name (docs/recipe.md). */
@@ -162,6 +169,11 @@ export function teachersOf(model: string, catalog: Catalog): Model[] {
   return catalog.models.filter((each) => each.data === data).sort((a, b) => b.parameters - a.parameters);
 }
 
+/** Names of the layers that a training changes. */
+export function layerNames(model: string, catalog: Catalog): string[] {
+  return modelOf(model, catalog)?.layers.map(({ name }) => name) ?? [];
+}
+
 /** Training images there are for a model. */
 export function trainImages(model: string, catalog: Catalog): number {
   const data = modelOf(model, catalog)?.data;
@@ -193,6 +205,7 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
     momentum: isAdam(choice.optimizer) ? plain.momentum : choice.momentum,
     ahead: isAdam(choice.optimizer) ? plain.ahead : choice.ahead,
     ...(readsText({ model }, catalog) && { shift: plain.shift, flip: plain.flip }),
+    freeze: layerNames(model, catalog).filter((name) => choice.freeze.includes(name)),
     lossScale: isScaled(choice.precision) ? choice.lossScale : plain.lossScale,
     growth: isScaled(choice.precision) ? choice.growth : plain.growth,
     rounding: keepsFewBits(choice.precision) ? choice.rounding : plain.rounding,
@@ -243,7 +256,7 @@ export function trainingRecipe(
 ): Recipe {
   const settled = settleTraining(choice, model, catalog);
   const { epochs, batch, optimizer, lr, rate, patience, smoothing, workers, teacher, imitation } = settled;
-  const { momentum, ahead, decay, shift, flip } = settled;
+  const { momentum, ahead, decay, shift, flip, freeze } = settled;
   const images = imagesUsed(settled, model, catalog);
   const train: Train = {
     epochs,
@@ -259,6 +272,7 @@ export function trainingRecipe(
     ...(decay > 0 && { weight_decay: decay }),
     ...(shift > 0 && { shift }),
     ...(flip === "yes" && { flip: true }),
+    ...(freeze.length > 0 && { freeze: [...freeze] }),
     ...(images < trainImages(model, catalog) && { count: images }),
     ...(patience > 0 && { patience }),
     ...(smoothing > 0 && { label_smoothing: smoothing }),

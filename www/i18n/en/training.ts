@@ -7,6 +7,7 @@ export const training = {
   "part.training.optimizer": "an optimizer",
   "part.training.lr": "a learning rate",
   "part.training.epsilon": "an epsilon",
+  "part.training.freeze": "layers that stay",
   "part.training.rate": "a schedule of the rate",
   "part.training.count": "a number of training images",
   "part.training.patience": "a patience",
@@ -235,6 +236,7 @@ export const training = {
   "recipe.training.decay": "Weight decay",
   "recipe.training.shift": "Move by, px",
   "recipe.training.flip": "Mirror",
+  "recipe.training.freeze": "Layers that stay",
   "about.training.momentum": "The share of the last step that the next goes on with.",
   "about.training.ahead":
     "Where the gradient is taken: where the weights are, or where momentum is about to carry them.",
@@ -242,6 +244,8 @@ export const training = {
   "about.training.shift":
     "Images are moved by up to so many pixels each way at random, so that none is seen twice alike.",
   "about.training.flip": "Images are mirrored left to right at random. A shoe stays a shoe; a digit does not stay one.",
+  "about.training.freeze":
+    "Layers that stay as they are, as when trained ones are kept and only the last is taught something new.",
   "training.ahead.momentum": "Here",
   "training.ahead.nesterov": "Nesterov",
   "training.flip.no": "No",
@@ -249,6 +253,7 @@ export const training = {
   "training.words.momentum": "momentum {momentum}",
   "training.words.decay": "decay {decay}",
   "training.words.flip": "mirrored",
+  "training.words.freeze": "{list} frozen",
   "training.words.levels": "{levels} {levels#level|levels}",
   "training.words.clip": "clip {clip} σ",
   "training.words.growth": "doubles after {growth}",

@@ -10,6 +10,8 @@ import {
   isScaled,
   keepsFewBits,
   type LayerPair,
+  type ListField,
+  layerNames,
   limitsOf,
   MIRRORED,
   messageSetting,
@@ -81,6 +83,20 @@ function choices(
     look,
     source,
     to: (value) => carry({ [field]: numeric ? Number(value) : value }),
+  };
+}
+
+/** Any number of things, each of which can be turned over. */
+function checks(field: ListField, options: readonly Option[], source: string, { choice }: Place): Control {
+  const chosen = choice[field];
+  return {
+    id: `training-${field}`,
+    words: `training.${field}`,
+    options,
+    value: chosen.join(" "),
+    look: "checks",
+    source,
+    to: (id) => carry({ [field]: chosen.includes(id) ? chosen.filter((other) => other !== id) : [...chosen, id] }),
   };
 }
 
@@ -161,6 +177,12 @@ export function trainingGroups(place: Place): Group[] {
             ]),
         number("smoothing", "Szegedy et al. 2016, arXiv 1512.00567", place, 0),
         number("patience", "Prechelt 1998, Early Stopping, but When?", place),
+        checks(
+          "freeze",
+          layerNames(model, catalog).map((name) => ({ value: name, name })),
+          "Yosinski et al. 2014, arXiv 1411.1792",
+          place,
+        ),
         number("seeds", "", place),
       ],
     },

@@ -40,6 +40,7 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (choice.shift > 0) words.push(`± ${choice.shift} px`);
   if (choice.flip !== DEFAULT_TRAINING.flip) words.push(speech.t("training.words.flip"));
   if (choice.lossScale !== DEFAULT_TRAINING.lossScale) words.push(`× ${choice.lossScale}`);
+  if (choice.freeze.length > 0) words.push(speech.t("training.words.freeze", { list: choice.freeze.join(", ") }));
   if (choice.growth > 0) words.push(speech.t("training.words.growth", { growth: speech.whole(choice.growth) }));
   if (choice.lr !== DEFAULT_TRAINING.lr) words.push(short(choice.lr));
   return words.join(" · ");
