@@ -322,5 +322,10 @@ export const LINKS: readonly Link[] = [
     choice: {},
     more: { training: { ...DEFAULT_TRAINING, start: "zoo", freeze: ["conv1", "conv2"] } },
   },
+  {
+    hash: "#t1=X3,8",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, exclude: ["dress", "bag"] } },
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

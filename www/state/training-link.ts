@@ -3,6 +3,7 @@
 import { byLetter, type Coded, codeOf, idOf, LinkError, numeral } from "./coding";
 import type { Catalog } from "./schema";
 import {
+  classesOf,
   DEFAULT_TRAINING,
   type ListField,
   layerNames,
@@ -56,8 +57,13 @@ function coded(key: string, field: keyof TrainingChoice, entries: (catalog: Cata
 
 const letters = (ids: readonly string[]) => () => byLetter(ids);
 
-/** Names by their places among all there are, ascending. */
-function placed(key: string, field: ListField, names: (model: string, catalog: Catalog) => readonly string[]): Entry {
+/** Names by their places among all there are, ascending; with `rest` never all of them. */
+function placed(
+  key: string,
+  field: ListField,
+  names: (model: string, catalog: Catalog) => readonly string[],
+  rest = false,
+): Entry {
   return {
     key,
     field,
@@ -74,7 +80,8 @@ function placed(key: string, field: ListField, names: (model: string, catalog: C
       const found = places.flatMap((place) => all[place] ?? []);
       // Only as it is written: no second way to say the same.
       const same = places.join(",") === text && places.every((place, at) => at === 0 || place > (places[at - 1] ?? 0));
-      if (!same || found.length < places.length) throw new LinkError(`training.${field}`, text);
+      if (!same || found.length < places.length || (rest && found.length === all.length))
+        throw new LinkError(`training.${field}`, text);
       return found;
     },
   };
@@ -93,6 +100,7 @@ const ENTRIES: readonly Entry[] = [
   numeric("y", "decay"),
   numeric("v", "shift", true),
   coded("f", "flip", letters(MIRRORED)),
+  placed("X", "exclude", classesOf, true),
   placed("F", "freeze", layerNames),
   coded("r", "rate", (catalog) => catalog.rates),
   numeric("n", "count", true),

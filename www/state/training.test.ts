@@ -5,6 +5,7 @@ import { LinkError } from "./coding";
 import { interval, t95 } from "./statistics";
 import {
   ALONE,
+  classesOf,
   DEFAULT_TRAINING,
   layerNames,
   layerPair,
@@ -37,6 +38,7 @@ function changes(): Partial<TrainingChoice>[] {
     ...STEPS.map((ahead) => ({ optimizer: "sgd", ahead })),
     ...MIRRORED.map((flip) => ({ flip })),
     ...[["fc1"], ["fc1", "fc3"], layerNames(MODEL, catalog)].map((freeze) => ({ freeze })),
+    ...[["3"], ["0", "9"], classesOf(MODEL, catalog).slice(1)].map((exclude) => ({ exclude })),
     ...limitsOf("epsilon", catalog).map((epsilon) => ({ epsilon })),
     ...catalog.rates.map(({ id }) => ({ rate: id })),
     ...catalog.precisions.map(({ id }) => ({ precision: id })),
@@ -104,6 +106,11 @@ describe("a training's settings", () => {
     );
     expect(settle({ optimizer: "sgd", epsilon: 1 }).epsilon).toBe(DEFAULT_TRAINING.epsilon);
     expect(settle({ freeze: ["fc3", "conv1", "fc1", "fc1"] }).freeze).toEqual(["fc1", "fc3"]);
+    expect(settle({ exclude: ["8", "bag", "3"] }).exclude).toEqual(["3", "8"]);
+    const text = "transformer-shakespeare";
+    expect(
+      settle({ exclude: [...(catalog.data.find(({ id }) => id === "shakespeare")?.classes ?? [])] }, text),
+    ).toEqual(settle({}, text));
     expect(settle({ teacher: MODEL, workers: 4 })).toMatchObject({ teacher: MODEL, workers: 1 });
   });
 
@@ -133,6 +140,8 @@ describe("a training's settings", () => {
     "F01",
     "F-1",
     "Ffc1",
+    "X10",
+    "X0,1,2,3,4,5,6,7,8,9",
   ])("%s is refused", (text) => {
     expect(() => decodeTraining(text, MODEL, catalog)).toThrow(LinkError);
   });

@@ -26,6 +26,8 @@ export interface TrainingChoice {
   readonly shift: number;
   /** Whether images are mirrored at random. */
   readonly flip: string;
+  /** Classes whose images are left out, by label. */
+  readonly exclude: readonly string[];
   /** Layers that stay as they are, in the model's order. */
   readonly freeze: readonly string[];
   /** Adam's ε. */
@@ -73,6 +75,7 @@ export const DEFAULT_TRAINING: TrainingChoice = {
   decay: 0,
   shift: 0,
   flip: "no",
+  exclude: [],
   freeze: [],
   epsilon: 1e-8,
   rate: "constant",
@@ -162,6 +165,7 @@ export function isAdam(optimizer: string): boolean {
 }
 
 const modelOf = (id: string, catalog: Catalog) => catalog.models.find((model) => model.id === id);
+const dataOf = (model: string, catalog: Catalog) => catalog.data.find(({ id }) => id === modelOf(model, catalog)?.data);
 
 /** Models that may teach this one: those that see the same data, the largest first. */
 export function teachersOf(model: string, catalog: Catalog): Model[] {
@@ -174,10 +178,14 @@ export function layerNames(model: string, catalog: Catalog): string[] {
   return modelOf(model, catalog)?.layers.map(({ name }) => name) ?? [];
 }
 
+/** Ids of the classes that can be left out: those of images. */
+export function classesOf(model: string, catalog: Catalog): readonly string[] {
+  return readsText({ model }, catalog) ? [] : (dataOf(model, catalog)?.classes ?? []);
+}
+
 /** Training images there are for a model. */
 export function trainImages(model: string, catalog: Catalog): number {
-  const data = modelOf(model, catalog)?.data;
-  return catalog.data.find(({ id }) => id === data)?.splits.train ?? 0;
+  return dataOf(model, catalog)?.splits.train ?? 0;
 }
 
 /** Images a training uses. */
@@ -205,6 +213,7 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
     momentum: isAdam(choice.optimizer) ? plain.momentum : choice.momentum,
     ahead: isAdam(choice.optimizer) ? plain.ahead : choice.ahead,
     ...(readsText({ model }, catalog) && { shift: plain.shift, flip: plain.flip }),
+    exclude: classesOf(model, catalog).filter((id) => choice.exclude.includes(id)),
     freeze: layerNames(model, catalog).filter((name) => choice.freeze.includes(name)),
     lossScale: isScaled(choice.precision) ? choice.lossScale : plain.lossScale,
     growth: isScaled(choice.precision) ? choice.growth : plain.growth,
@@ -256,7 +265,7 @@ export function trainingRecipe(
 ): Recipe {
   const settled = settleTraining(choice, model, catalog);
   const { epochs, batch, optimizer, lr, rate, patience, smoothing, workers, teacher, imitation } = settled;
-  const { momentum, ahead, decay, shift, flip, freeze } = settled;
+  const { momentum, ahead, decay, shift, flip, exclude, freeze } = settled;
   const images = imagesUsed(settled, model, catalog);
   const train: Train = {
     epochs,
@@ -272,6 +281,7 @@ export function trainingRecipe(
     ...(decay > 0 && { weight_decay: decay }),
     ...(shift > 0 && { shift }),
     ...(flip === "yes" && { flip: true }),
+    ...(exclude.length > 0 && { exclude: [...exclude] }),
     ...(freeze.length > 0 && { freeze: [...freeze] }),
     ...(images < trainImages(model, catalog) && { count: images }),
     ...(patience > 0 && { patience }),

@@ -7,6 +7,7 @@ export const training = {
   "part.training.optimizer": "an optimizer",
   "part.training.lr": "a learning rate",
   "part.training.epsilon": "an epsilon",
+  "part.training.exclude": "classes left out",
   "part.training.freeze": "layers that stay",
   "part.training.rate": "a schedule of the rate",
   "part.training.count": "a number of training images",
@@ -111,6 +112,8 @@ export const training = {
     "It learned all the same, from a loss of {from} to {to}: what is lost here are the last, small corrections.",
   "training.finding.done": "All well: the loss was as good as 0 from the start, and is {to}.",
   "training.finding.well": "All well: the loss fell from {from} to {to}.",
+
+  "training.unseen": "Class {name} was never seen: {correct} of {total} in the test split are right.",
 
   "training.plot.scale": "Loss scale",
   "training.plot.lost": "What gradients lost",
@@ -219,6 +222,7 @@ export const training = {
 
   "training.reason.divisor": "A batch of {batch} cannot be shared by {workers} workers.",
   "training.reason.alone": "Not beside a teacher.",
+  "training.reason.every": "No image would be left.",
   "training.reason.layers": "No layer of this student fits one of this teacher.",
 
   "recipe.training.preset": "Start from",
@@ -236,6 +240,7 @@ export const training = {
   "recipe.training.decay": "Weight decay",
   "recipe.training.shift": "Move by, px",
   "recipe.training.flip": "Mirror",
+  "recipe.training.exclude": "Classes left out",
   "recipe.training.freeze": "Layers that stay",
   "about.training.momentum": "The share of the last step that the next goes on with.",
   "about.training.ahead":
@@ -244,6 +249,8 @@ export const training = {
   "about.training.shift":
     "Images are moved by up to so many pixels each way at random, so that none is seen twice alike.",
   "about.training.flip": "Images are mirrored left to right at random. A shoe stays a shoe; a digit does not stay one.",
+  "about.training.exclude":
+    "No image of these classes is shown. Only a teacher can tell of them, by what it sees of them in other images.",
   "about.training.freeze":
     "Layers that stay as they are, as when trained ones are kept and only the last is taught something new.",
   "training.ahead.momentum": "Here",
@@ -253,6 +260,7 @@ export const training = {
   "training.words.momentum": "momentum {momentum}",
   "training.words.decay": "decay {decay}",
   "training.words.flip": "mirrored",
+  "training.words.exclude": "without {list}",
   "training.words.freeze": "{list} frozen",
   "training.words.levels": "{levels} {levels#level|levels}",
   "training.words.clip": "clip {clip} σ",

@@ -9,6 +9,7 @@ export const training: Record<keyof typeof english, string> = {
   "part.training.optimizer": "최적화기",
   "part.training.lr": "학습률",
   "part.training.epsilon": "엡실론",
+  "part.training.exclude": "뺄 분류",
   "part.training.freeze": "그대로 둘 층",
   "part.training.rate": "학습률 일정",
   "part.training.count": "학습 이미지 수",
@@ -117,6 +118,8 @@ export const training: Record<keyof typeof english, string> = {
   "training.finding.done": "문제없습니다. 손실은 처음부터 거의 0이었고 지금은 {to}입니다.",
   "training.finding.well": "문제없습니다. 손실이 {from}에서 {to}까지 내려갔습니다.",
 
+  "training.unseen": "한 번도 보지 못한 분류 {name}: 시험 데이터 {total}개 중 {correct}개를 맞혔습니다.",
+
   "training.plot.scale": "손실 배율",
   "training.plot.lost": "그래디언트가 잃은 것",
   "training.plot.gradients": "그래디언트의 크기",
@@ -223,6 +226,7 @@ export const training: Record<keyof typeof english, string> = {
 
   "training.reason.divisor": "배치 {batch}장은 작업자 {workers}명에게 고르게 나눌 수 없습니다.",
   "training.reason.alone": "교사와 함께일 때는 쓰지 않습니다.",
+  "training.reason.every": "남는 이미지가 없습니다.",
   "training.reason.layers": "이 학생의 층 가운데 이 교사의 층과 맞는 것이 없습니다.",
 
   "recipe.training.preset": "출발점",
@@ -240,12 +244,15 @@ export const training: Record<keyof typeof english, string> = {
   "recipe.training.decay": "가중치 감쇠",
   "recipe.training.shift": "이동, px",
   "recipe.training.flip": "좌우 반전",
+  "recipe.training.exclude": "뺄 분류",
   "recipe.training.freeze": "그대로 둘 층",
   "about.training.momentum": "지난 걸음 가운데 다음 걸음이 이어받는 비율입니다.",
   "about.training.ahead": "기울기를 재는 곳: 가중치가 지금 있는 곳, 또는 모멘텀이 곧 옮겨 놓을 곳입니다.",
   "about.training.decay": "걸음마다 모든 가중치를 0 쪽으로 조금 당깁니다. 0이면 당기지 않습니다.",
   "about.training.shift": "이미지를 상하좌우로 이 픽셀 수까지 무작위로 옮겨, 같은 모습이 되풀이되지 않게 합니다.",
   "about.training.flip": "이미지를 무작위로 좌우로 뒤집습니다. 신발은 그대로 신발이지만 숫자는 그렇지 않습니다.",
+  "about.training.exclude":
+    "이 분류의 이미지는 보여 주지 않습니다. 교사만이 다른 이미지에서 닮은 점을 보고 알려 줄 수 있습니다.",
   "about.training.freeze": "학습하지 않고 그대로 둘 층입니다. 학습된 층은 두고 마지막 층만 새로 가르칠 때처럼 씁니다.",
   "training.ahead.momentum": "지금 위치",
   "training.ahead.nesterov": "Nesterov",
@@ -254,6 +261,7 @@ export const training: Record<keyof typeof english, string> = {
   "training.words.momentum": "모멘텀 {momentum}",
   "training.words.decay": "감쇠 {decay}",
   "training.words.flip": "반전",
+  "training.words.exclude": "{list} 제외",
   "training.words.freeze": "{list} 고정",
   "training.words.levels": "{levels}단계",
   "training.words.clip": "{clip} σ에서 자름",

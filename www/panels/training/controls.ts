@@ -6,6 +6,7 @@ import type { Catalog } from "../../state/schema";
 import type { Change } from "../../state/settle";
 import {
   ALONE,
+  classesOf,
   isAdam,
   isScaled,
   keepsFewBits,
@@ -177,6 +178,20 @@ export function trainingGroups(place: Place): Group[] {
             ]),
         number("smoothing", "Szegedy et al. 2016, arXiv 1512.00567", place, 0),
         number("patience", "Prechelt 1998, Early Stopping, but When?", place),
+        ...(text
+          ? []
+          : [
+              checks(
+                "exclude",
+                named(
+                  classesOf(model, catalog).map((id) => ({ id })),
+                  "class",
+                  speech,
+                ),
+                "Hinton, Vinyals and Dean 2015, arXiv 1503.02531",
+                place,
+              ),
+            ]),
         checks(
           "freeze",
           layerNames(model, catalog).map((name) => ({ value: name, name })),

@@ -19,6 +19,10 @@ export function letterOf({ number }: Pick<Training, "number">): string {
   return String.fromCharCode(65 + ((number - 1) % 26));
 }
 
+export function classNames(ids: readonly string[], speech: Speech): string {
+  return ids.map((id) => speech.name("class", id)).join(", ");
+}
+
 /** What a training is, in a few words: its numbers, and whatever else is not usual. */
 export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   const words = [speech.name("precision", choice.precision)];
@@ -40,6 +44,8 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (choice.shift > 0) words.push(`± ${choice.shift} px`);
   if (choice.flip !== DEFAULT_TRAINING.flip) words.push(speech.t("training.words.flip"));
   if (choice.lossScale !== DEFAULT_TRAINING.lossScale) words.push(`× ${choice.lossScale}`);
+  if (choice.exclude.length > 0)
+    words.push(speech.t("training.words.exclude", { list: classNames(choice.exclude, speech) }));
   if (choice.freeze.length > 0) words.push(speech.t("training.words.freeze", { list: choice.freeze.join(", ") }));
   if (choice.growth > 0) words.push(speech.t("training.words.growth", { growth: speech.whole(choice.growth) }));
   if (choice.lr !== DEFAULT_TRAINING.lr) words.push(short(choice.lr));

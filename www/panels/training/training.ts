@@ -10,8 +10,9 @@ import { paint, type SvgNode } from "../../charts/svg";
 import { readsText } from "../../state/choice";
 import { diagnose, ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, CoreError } from "../../state/schema";
-import { ALONE, settleTraining, type TrainingChoice } from "../../state/training";
+import { ALONE, classesOf, settleTraining, type TrainingChoice } from "../../state/training";
 import { type Subject, type Training, Trainings, type Work, workedFor } from "../../state/trainings";
+import { Answers, type ClassResult, classResults } from "../../state/unseen";
 import { Panel } from "../panel";
 import { secondsLeft } from "../progress/progress";
 import { type Control, control, type Surroundings } from "../recipe/control";
@@ -62,6 +63,7 @@ export class TrainingPanel extends Panel {
   /** Whether the settings are open: from the start where they stand beside the results. */
   declare unfolded: boolean;
   #trainings: Trainings | undefined;
+  readonly #answers = new Answers();
   /** What the engine said of settings it was asked about: each is drawn again and again. */
   readonly #refusals = new Map<string, CoreError | null>();
   readonly #listen = () => this.requestUpdate();
@@ -93,7 +95,7 @@ export class TrainingPanel extends Panel {
   /** The trainings of this page. */
   get #all(): Trainings {
     if (!this.#trainings) {
-      this.#trainings = new Trainings(this.lab.engine, () => performance.now());
+      this.#trainings = new Trainings(this.#answers.kept(this.lab.engine), () => performance.now());
       this.#trainings.addEventListener("change", this.#listen);
     }
     return this.#trainings;
@@ -178,6 +180,10 @@ export class TrainingPanel extends Panel {
       choose: (change, entry) => this.#change(carried(change), entry, catalog),
       // Only lists and segments have options to be refused; of a number the typed value is.
       why: (change) => {
+        const { exclude = [] } = carried(change);
+        // The engine counts images only when it runs.
+        if (exclude.length > 0 && exclude.length === classesOf(subject.model, catalog).length)
+          return this.t("training.reason.every");
         const choice = settleTraining({ ...subject.choice, ...carried(change) }, subject.model, catalog);
         const refusal = this.#refusal({ ...subject, choice }, catalog);
         return refusal && trainingReason(refusal, this.speech);
@@ -336,7 +342,18 @@ export class TrainingPanel extends Panel {
         ({ id, tone, values }) =>
           html`<p class="finding ${tone}" data-finding=${id}>${this.t(`training.finding.${id}`, values)}</p>`,
       )}
+      ${this.#unseen(run).map(
+        ({ id, correct, total }) =>
+          html`<p class="finding note" data-finding="unseen">${this.t("training.unseen", { name: this.speech.name("class", id), correct, total })}</p>`,
+      )}
     </div>`;
+  }
+
+  /** Classes that were left out, and how many of each are right all the same. */
+  #unseen({ choice, model, report }: Training): ClassResult[] {
+    const { catalog } = this.lab;
+    const answers = report && this.#answers.of(report);
+    return catalog && answers ? classResults(choice.exclude, classesOf(model, catalog), answers) : [];
   }
 
   #bytesWords(run: Training): string {
