@@ -327,5 +327,15 @@ export const LINKS: readonly Link[] = [
     choice: {},
     more: { training: { ...DEFAULT_TRAINING, exclude: ["dress", "bag"] } },
   },
+  {
+    hash: "#t1=tconvnet-large-fashion~ih~B0,5",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, teacher: "convnet-large-fashion", imitation: "hint", beta: 0.5 } },
+  },
+  {
+    hash: "#t1=tconvnet-large-fashion~a1~Nn",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, teacher: "convnet-large-fashion", alpha: 1, transfer: "noise" } },
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

@@ -14,6 +14,7 @@ import {
   STARTS,
   STEPS,
   settleTraining,
+  TRANSFERS,
   type TrainingChoice,
 } from "./training";
 
@@ -119,6 +120,8 @@ const ENTRIES: readonly Entry[] = [
   coded("i", "imitation", (catalog) => catalog.imitations),
   numeric("c", "temperature"),
   numeric("a", "alpha"),
+  numeric("B", "beta"),
+  coded("N", "transfer", letters(TRANSFERS)),
   numeric("d", "seeds", true),
 ];
 

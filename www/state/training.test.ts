@@ -16,6 +16,7 @@ import {
   STEPS,
   settleTraining,
   stepsOf,
+  TRANSFERS,
   type TrainingChoice,
   teachersOf,
   trainingRecipe,
@@ -53,6 +54,8 @@ function changes(): Partial<TrainingChoice>[] {
     ...teachersOf(MODEL, catalog).map(({ id }) => ({ teacher: id })),
     ...limitsOf("temperature", catalog).map((temperature) => ({ teacher: MODEL, temperature })),
     ...limitsOf("alpha", catalog).map((alpha) => ({ teacher: MODEL, alpha })),
+    ...limitsOf("beta", catalog).map((beta) => ({ teacher: MODEL, imitation: "hint", beta })),
+    ...TRANSFERS.map((transfer) => ({ teacher: MODEL, transfer })),
   ];
 }
 
@@ -111,6 +114,18 @@ describe("a training's settings", () => {
     expect(
       settle({ exclude: [...(catalog.data.find(({ id }) => id === "shakespeare")?.classes ?? [])] }, text),
     ).toEqual(settle({}, text));
+    expect(settle({ transfer: "noise", beta: 3 })).toEqual(DEFAULT_TRAINING);
+    expect(settle({ teacher: MODEL, transfer: "noise", beta: 3 })).toMatchObject({
+      transfer: "noise",
+      alpha: 1,
+      beta: 0,
+    });
+    expect(settle({ teacher: MODEL, transfer: "noise", exclude: ["3"] })).toMatchObject({
+      transfer: "images",
+      alpha: 0.9,
+      exclude: ["3"],
+    });
+    expect(settle({ teacher: text, transfer: "noise" }, text).transfer).toBe("images");
     expect(settle({ teacher: MODEL, workers: 4 })).toMatchObject({ teacher: MODEL, workers: 1 });
   });
 

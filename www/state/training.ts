@@ -8,6 +8,7 @@ export const ALONE = "none";
 export const STARTS = ["random", "zoo"] as const;
 export const STEPS = ["momentum", "nesterov"] as const;
 export const MIRRORED = ["no", "yes"] as const;
+export const TRANSFERS = ["images", "noise"] as const;
 export const ROUNDINGS = ["nearest", "stochastic"] as const;
 
 export interface TrainingChoice {
@@ -60,6 +61,10 @@ export interface TrainingChoice {
   readonly imitation: string;
   readonly temperature: number;
   readonly alpha: number;
+  /** Times the loss of what is imitated beside the answers; 0: as that has it. */
+  readonly beta: number;
+  /** What the teacher is asked about: images, or noise in their place. */
+  readonly transfer: string;
   /** How many seeds "several" are. */
   readonly seeds: number;
 }
@@ -95,6 +100,8 @@ export const DEFAULT_TRAINING: TrainingChoice = {
   imitation: "logits",
   temperature: 4,
   alpha: 0.9,
+  beta: 0,
+  transfer: "images",
   seeds: 5,
 };
 
@@ -119,6 +126,7 @@ const OWN_LIMITS: Partial<Record<NumberField, readonly [number, number]>> = {
   levels: [1, 127],
   clip: [0, 100],
   share: [0.0001, 1],
+  beta: [0, 1_000_000],
 };
 const CATALOG_LIMITS: Partial<Record<NumberField, string>> = {
   epochs: "train.epochs",
@@ -206,14 +214,19 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
   const taught = teacher !== ALONE;
   const message = choice.workers > 1 && !taught ? choice.message : plain.message;
   const own = messageSetting(message);
+  const exclude = classesOf(model, catalog).filter((id) => choice.exclude.includes(id));
+  const text = readsText({ model }, catalog);
+  // Noise belongs to no class.
+  const transfer = taught && !text && exclude.length === 0 ? choice.transfer : plain.transfer;
+  const imitation = taught ? choice.imitation : plain.imitation;
   return {
     ...choice,
     teacher,
     epsilon: isAdam(choice.optimizer) ? choice.epsilon : plain.epsilon,
     momentum: isAdam(choice.optimizer) ? plain.momentum : choice.momentum,
     ahead: isAdam(choice.optimizer) ? plain.ahead : choice.ahead,
-    ...(readsText({ model }, catalog) && { shift: plain.shift, flip: plain.flip }),
-    exclude: classesOf(model, catalog).filter((id) => choice.exclude.includes(id)),
+    ...(text && { shift: plain.shift, flip: plain.flip }),
+    exclude,
     freeze: layerNames(model, catalog).filter((name) => choice.freeze.includes(name)),
     lossScale: isScaled(choice.precision) ? choice.lossScale : plain.lossScale,
     growth: isScaled(choice.precision) ? choice.growth : plain.growth,
@@ -224,14 +237,26 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
     levels: own === "levels" ? choice.levels : plain.levels,
     clip: own === "clip" ? choice.clip : plain.clip,
     share: own === "share" ? choice.share : plain.share,
-    imitation: taught ? choice.imitation : plain.imitation,
+    imitation,
     temperature: taught ? choice.temperature : plain.temperature,
-    alpha: taught ? choice.alpha : plain.alpha,
+    alpha: isNoise(transfer) ? 1 : taught ? choice.alpha : plain.alpha,
+    beta: isInside(imitation) ? choice.beta : plain.beta,
+    transfer,
   };
 }
 
 /** Layers of student and teacher that belong together. */
 export type LayerPair = readonly [string, string];
+
+/** Whether there are no images, and so no labels. */
+export function isNoise(transfer: string): boolean {
+  return transfer === "noise";
+}
+
+/** Whether more than answers is imitated, which counts by a number of its own. */
+export function isInside(imitation: string): boolean {
+  return imitation !== DEFAULT_TRAINING.imitation;
+}
 
 /** Whether an imitation looks at layers inside, which have to be named. */
 export function needsLayers(imitation: string): boolean {
@@ -265,7 +290,7 @@ export function trainingRecipe(
 ): Recipe {
   const settled = settleTraining(choice, model, catalog);
   const { epochs, batch, optimizer, lr, rate, patience, smoothing, workers, teacher, imitation } = settled;
-  const { momentum, ahead, decay, shift, flip, exclude, freeze } = settled;
+  const { momentum, ahead, decay, shift, flip, exclude, freeze, transfer, beta } = settled;
   const images = imagesUsed(settled, model, catalog);
   const train: Train = {
     epochs,
@@ -287,12 +312,14 @@ export function trainingRecipe(
     ...(patience > 0 && { patience }),
     ...(smoothing > 0 && { label_smoothing: smoothing }),
     ...(workers > 1 && { exchange: exchangeOf(settled) }),
+    ...(isNoise(transfer) && { transfer }),
     ...(teacher !== ALONE && {
       distill: {
         teacher,
         method: imitation,
         temperature: settled.temperature,
         alpha: settled.alpha,
+        ...(beta > 0 && { beta }),
         ...(pair && needsLayers(imitation) && { layers: [[...pair]] }),
       },
     }),

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import * as wasm from "../engine/wasm/featherweight.js";
+import { readsText } from "../state/choice";
 import type { Recipe, Report, RunResult } from "../state/schema";
 import { realCatalog } from "./catalog";
 
@@ -20,7 +21,7 @@ export function realResult(recipe: Recipe): RunResult {
   const predictions = job.predictions();
   job.free();
   const set = catalog.models.find(({ id }) => id === recipe.model)?.data ?? "";
-  const labels = predictions.map((_, at) => own.label(set, "test", at));
+  const labels = readsText(recipe, catalog) ? new Uint8Array() : predictions.map((_, at) => own.label(set, "test", at));
   return { report, predictions, labels };
 }
 

@@ -4,7 +4,7 @@ import type { Curve, CurvesData } from "../../charts/curves";
 import type { Speech } from "../../i18n";
 import { ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, Progress, TrainingRecord } from "../../state/schema";
-import { ALONE, DEFAULT_TRAINING, messageSetting, stepsOf, type TrainingChoice } from "../../state/training";
+import { ALONE, DEFAULT_TRAINING, isNoise, messageSetting, stepsOf, type TrainingChoice } from "../../state/training";
 import type { Training } from "../../state/trainings";
 import { short } from "../inside/numbers";
 
@@ -34,6 +34,8 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (choice.clip !== DEFAULT_TRAINING.clip) words.push(speech.t("training.words.clip", { clip: choice.clip }));
   if (choice.teacher !== ALONE)
     words.push(`${speech.name("model", choice.teacher)}, T ${choice.temperature}, α ${choice.alpha}`);
+  if (choice.beta > 0) words.push(`β ${choice.beta}`);
+  if (isNoise(choice.transfer)) words.push(speech.t("training.words.noise"));
   if (choice.imitation !== DEFAULT_TRAINING.imitation) words.push(speech.name("imitation", choice.imitation));
   if (choice.rounding !== DEFAULT_TRAINING.rounding) words.push(speech.t(`training.rounding.${choice.rounding}`));
   if (choice.epsilon !== DEFAULT_TRAINING.epsilon) words.push(`ε ${choice.epsilon}`);

@@ -10,15 +10,15 @@ import { paint, type SvgNode } from "../../charts/svg";
 import { readsText } from "../../state/choice";
 import { diagnose, ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, CoreError } from "../../state/schema";
-import { ALONE, classesOf, settleTraining, type TrainingChoice } from "../../state/training";
+import { ALONE, classesOf, isNoise, settleTraining, type TrainingChoice } from "../../state/training";
 import { type Subject, type Training, Trainings, type Work, workedFor } from "../../state/trainings";
 import { Answers, type ClassResult, classResults } from "../../state/unseen";
 import { Panel } from "../panel";
 import { secondsLeft } from "../progress/progress";
-import { type Control, control, type Surroundings } from "../recipe/control";
+import { type Control, control, nameOf, type Surroundings } from "../recipe/control";
 import { named } from "../recipe/controls";
 import { errorWords } from "../words";
-import { carried, type TrainingChange, trainingGroups } from "./controls";
+import { carried, type Group, isSet, type TrainingChange, trainingGroups } from "./controls";
 import { letterOf, lossData, recordOf, trainingWords } from "./data";
 import { mapTable, seedsData, seedsWords } from "./groups";
 import {
@@ -53,6 +53,7 @@ export class TrainingPanel extends Panel {
     picked: { state: true },
     width: { state: true },
     unfolded: { state: true },
+    folds: { state: true },
   };
 
   declare open: string | undefined;
@@ -62,6 +63,8 @@ export class TrainingPanel extends Panel {
   declare width: number;
   /** Whether the settings are open: from the start where they stand beside the results. */
   declare unfolded: boolean;
+  /** Groups whose seldom needed settings are open. */
+  declare folds: readonly string[];
   #trainings: Trainings | undefined;
   readonly #answers = new Answers();
   /** What the engine said of settings it was asked about: each is drawn again and again. */
@@ -77,6 +80,7 @@ export class TrainingPanel extends Panel {
     this.fault = undefined;
     this.picked = undefined;
     this.width = 0;
+    this.folds = [];
     this.unfolded = matchMedia(BESIDE).matches;
   }
 
@@ -239,13 +243,33 @@ export class TrainingPanel extends Panel {
       >
       <summary>${speech.t("training.settings")} <span class="soft">${trainingWords(choice, speech)}</span></summary>
       ${trainingGroups({ choice, model, catalog, speech, pair: this.#all.pair(subject, catalog) }).map(
-        ({ id, controls }) => html`<section aria-labelledby="training-group-${id}">
-          <h3 id="training-group-${id}">${speech.t(`training.group.${id}`)}</h3>
-          ${controls.map((entry) => control(entry, around))}
+        (group) => html`<section aria-labelledby="training-group-${group.id}">
+          <h3 id="training-group-${group.id}">${speech.t(`training.group.${group.id}`)}</h3>
+          ${group.controls.map((entry) => control(entry, around))}
+          ${group.more.length > 0 ? this.#more(group, choice, around) : nothing}
         </section>`,
       )}
       </details>
     </div>`;
+  }
+
+  /** A group's seldom needed settings behind a fold, which says those that are set. */
+  #more({ id, more }: Group, choice: TrainingChoice, around: Surroundings): TemplateResult {
+    const { speech } = this;
+    const open = this.folds.includes(id);
+    const set = more.filter((entry) => isSet(entry, choice)).map((entry) => nameOf(entry, speech));
+    return html`<details
+      class="training-more"
+      data-group=${id}
+      .open=${open}
+      @toggle=${(event: Event) => {
+        const others = this.folds.filter((other) => other !== id);
+        this.folds = (event.target as HTMLDetailsElement).open ? [...others, id] : others;
+      }}
+    >
+      <summary>${this.t("training.more")} <span class="soft">${set.join(", ")}</span></summary>
+      ${open ? more.map((entry) => control(entry, around)) : nothing}
+    </details>`;
   }
 
   #actions(subject: Subject, catalog: Catalog): TemplateResult {
@@ -413,7 +437,8 @@ export class TrainingPanel extends Panel {
   #groups(subject: Subject, catalog: Catalog): TemplateResult {
     const { speech } = this;
     const { seeds, map, work } = this.#all;
-    const taught = subject.choice.teacher !== ALONE;
+    // Without labels there is no share of theirs to choose.
+    const mapped = subject.choice.teacher !== ALONE && !isNoise(subject.choice.transfer);
     const named = (of: Subject) => `${speech.name("model", of.model)} · ${trainingWords(of.choice, speech)}`;
     const off = work !== undefined || this.#refusal(subject, catalog) !== undefined;
     return html`
@@ -427,11 +452,11 @@ export class TrainingPanel extends Panel {
           : nothing
       }
       ${
-        taught || map
+        mapped || map
           ? html`<section>
               <h3>${this.t("training.map.title")} ${map ? html`<small>${named(map)}</small>` : nothing}</h3>
               <p class="soft">${this.t("training.map.about")}</p>
-              ${taught ? html`<p class="training-actions"><button class="button small" ?disabled=${off} @click=${() => void this.#all.chart(subject, catalog)}>${this.t("training.map.run")}</button></p>` : nothing}
+              ${mapped ? html`<p class="training-actions"><button class="button small" ?disabled=${off} @click=${() => void this.#all.chart(subject, catalog)}>${this.t("training.map.run")}</button></p>` : nothing}
               ${map && map.cells.size > 0 ? mapTable(map, speech) : nothing}
             </section>`
           : nothing
