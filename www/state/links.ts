@@ -337,5 +337,18 @@ export const LINKS: readonly Link[] = [
     choice: {},
     more: { training: { ...DEFAULT_TRAINING, teacher: "convnet-large-fashion", alpha: 1, transfer: "noise" } },
   },
+  {
+    hash: "#r1=mlp8-digits&t1=tmlp-digits~T30~Amlp16-digits~c2",
+    choice: { model: "mlp8-digits", weights: FULL_PRECISION, activations: NO_ACTIVATIONS },
+    more: {
+      training: {
+        ...DEFAULT_TRAINING,
+        teacher: "mlp-digits",
+        teacherEpochs: 30,
+        assistant: "mlp16-digits",
+        temperature: 2,
+      },
+    },
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

@@ -117,6 +117,8 @@ const ENTRIES: readonly Entry[] = [
   numeric("C", "clip"),
   numeric("S", "share"),
   coded("t", "teacher", (catalog) => catalog.models),
+  numeric("T", "teacherEpochs", true),
+  coded("A", "assistant", (catalog) => catalog.models),
   coded("i", "imitation", (catalog) => catalog.imitations),
   numeric("c", "temperature"),
   numeric("a", "alpha"),
@@ -134,7 +136,7 @@ export function encodeTraining(choice: TrainingChoice, model: string, catalog: C
   return parts.length > 0 ? parts.join("~") : undefined;
 }
 
-/** Reads it again. Throws a `LinkError` for what is unknown, out of bounds, said twice, or no teacher of this model. */
+/** Reads it again. Throws a `LinkError` for what is unknown, out of bounds, said twice, or no teacher or assistant of this model. */
 export function decodeTraining(text: string, model: string, catalog: Catalog): TrainingChoice {
   const read = new Map<keyof TrainingChoice, Value>();
   for (const part of text.split("~")) {
@@ -144,6 +146,7 @@ export function decodeTraining(text: string, model: string, catalog: Catalog): T
   }
   const choice: TrainingChoice = { ...DEFAULT_TRAINING, ...Object.fromEntries(read) };
   const settled = settleTraining(choice, model, catalog);
-  if (settled.teacher !== choice.teacher) throw new LinkError("training.teacher", choice.teacher);
+  for (const field of ["teacher", "assistant"] as const)
+    if (settled[field] !== choice[field]) throw new LinkError(`training.${field}`, choice[field]);
   return settled;
 }

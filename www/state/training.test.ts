@@ -5,6 +5,7 @@ import { LinkError } from "./coding";
 import { interval, t95 } from "./statistics";
 import {
   ALONE,
+  assistantsOf,
   classesOf,
   DEFAULT_TRAINING,
   layerNames,
@@ -56,6 +57,10 @@ function changes(): Partial<TrainingChoice>[] {
     ...limitsOf("alpha", catalog).map((alpha) => ({ teacher: MODEL, alpha })),
     ...limitsOf("beta", catalog).map((beta) => ({ teacher: MODEL, imitation: "hint", beta })),
     ...TRANSFERS.map((transfer) => ({ teacher: MODEL, transfer })),
+    ...limitsOf("teacherEpochs", catalog).map((teacherEpochs) => ({ teacher: MODEL, teacherEpochs })),
+    ...assistantsOf(MODEL, MODEL, catalog).map(({ id }) => ({ teacher: MODEL, assistant: id })),
+    { teacher: "mlp32-digits", teacherEpochs: 3, assistant: MODEL, imitation: "hint", optimizer: "sgd", flip: "yes" },
+    { teacher: MODEL, assistant: "mlp8-digits", transfer: "noise", freeze: ["fc1"], precision: "fp16" },
   ];
 }
 
@@ -97,6 +102,30 @@ describe("a training's settings", () => {
     expect(layerPair({ ...choice, imitation: "logits" }, student, catalog, realRefusal)).toBeUndefined();
   });
 
+  it("pair layers with those of an assistant, where it is what teaches", () => {
+    const choice = { ...DEFAULT_TRAINING, teacher: MODEL, imitation: "hint" };
+    expect(layerPair(choice, "mlp8-digits", catalog, realRefusal)).toEqual(["fc1", "fc2"]);
+    const assisted = { ...choice, assistant: "mlp16-digits" };
+    expect(layerPair(assisted, "mlp8-digits", catalog, realRefusal)).toEqual(["fc1", "fc1"]);
+  });
+
+  it("have an assistant learn as the student does, from answers alone", () => {
+    const choice = {
+      ...DEFAULT_TRAINING,
+      ...{ optimizer: "sgd", lr: 0.02, momentum: 0.5, count: 300, exclude: ["3"], shift: 1 },
+      ...{ precision: "amp-fp16", freeze: ["fc1"], imitation: "relational", beta: 2 },
+      ...{ teacher: MODEL, teacherEpochs: 7, assistant: "mlp32-digits", temperature: 2, alpha: 0.5 },
+    };
+    const lessons = { optimizer: "sgd", lr: 0.02, momentum: 0.5, count: 300, exclude: ["3"], shift: 1 };
+    const same = { ...lessons, epochs: DEFAULT_TRAINING.epochs, batch: DEFAULT_TRAINING.batch, schedule: "constant" };
+    const first = { model: MODEL, init: "random", steps: [{ train: { epochs: 7 } }] };
+    const answers = { teacher: first, method: "logits", temperature: 2, alpha: 0.5 };
+    const assistant = { model: "mlp32-digits", init: "random", steps: [{ train: { ...same, distill: answers } }] };
+    const distill = { teacher: assistant, method: "relational", temperature: 2, alpha: 0.5, beta: 2 };
+    const student = { ...same, record: true, precision: "amp-fp16", freeze: ["fc1"], distill };
+    expect(trainingRecipe(choice, "mlp8-digits", 1, catalog).steps).toEqual([{ train: student }]);
+  });
+
   it("lose what has no meaning beside the rest", () => {
     const settle = (change: Partial<TrainingChoice>, model = MODEL) =>
       settleTraining({ ...DEFAULT_TRAINING, ...change }, model, catalog);
@@ -114,6 +143,9 @@ describe("a training's settings", () => {
     expect(
       settle({ exclude: [...(catalog.data.find(({ id }) => id === "shakespeare")?.classes ?? [])] }, text),
     ).toEqual(settle({}, text));
+    expect(settle({ assistant: "mlp8-digits", teacherEpochs: 2 })).toEqual(DEFAULT_TRAINING);
+    expect(settle({ teacher: MODEL, assistant: MODEL }).assistant).toBe(ALONE);
+    expect(settle({ teacher: MODEL, assistant: "lenet5-fashion" }).assistant).toBe(ALONE);
     expect(settle({ transfer: "noise", beta: 3 })).toEqual(DEFAULT_TRAINING);
     expect(settle({ teacher: MODEL, transfer: "noise", beta: 3 })).toMatchObject({
       transfer: "noise",
@@ -148,6 +180,10 @@ describe("a training's settings", () => {
     "e2~e2",
     "e2~",
     "__proto__",
+    "Amlp8-digits",
+    "tmlp-digits~Amlp-digits",
+    "tmlp-digits~Alenet5-fashion",
+    "tmlp-digits~T201",
     "F",
     "F3",
     "F1,0",

@@ -58,6 +58,10 @@ export interface TrainingChoice {
   readonly share: number;
   /** A model of the same data, or `ALONE`. */
   readonly teacher: string;
+  /** Epochs that the teacher is trained for here, from fresh weights; 0: it teaches as it is. */
+  readonly teacherEpochs: number;
+  /** A model that the teacher teaches first, and that teaches in its place; or `ALONE`. */
+  readonly assistant: string;
   readonly imitation: string;
   readonly temperature: number;
   readonly alpha: number;
@@ -97,6 +101,8 @@ export const DEFAULT_TRAINING: TrainingChoice = {
   clip: 2.5,
   share: 0.01,
   teacher: ALONE,
+  teacherEpochs: 0,
+  assistant: ALONE,
   imitation: "logits",
   temperature: 4,
   alpha: 0.9,
@@ -130,6 +136,7 @@ const OWN_LIMITS: Partial<Record<NumberField, readonly [number, number]>> = {
 };
 const CATALOG_LIMITS: Partial<Record<NumberField, string>> = {
   epochs: "train.epochs",
+  teacherEpochs: "train.epochs",
   batch: "train.batch",
   lr: "train.lr",
   count: "train.count",
@@ -144,7 +151,7 @@ const MESSAGE_SETTINGS: Readonly<Record<string, "levels" | "clip" | "share">> = 
   "top-k": "share",
 };
 /** Fields in which 0 stands for what the engine does by itself. */
-const OR_ZERO: readonly string[] = ["count", "lossScale"];
+const OR_ZERO: readonly string[] = ["count", "lossScale", "teacherEpochs"];
 
 /** Least and greatest of a number. */
 export function limitsOf(field: NumberField, catalog: Catalog): readonly [number, number] {
@@ -181,6 +188,16 @@ export function teachersOf(model: string, catalog: Catalog): Model[] {
   return catalog.models.filter((each) => each.data === data).sort((a, b) => b.parameters - a.parameters);
 }
 
+/** Models that may stand between a teacher and this one. */
+export function assistantsOf(model: string, teacher: string, catalog: Catalog): Model[] {
+  return teacher === ALONE ? [] : teachersOf(model, catalog).filter(({ id }) => id !== teacher);
+}
+
+/** Whether who teaches is trained first, rather than known. */
+export function makesTeacher({ teacher, teacherEpochs, assistant }: TrainingChoice): boolean {
+  return teacher !== ALONE && (teacherEpochs > 0 || assistant !== ALONE);
+}
+
 /** Names of the layers that a training changes. */
 export function layerNames(model: string, catalog: Catalog): string[] {
   return modelOf(model, catalog)?.layers.map(({ name }) => name) ?? [];
@@ -212,6 +229,7 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
   const plain = DEFAULT_TRAINING;
   const teacher = teachersOf(model, catalog).some(({ id }) => id === choice.teacher) ? choice.teacher : ALONE;
   const taught = teacher !== ALONE;
+  const assistants = assistantsOf(model, teacher, catalog);
   const message = choice.workers > 1 && !taught ? choice.message : plain.message;
   const own = messageSetting(message);
   const exclude = classesOf(model, catalog).filter((id) => choice.exclude.includes(id));
@@ -222,6 +240,8 @@ export function settleTraining(choice: TrainingChoice, model: string, catalog: C
   return {
     ...choice,
     teacher,
+    teacherEpochs: taught ? choice.teacherEpochs : plain.teacherEpochs,
+    assistant: assistants.some(({ id }) => id === choice.assistant) ? choice.assistant : plain.assistant,
     epsilon: isAdam(choice.optimizer) ? choice.epsilon : plain.epsilon,
     momentum: isAdam(choice.optimizer) ? plain.momentum : choice.momentum,
     ahead: isAdam(choice.optimizer) ? plain.ahead : choice.ahead,
@@ -280,6 +300,42 @@ function exchangeOf(choice: TrainingChoice): NonNullable<Train["exchange"]> {
   return { workers, method: message, ...(own && choice[own] !== DEFAULT_TRAINING[own] && { [own]: choice[own] }) };
 }
 
+type Distill = NonNullable<Train["distill"]>;
+
+/** Who teaches, as a recipe says it: as it is, or made first. An assistant learns as the student does (`lessons`), from answers alone. */
+function teacherOf(choice: TrainingChoice, lessons: Train): Distill["teacher"] {
+  const { teacher, teacherEpochs, assistant, temperature, alpha } = choice;
+  const made = (model: string, train: Train) => ({ model, init: "random", steps: [{ train }] });
+  const first = teacherEpochs > 0 ? made(teacher, { epochs: teacherEpochs }) : teacher;
+  if (assistant === ALONE) return first;
+  return made(assistant, { ...lessons, distill: { teacher: first, method: "logits", temperature, alpha } });
+}
+
+/** How it learns and from what: what a student has in common with an assistant. */
+function lessonsOf(choice: TrainingChoice, model: string, catalog: Catalog): Train {
+  const { epochs, batch, optimizer, lr, rate, epsilon, momentum, ahead, decay } = choice;
+  const { shift, flip, exclude, transfer, patience, smoothing } = choice;
+  const images = imagesUsed(choice, model, catalog);
+  return {
+    epochs,
+    batch,
+    optimizer,
+    lr,
+    schedule: rate,
+    ...(isAdam(optimizer) && epsilon !== DEFAULT_TRAINING.epsilon && { epsilon }),
+    ...(momentum !== DEFAULT_TRAINING.momentum && { momentum }),
+    ...(ahead === "nesterov" && { nesterov: true }),
+    ...(decay > 0 && { weight_decay: decay }),
+    ...(shift > 0 && { shift }),
+    ...(flip === "yes" && { flip: true }),
+    ...(exclude.length > 0 && { exclude: [...exclude] }),
+    ...(images < trainImages(model, catalog) && { count: images }),
+    ...(patience > 0 && { patience }),
+    ...(smoothing > 0 && { label_smoothing: smoothing }),
+    ...(isNoise(transfer) && { transfer }),
+  };
+}
+
 /** The recipe of a training of `model`; its record is always kept. `split` is what it is judged by. */
 export function trainingRecipe(
   choice: TrainingChoice,
@@ -289,42 +345,26 @@ export function trainingRecipe(
   { pair, split = "test" }: { readonly pair?: LayerPair | undefined; readonly split?: "test" | "validation" } = {},
 ): Recipe {
   const settled = settleTraining(choice, model, catalog);
-  const { epochs, batch, optimizer, lr, rate, patience, smoothing, workers, teacher, imitation } = settled;
-  const { momentum, ahead, decay, shift, flip, exclude, freeze, transfer, beta } = settled;
-  const images = imagesUsed(settled, model, catalog);
+  const { start, freeze, workers, teacher, imitation, temperature, alpha, beta } = settled;
+  const lessons = lessonsOf(settled, model, catalog);
   const train: Train = {
-    epochs,
-    batch,
-    optimizer,
-    lr,
-    schedule: rate,
+    ...lessons,
     record: true,
     precision: precisionOf(settled),
-    ...(isAdam(optimizer) && settled.epsilon !== DEFAULT_TRAINING.epsilon && { epsilon: settled.epsilon }),
-    ...(momentum !== DEFAULT_TRAINING.momentum && { momentum }),
-    ...(ahead === "nesterov" && { nesterov: true }),
-    ...(decay > 0 && { weight_decay: decay }),
-    ...(shift > 0 && { shift }),
-    ...(flip === "yes" && { flip: true }),
-    ...(exclude.length > 0 && { exclude: [...exclude] }),
     ...(freeze.length > 0 && { freeze: [...freeze] }),
-    ...(images < trainImages(model, catalog) && { count: images }),
-    ...(patience > 0 && { patience }),
-    ...(smoothing > 0 && { label_smoothing: smoothing }),
     ...(workers > 1 && { exchange: exchangeOf(settled) }),
-    ...(isNoise(transfer) && { transfer }),
     ...(teacher !== ALONE && {
       distill: {
-        teacher,
+        teacher: teacherOf(settled, lessons),
         method: imitation,
-        temperature: settled.temperature,
-        alpha: settled.alpha,
+        temperature,
+        alpha,
         ...(beta > 0 && { beta }),
         ...(pair && needsLayers(imitation) && { layers: [[...pair]] }),
       },
     }),
   };
-  return { version: 1, model, seed, init: settled.start, data: { split }, steps: [{ train }] };
+  return { version: 1, model, seed, init: start, data: { split }, steps: [{ train }] };
 }
 
 /** The last layers inside both networks that the engine lets belong together, where the imitation needs any. */
@@ -334,7 +374,7 @@ export function layerPair(
   catalog: Catalog,
   refusal: (recipe: Recipe) => CoreError | undefined,
 ): LayerPair | undefined {
-  const { teacher, imitation } = settleTraining(choice, model, catalog);
+  const { teacher, assistant, imitation } = settleTraining(choice, model, catalog);
   if (teacher === ALONE || !needsLayers(imitation)) return undefined;
   const inside = (id: string) =>
     (modelOf(id, catalog)?.layers ?? [])
@@ -342,7 +382,7 @@ export function layerPair(
       .map(({ name }) => name)
       .reverse();
   for (const own of inside(model))
-    for (const other of inside(teacher)) {
+    for (const other of inside(assistant === ALONE ? teacher : assistant)) {
       const pair: LayerPair = [own, other];
       if (!refusal(trainingRecipe(choice, model, 0, catalog, { pair }))) return pair;
     }

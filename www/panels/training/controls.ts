@@ -6,6 +6,7 @@ import type { Catalog } from "../../state/schema";
 import type { Change } from "../../state/settle";
 import {
   ALONE,
+  assistantsOf,
   classesOf,
   DEFAULT_TRAINING,
   isAdam,
@@ -224,6 +225,7 @@ function teacher(place: Place): Group {
   const none = { value: ALONE, name: speech.t("training.teacher.none") };
   const options = [none, ...teachers.map(({ id }) => ({ value: id, name: nameOf(id) }))];
   const by = choices("teacher", options, softened, place);
+  const assistants = assistantsOf(model, choice.teacher, catalog).map(({ id }) => ({ value: id, name: nameOf(id) }));
   if (choice.teacher === ALONE) return { id: "teacher", controls: [by], more: [] };
   const imitated = listOf("imitation", imitations, named(imitations, "imitation", speech), place);
   const layers = pair ? ` ${speech.t("training.pair", { own: pair[0], other: pair[1] })}` : "";
@@ -241,6 +243,8 @@ function teacher(place: Place): Group {
       },
     ],
     more: [
+      choices("assistant", [none, ...assistants], "Mirzadeh et al. 2020, arXiv 1902.03393", place),
+      number("teacherEpochs", "", place),
       ...(isInside(choice.imitation) ? [number("beta", sourceOf(imitations, choice.imitation), place, 0)] : []),
       ...(readsText({ model }, catalog)
         ? []

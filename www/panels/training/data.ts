@@ -4,7 +4,15 @@ import type { Curve, CurvesData } from "../../charts/curves";
 import type { Speech } from "../../i18n";
 import { ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, Progress, TrainingRecord } from "../../state/schema";
-import { ALONE, DEFAULT_TRAINING, isNoise, messageSetting, stepsOf, type TrainingChoice } from "../../state/training";
+import {
+  ALONE,
+  DEFAULT_TRAINING,
+  isNoise,
+  makesTeacher,
+  messageSetting,
+  stepsOf,
+  type TrainingChoice,
+} from "../../state/training";
 import type { Training } from "../../state/trainings";
 import { short } from "../inside/numbers";
 
@@ -23,6 +31,13 @@ export function classNames(ids: readonly string[], speech: Speech): string {
   return ids.map((id) => speech.name("class", id)).join(", ");
 }
 
+/** Who teaches, the first of them first. */
+function teachersWords({ teacher, teacherEpochs, assistant }: TrainingChoice, speech: Speech): string {
+  const name = speech.name("model", teacher);
+  const first = teacherEpochs > 0 ? speech.t("training.words.teacher", { name, epochs: teacherEpochs }) : name;
+  return assistant === ALONE ? first : `${first} → ${speech.name("model", assistant)}`;
+}
+
 /** What a training is, in a few words: its numbers, and whatever else is not usual. */
 export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   const words = [speech.name("precision", choice.precision)];
@@ -33,7 +48,7 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (own === "share") words.push(`${Number((100 * choice.share).toPrecision(3))} %`);
   if (choice.clip !== DEFAULT_TRAINING.clip) words.push(speech.t("training.words.clip", { clip: choice.clip }));
   if (choice.teacher !== ALONE)
-    words.push(`${speech.name("model", choice.teacher)}, T ${choice.temperature}, α ${choice.alpha}`);
+    words.push(`${teachersWords(choice, speech)}, T ${choice.temperature}, α ${choice.alpha}`);
   if (choice.beta > 0) words.push(`β ${choice.beta}`);
   if (isNoise(choice.transfer)) words.push(speech.t("training.words.noise"));
   if (choice.imitation !== DEFAULT_TRAINING.imitation) words.push(speech.name("imitation", choice.imitation));
@@ -87,7 +102,9 @@ export function lossData(
   speech: Speech,
 ): CurvesData {
   const shown = runs.filter(
-    (run) => recordOf(run) || (run.state === "running" && (run.progress?.losses.length ?? 0) > 1),
+    // Losses of a teacher that is made first would be taken for the student's.
+    (run) =>
+      recordOf(run) || (run.state === "running" && !makesTeacher(run.choice) && (run.progress?.losses.length ?? 0) > 1),
   );
   const nameOf = (run: Training) =>
     width < NARROW ? letterOf(run) : `${letterOf(run)} ${speech.name("precision", run.choice.precision)}`;

@@ -10,7 +10,7 @@ import { paint, type SvgNode } from "../../charts/svg";
 import { readsText } from "../../state/choice";
 import { diagnose, ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, CoreError } from "../../state/schema";
-import { ALONE, classesOf, isNoise, settleTraining, type TrainingChoice } from "../../state/training";
+import { ALONE, classesOf, isNoise, makesTeacher, settleTraining, type TrainingChoice } from "../../state/training";
 import { type Subject, type Training, Trainings, type Work, workedFor } from "../../state/trainings";
 import { Answers, type ClassResult, classResults } from "../../state/unseen";
 import { Panel } from "../panel";
@@ -308,7 +308,9 @@ export class TrainingPanel extends Panel {
     if (paused !== undefined) words.unshift(this.t("training.paused"));
     const left = paused === undefined ? secondsLeft(share, workedFor(work, performance.now())) : undefined;
     if (left !== undefined) words.push(this.t("training.left", { seconds: left }));
-    const loss = kind === "one" ? this.#all.runs.at(-1)?.progress?.losses.at(-1) : undefined;
+    const run = this.#all.runs.at(-1);
+    const own = kind === "one" && run && !makesTeacher(run.choice);
+    const loss = own ? run.progress?.losses.at(-1) : undefined;
     if (loss !== undefined && Number.isFinite(loss)) words.push(this.t("training.loss.now", { loss: loss.toFixed(3) }));
     return words.join(" · ");
   }
@@ -423,7 +425,8 @@ export class TrainingPanel extends Panel {
           ? html`<div class="training-pair top">
               ${(step.teacher_share ?? []).length > 1 ? this.#plot("teacher", this.t("training.teacher.about")) : nothing}
               ${
-                readsText({ model: run.model }, this.lab.catalog)
+                // One that was made first is not kept, to be asked again.
+                readsText({ model: run.model }, this.lab.catalog) || makesTeacher(choice)
                   ? nothing
                   : html`<section><fw-softened .lab=${this.lab} .speech=${this.speech} .run=${run}></fw-softened></section>`
               }
