@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { cells } from "../../tools/tables/distillation/rows.mjs";
 import { modelFor, presetTraining, TRAINING_PRESETS, trainingPresetOf } from "../panels/training/presets";
-import { realCatalog, realRefusal } from "../testing/catalog";
+import { realCanonical, realCatalog, realRefusal } from "../testing/catalog";
 import { LinkError } from "./coding";
+import type { Recipe } from "./schema";
 import { interval, t95 } from "./statistics";
 import {
   ALONE,
@@ -203,10 +205,31 @@ describe("presets of trainings", () => {
     for (const start of [MODEL, "lenet5-fashion"]) {
       const model = modelFor(preset, start, catalog);
       const choice = presetTraining(preset, { ...DEFAULT_TRAINING, count: 77, seeds: 3 }, model, catalog);
-      expect(choice).toMatchObject({ count: 77, seeds: 3 });
+      const { count = 77, seeds = 3 } = preset.settings(model, catalog);
+      expect(choice).toMatchObject({ count, seeds });
       expect(realRefusal(trainingRecipe(choice, model, 1, catalog))).toBeUndefined();
       expect(trainingPresetOf(choice, model, catalog)?.id).toBe(preset.id);
       if (preset.student) expect(choice.teacher).not.toBe(ALONE);
+    }
+  });
+
+  it.each([
+    ["few", "few t8"],
+    ["missing", "missing t8"],
+    ["noise", "all noise"],
+    ["assistant", "all by mlp16-digits"],
+  ])("%s trains as the table of distillation does: %s", (id, row) => {
+    const preset = TRAINING_PRESETS.find((each) => each.id === id);
+    const model = preset?.model ?? "";
+    const seeds = cells().filter((cell) => cell.row === row && cell.model === model);
+    const choice = preset && presetTraining(preset, DEFAULT_TRAINING, model, catalog);
+    expect(seeds).toHaveLength(choice?.seeds ?? 0);
+    for (const { seed, recipe } of seeds) {
+      const own = realCanonical(trainingRecipe(choice ?? DEFAULT_TRAINING, model, seed, catalog));
+      const [step] = own.steps;
+      // What is written down changes nothing.
+      if (step && "train" in step) delete step.train.record;
+      expect(own).toEqual(realCanonical(recipe as Recipe));
     }
   });
 });

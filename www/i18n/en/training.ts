@@ -211,6 +211,10 @@ export const training = {
   "training.preset.chance": "The same, rounded by chance",
   "training.preset.fp8": "8-bit floats",
   "training.preset.taught": "A student and its teacher",
+  "training.preset.few": "A teacher and few labels",
+  "training.preset.missing": "A class never seen",
+  "training.preset.noise": "Taught by noise alone",
+  "training.preset.assistant": "An assistant between",
   "training.preset.workers": "Four workers that send 1 % of their gradients",
   "about.training.preset.plain": "Every number has 32 bits: what all others are measured against.",
   "about.training.preset.amp":
@@ -224,6 +228,14 @@ export const training = {
   "about.training.preset.fp8": "Forward in E4M3, backward in E5M2, each tensor with a scale of its own.",
   "about.training.preset.taught":
     "The smallest network of this data learns from what the largest says of each image, not from labels alone. Several seeds show whether that helps.",
+  "about.training.preset.few":
+    "A hundred labelled digits, and a teacher who knows more of each than its label: where a teacher helps most. Ten seeds show how much.",
+  "about.training.preset.missing":
+    "No 3 among the images, and no labels: what the student knows of a 3 is what the teacher sees of it in other digits.",
+  "about.training.preset.noise":
+    "Not one image: the teacher says what it sees in noise, and the student learns to read digits from that. Alone, beside it, it learns from the images.",
+  "about.training.preset.assistant":
+    "A middle network learns from the large one and teaches the small. The paper gains by that; for these digits the tables find no difference to the large network’s own pupil.",
   "about.training.preset.workers":
     "Each worker has a quarter of the images and sends only its largest gradients; the rest waits for the next step.",
 
@@ -298,7 +310,8 @@ export const training = {
   "recipe.training.levels": "Levels",
   "recipe.training.clip": "Cut off at, σ",
   "recipe.training.share": "Share sent",
-  "about.training.preset": "Settings that show one thing each. Images and seeds stay as they are.",
+  "about.training.preset":
+    "Settings that show one thing each. Images and seeds stay as they are, unless they are part of it.",
   "about.training.model": "The network that is trained. It is the same that the recipe above compresses.",
   "about.training.start": "Whether it begins with random weights, or with those that are already trained.",
   "about.training.epochs": "How often all that it learns from is seen.",

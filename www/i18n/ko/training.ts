@@ -215,6 +215,10 @@ export const training: Record<keyof typeof english, string> = {
   "training.preset.chance": "같은 설정, 확률대로 반올림",
   "training.preset.fp8": "8비트 실수",
   "training.preset.taught": "학생과 교사",
+  "training.preset.few": "교사와 적은 레이블",
+  "training.preset.missing": "한 번도 보지 못한 분류",
+  "training.preset.noise": "잡음만으로 배우기",
+  "training.preset.assistant": "사이에 선 조교",
   "training.preset.workers": "그래디언트의 1 %만 보내는 작업자 넷",
   "about.training.preset.plain": "모든 수가 32비트입니다. 나머지를 견줄 기준입니다.",
   "about.training.preset.amp":
@@ -228,6 +232,14 @@ export const training: Record<keyof typeof english, string> = {
   "about.training.preset.fp8": "순방향은 E4M3, 역방향은 E5M2이며, 텐서마다 배율이 따로 있습니다.",
   "about.training.preset.taught":
     "이 데이터의 가장 작은 모델이 레이블뿐 아니라 가장 큰 모델이 이미지마다 내는 답에서도 배웁니다. 도움이 되는지는 여러 시드로 알 수 있습니다.",
+  "about.training.preset.few":
+    "레이블이 있는 숫자 100장과, 레이블보다 더 많이 아는 교사입니다. 교사가 가장 도움이 되는 경우입니다. 얼마나 되는지는 시드 10개로 알 수 있습니다.",
+  "about.training.preset.missing":
+    "이미지에 3이 없고 레이블도 쓰지 않습니다. 학생이 3에 대해 아는 것은 교사가 다른 숫자에서 본 3의 모습뿐입니다.",
+  "about.training.preset.noise":
+    "이미지가 한 장도 없습니다. 교사가 잡음에서 본 것을 말하면 학생은 그것으로 숫자 읽기를 배웁니다. 비교하는 학생은 이미지로 혼자 배웁니다.",
+  "about.training.preset.assistant":
+    "중간 크기 모델이 큰 모델에게 배워 작은 모델을 가르칩니다. 논문에서는 좋아졌지만, 이 숫자 데이터의 표에서는 큰 모델에게 바로 배운 학생과 차이가 없습니다.",
   "about.training.preset.workers":
     "작업자마다 이미지의 4분의 1을 맡고 가장 큰 그래디언트만 보냅니다. 나머지는 다음 스텝까지 쌓아 둡니다.",
 
@@ -299,7 +311,7 @@ export const training: Record<keyof typeof english, string> = {
   "recipe.training.levels": "단계 수",
   "recipe.training.clip": "자를 곳, σ",
   "recipe.training.share": "보낼 비율",
-  "about.training.preset": "하나씩만 보여 주는 설정입니다. 이미지 수와 시드는 그대로 둡니다.",
+  "about.training.preset": "하나씩만 보여 주는 설정입니다. 이미지 수와 시드는 설정에 정해져 있지 않으면 그대로 둡니다.",
   "about.training.model": "학습할 모델입니다. 위의 레시피가 압축하는 모델과 같습니다.",
   "about.training.start": "무작위 가중치에서 시작할지, 이미 학습된 가중치에서 시작할지 정합니다.",
   "about.training.epochs": "학습 데이터를 몇 번씩 볼지 정합니다.",
