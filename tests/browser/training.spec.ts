@@ -220,7 +220,9 @@ it("takes settings behind folds into the link, and says what is set there", asyn
   );
   await button(panel, "Train").click();
   await expect.poll(() => rows(panel).count()).toBe(1);
-  expect(plain(await rows(panel).first().textContent())).toMatch(/MLP on digits → MLP of 16 on digits.*without 8 · fc1 frozen/);
+  expect(plain(await rows(panel).first().textContent())).toMatch(
+    /MLP on digits → MLP of 16 on digits.*without 8 · fc1 frozen/,
+  );
   await page.context().close();
 });
 

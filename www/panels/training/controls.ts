@@ -243,8 +243,10 @@ function teacher(place: Place): Group {
       },
     ],
     more: [
-      choices("assistant", [none, ...assistants], "Mirzadeh et al. 2020, arXiv 1902.03393", place),
       number("teacherEpochs", "", place),
+      ...(assistants.length > 0
+        ? [choices("assistant", [none, ...assistants], "Mirzadeh et al. 2020, arXiv 1902.03393", place)]
+        : []),
       ...(isInside(choice.imitation) ? [number("beta", sourceOf(imitations, choice.imitation), place, 0)] : []),
       ...(readsText({ model }, catalog)
         ? []

@@ -16,6 +16,8 @@ import {
 import type { Training } from "../../state/trainings";
 import { short } from "../inside/numbers";
 
+/** More frozen layers than this are counted. */
+const NAMED = 3;
 const CURVE_HEIGHT = 260;
 /** Below this width curves go by their letter alone. */
 const NARROW = 620;
@@ -29,6 +31,13 @@ export function letterOf({ number }: Pick<Training, "number">): string {
 
 export function classNames(ids: readonly string[], speech: Speech): string {
   return ids.map((id) => speech.name("class", id)).join(", ");
+}
+
+function frozenWords(layers: readonly string[], speech: Speech): string {
+  const n = layers.length;
+  return n > NAMED
+    ? speech.t("training.words.layers", { n })
+    : speech.t("training.words.freeze", { list: layers.join(", ") });
 }
 
 /** Who teaches, the first of them first. */
@@ -63,7 +72,7 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (choice.lossScale !== DEFAULT_TRAINING.lossScale) words.push(`× ${choice.lossScale}`);
   if (choice.exclude.length > 0)
     words.push(speech.t("training.words.exclude", { list: classNames(choice.exclude, speech) }));
-  if (choice.freeze.length > 0) words.push(speech.t("training.words.freeze", { list: choice.freeze.join(", ") }));
+  if (choice.freeze.length > 0) words.push(frozenWords(choice.freeze, speech));
   if (choice.growth > 0) words.push(speech.t("training.words.growth", { growth: speech.whole(choice.growth) }));
   if (choice.lr !== DEFAULT_TRAINING.lr) words.push(short(choice.lr));
   return words.join(" · ");

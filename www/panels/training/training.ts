@@ -423,7 +423,7 @@ export class TrainingPanel extends Panel {
       ${
         choice.teacher !== ALONE
           ? html`<div class="training-pair top">
-              ${(step.teacher_share ?? []).length > 1 ? this.#plot("teacher", this.t("training.teacher.about")) : nothing}
+              ${choice.alpha < 1 && (step.teacher_share ?? []).length > 1 ? this.#plot("teacher", this.t("training.teacher.about")) : nothing}
               ${
                 // One that was made first is not kept, to be asked again.
                 readsText({ model: run.model }, this.lab.catalog) || makesTeacher(choice)
