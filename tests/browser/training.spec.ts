@@ -187,6 +187,45 @@ it("sets a student beside its teacher: seeds with intervals, an image, a map", a
   await page.context().close();
 });
 
+it("says how much of a class it never saw is right, as the table of distillation does", async () => {
+  const { page, panel } = await panelOf("#r1=mlp16-digits&seed=1");
+  await panel.getByRole("combobox", { name: "Start from" }).selectOption("missing");
+  expect(new URL(page.url()).hash).toBe("#r1=mlp16-digits&seed=1&t1=e60~b32~l0,005~X3~rc~n0~tmlp-digits~c8~a1~d10");
+  await button(panel, "Train").click();
+  await finding(panel, "unseen").waitFor({ timeout: 60_000 });
+  expect(plain(await finding(panel, "unseen").textContent())).toBe(
+    "Class 3 was never seen: 43 of 51 in the test split are right.",
+  );
+  await page.context().close();
+});
+
+it("takes settings behind folds into the link, and says what is set there", async () => {
+  const { page, panel } = await panelOf("#r1=mlp8-digits&t1=e2~tmlp-digits");
+  const fold = (group: string) => panel.locator(`.training-more[data-group="${group}"]`);
+  await fold("teacher").locator("summary").click();
+  await panel.getByRole("combobox", { name: "Assistant" }).selectOption("mlp16-digits");
+  await fold("training").locator("summary").click();
+  const layers = panel.getByRole("group", { name: "Layers that stay" });
+  await layers.getByRole("checkbox", { name: "fc1" }).check();
+  const classes = panel.getByRole("group", { name: "Classes left out" });
+  for (let digit = 0; digit < 9; digit += 1)
+    await classes.getByRole("checkbox", { name: String(digit), exact: true }).check();
+  // One class has to stay.
+  expect(await classes.getByRole("checkbox", { name: "9", exact: true }).isDisabled()).toBe(true);
+  for (let digit = 0; digit < 8; digit += 1)
+    await classes.getByRole("checkbox", { name: String(digit), exact: true }).uncheck();
+  expect(new URL(page.url()).hash).toBe("#r1=mlp8-digits&t1=e2~X8~F0~tmlp-digits~Amlp16-digits");
+  expect(plain(await fold("training").locator("summary").textContent())).toBe(
+    "More Classes left out, Layers that stay",
+  );
+  await button(panel, "Train").click();
+  await expect.poll(() => rows(panel).count()).toBe(1);
+  expect(plain(await rows(panel).first().textContent())).toMatch(
+    /MLP on digits → MLP of 16 on digits.*without 8 · fc1 frozen/,
+  );
+  await page.context().close();
+});
+
 it("counts what workers send", async () => {
   const { page, panel } = await panelOf(`${DIGITS}&t1=m4~gk`);
   await button(panel, "Train").click();
@@ -216,9 +255,10 @@ describe.each(["light", "dark"] as const)("%s", (colorScheme) => {
       const { page, panel } = await panelOf(hash, { colorScheme, locale, viewport: { width, height: 844 } });
       await panel.getByRole("button", { name: train, exact: true }).click();
       await expect.poll(() => rows(panel).count()).toBe(1);
-      await panel.locator(".training-settings").evaluate((details: HTMLDetailsElement) => {
-        details.open = true;
-      });
+      for (const fold of await panel.locator("details").all())
+        await fold.evaluate((details: HTMLDetailsElement) => {
+          details.open = true;
+        });
       expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
       await page.evaluate(axe.source);
       const found = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run("fw-training"));

@@ -15,7 +15,8 @@ import {
   writeWorkload,
 } from "./machines";
 import type { Catalog } from "./schema";
-import { DEFAULT_TRAINING, decodeTraining, encodeTraining, type TrainingChoice } from "./training";
+import { DEFAULT_TRAINING, type TrainingChoice } from "./training";
+import { decodeTraining, encodeTraining } from "./training-link";
 
 export const AXES = ["bytes", "bits", "sparsity", "macs"] as const;
 /** Families that a link can ask to be run. */

@@ -243,6 +243,7 @@ export const LINKS: readonly Link[] = [
     choice: {},
     more: {
       training: {
+        ...DEFAULT_TRAINING,
         start: "zoo",
         epochs: 5,
         batch: 128,
@@ -288,6 +289,64 @@ export const LINKS: readonly Link[] = [
         decay: 0.0001,
         shift: 2,
         flip: "yes",
+      },
+    },
+  },
+  {
+    hash: "#t1=pf16~k4096~G500~m8~gq~L15",
+    choice: {},
+    more: {
+      training: {
+        ...DEFAULT_TRAINING,
+        precision: "fp16",
+        lossScale: 4096,
+        growth: 500,
+        workers: 8,
+        message: "qsgd",
+        levels: 15,
+      },
+    },
+  },
+  {
+    hash: "#t1=m4~gt~C0",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, workers: 4, message: "terngrad", clip: 0 } },
+  },
+  {
+    hash: "#t1=m4~gk~S0,001",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, workers: 4, message: "top-k", share: 0.001 } },
+  },
+  {
+    hash: "#t1=zz~F0,1",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, start: "zoo", freeze: ["conv1", "conv2"] } },
+  },
+  {
+    hash: "#t1=X3,8",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, exclude: ["dress", "bag"] } },
+  },
+  {
+    hash: "#t1=tconvnet-large-fashion~ih~B0,5",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, teacher: "convnet-large-fashion", imitation: "hint", beta: 0.5 } },
+  },
+  {
+    hash: "#t1=tconvnet-large-fashion~a1~Nn",
+    choice: {},
+    more: { training: { ...DEFAULT_TRAINING, teacher: "convnet-large-fashion", alpha: 1, transfer: "noise" } },
+  },
+  {
+    hash: "#r1=mlp8-digits&t1=tmlp-digits~T30~Amlp16-digits~c2",
+    choice: { model: "mlp8-digits", weights: FULL_PRECISION, activations: NO_ACTIVATIONS },
+    more: {
+      training: {
+        ...DEFAULT_TRAINING,
+        teacher: "mlp-digits",
+        teacherEpochs: 30,
+        assistant: "mlp16-digits",
+        temperature: 2,
       },
     },
   },

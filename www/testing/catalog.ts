@@ -18,8 +18,13 @@ export function realCatalog(): Catalog {
   return known;
 }
 
+/** The recipe with every default written out. */
+export function realCanonical(recipe: Recipe): Recipe {
+  realCatalog();
+  return engine?.canonical(recipe) as Recipe;
+}
+
 /** Why the same engine refuses a recipe, or nothing. */
 export function realRefusal(recipe: Recipe): CoreError | undefined {
-  realCatalog();
-  return refusalBy(() => engine?.canonical(recipe));
+  return refusalBy(() => realCanonical(recipe));
 }

@@ -4,10 +4,20 @@ import type { Curve, CurvesData } from "../../charts/curves";
 import type { Speech } from "../../i18n";
 import { ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, Progress, TrainingRecord } from "../../state/schema";
-import { ALONE, DEFAULT_TRAINING, stepsOf, type TrainingChoice } from "../../state/training";
+import {
+  ALONE,
+  DEFAULT_TRAINING,
+  isNoise,
+  makesTeacher,
+  messageSetting,
+  stepsOf,
+  type TrainingChoice,
+} from "../../state/training";
 import type { Training } from "../../state/trainings";
 import { short } from "../inside/numbers";
 
+/** More frozen layers than this are counted. */
+const NAMED = 3;
 const CURVE_HEIGHT = 260;
 /** Below this width curves go by their letter alone. */
 const NARROW = 620;
@@ -19,13 +29,37 @@ export function letterOf({ number }: Pick<Training, "number">): string {
   return String.fromCharCode(65 + ((number - 1) % 26));
 }
 
+export function classNames(ids: readonly string[], speech: Speech): string {
+  return ids.map((id) => speech.name("class", id)).join(", ");
+}
+
+function frozenWords(layers: readonly string[], speech: Speech): string {
+  const n = layers.length;
+  return n > NAMED
+    ? speech.t("training.words.layers", { n })
+    : speech.t("training.words.freeze", { list: layers.join(", ") });
+}
+
+/** Who teaches, the first of them first. */
+function teachersWords({ teacher, teacherEpochs, assistant }: TrainingChoice, speech: Speech): string {
+  const name = speech.name("model", teacher);
+  const first = teacherEpochs > 0 ? speech.t("training.words.teacher", { name, epochs: teacherEpochs }) : name;
+  return assistant === ALONE ? first : `${first} → ${speech.name("model", assistant)}`;
+}
+
 /** What a training is, in a few words: its numbers, and whatever else is not usual. */
 export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   const words = [speech.name("precision", choice.precision)];
   if (choice.optimizer !== DEFAULT_TRAINING.optimizer) words.push(speech.name("optimizer", choice.optimizer));
   if (choice.workers > 1) words.push(`${choice.workers} × ${speech.name("message", choice.message)}`);
+  const own = messageSetting(choice.message);
+  if (own === "levels") words.push(speech.t("training.words.levels", { levels: choice.levels }));
+  if (own === "share") words.push(`${Number((100 * choice.share).toPrecision(3))} %`);
+  if (choice.clip !== DEFAULT_TRAINING.clip) words.push(speech.t("training.words.clip", { clip: choice.clip }));
   if (choice.teacher !== ALONE)
-    words.push(`${speech.name("model", choice.teacher)}, T ${choice.temperature}, α ${choice.alpha}`);
+    words.push(`${teachersWords(choice, speech)}, T ${choice.temperature}, α ${choice.alpha}`);
+  if (choice.beta > 0) words.push(`β ${choice.beta}`);
+  if (isNoise(choice.transfer)) words.push(speech.t("training.words.noise"));
   if (choice.imitation !== DEFAULT_TRAINING.imitation) words.push(speech.name("imitation", choice.imitation));
   if (choice.rounding !== DEFAULT_TRAINING.rounding) words.push(speech.t(`training.rounding.${choice.rounding}`));
   if (choice.epsilon !== DEFAULT_TRAINING.epsilon) words.push(`ε ${choice.epsilon}`);
@@ -36,6 +70,10 @@ export function trainingWords(choice: TrainingChoice, speech: Speech): string {
   if (choice.shift > 0) words.push(`± ${choice.shift} px`);
   if (choice.flip !== DEFAULT_TRAINING.flip) words.push(speech.t("training.words.flip"));
   if (choice.lossScale !== DEFAULT_TRAINING.lossScale) words.push(`× ${choice.lossScale}`);
+  if (choice.exclude.length > 0)
+    words.push(speech.t("training.words.exclude", { list: classNames(choice.exclude, speech) }));
+  if (choice.freeze.length > 0) words.push(frozenWords(choice.freeze, speech));
+  if (choice.growth > 0) words.push(speech.t("training.words.growth", { growth: speech.whole(choice.growth) }));
   if (choice.lr !== DEFAULT_TRAINING.lr) words.push(short(choice.lr));
   return words.join(" · ");
 }
@@ -73,7 +111,9 @@ export function lossData(
   speech: Speech,
 ): CurvesData {
   const shown = runs.filter(
-    (run) => recordOf(run) || (run.state === "running" && (run.progress?.losses.length ?? 0) > 1),
+    // Losses of a teacher that is made first would be taken for the student's.
+    (run) =>
+      recordOf(run) || (run.state === "running" && !makesTeacher(run.choice) && (run.progress?.losses.length ?? 0) > 1),
   );
   const nameOf = (run: Training) =>
     width < NARROW ? letterOf(run) : `${letterOf(run)} ${speech.name("precision", run.choice.precision)}`;

@@ -7,6 +7,7 @@ import { reasonWords } from "../recipe/reasons";
 const SENTENCES: readonly (readonly [RegExp, string])[] = [
   [/^(?<workers>\d+) workers and batches of (?<batch>\d+)$/, "training.reason.divisor"],
   [/^exchange beside distill$/, "training.reason.alone"],
+  [/^every class$/, "training.reason.every"],
   [/^(?:hint|attention) without layers$/, "training.reason.layers"],
 ];
 

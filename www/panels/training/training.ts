@@ -10,14 +10,15 @@ import { paint, type SvgNode } from "../../charts/svg";
 import { readsText } from "../../state/choice";
 import { diagnose, ends, plainNumber } from "../../state/diagnosis";
 import type { Catalog, CoreError } from "../../state/schema";
-import { ALONE, settleTraining, type TrainingChoice } from "../../state/training";
+import { ALONE, classesOf, isNoise, makesTeacher, settleTraining, type TrainingChoice } from "../../state/training";
 import { type Subject, type Training, Trainings, type Work, workedFor } from "../../state/trainings";
+import { Answers, type ClassResult, classResults } from "../../state/unseen";
 import { Panel } from "../panel";
 import { secondsLeft } from "../progress/progress";
-import { type Control, control, type Surroundings } from "../recipe/control";
+import { type Control, control, nameOf, type Surroundings } from "../recipe/control";
 import { named } from "../recipe/controls";
 import { errorWords } from "../words";
-import { carried, type TrainingChange, trainingGroups } from "./controls";
+import { carried, type Group, isSet, type TrainingChange, trainingGroups } from "./controls";
 import { letterOf, lossData, recordOf, trainingWords } from "./data";
 import { mapTable, seedsData, seedsWords } from "./groups";
 import {
@@ -52,6 +53,7 @@ export class TrainingPanel extends Panel {
     picked: { state: true },
     width: { state: true },
     unfolded: { state: true },
+    folds: { state: true },
   };
 
   declare open: string | undefined;
@@ -61,7 +63,10 @@ export class TrainingPanel extends Panel {
   declare width: number;
   /** Whether the settings are open: from the start where they stand beside the results. */
   declare unfolded: boolean;
+  /** Groups whose seldom needed settings are open. */
+  declare folds: readonly string[];
   #trainings: Trainings | undefined;
+  readonly #answers = new Answers();
   /** What the engine said of settings it was asked about: each is drawn again and again. */
   readonly #refusals = new Map<string, CoreError | null>();
   readonly #listen = () => this.requestUpdate();
@@ -75,6 +80,7 @@ export class TrainingPanel extends Panel {
     this.fault = undefined;
     this.picked = undefined;
     this.width = 0;
+    this.folds = [];
     this.unfolded = matchMedia(BESIDE).matches;
   }
 
@@ -93,7 +99,7 @@ export class TrainingPanel extends Panel {
   /** The trainings of this page. */
   get #all(): Trainings {
     if (!this.#trainings) {
-      this.#trainings = new Trainings(this.lab.engine, () => performance.now());
+      this.#trainings = new Trainings(this.#answers.kept(this.lab.engine), () => performance.now());
       this.#trainings.addEventListener("change", this.#listen);
     }
     return this.#trainings;
@@ -178,6 +184,10 @@ export class TrainingPanel extends Panel {
       choose: (change, entry) => this.#change(carried(change), entry, catalog),
       // Only lists and segments have options to be refused; of a number the typed value is.
       why: (change) => {
+        const { exclude = [] } = carried(change);
+        // The engine counts images only when it runs.
+        if (exclude.length > 0 && exclude.length === classesOf(subject.model, catalog).length)
+          return this.t("training.reason.every");
         const choice = settleTraining({ ...subject.choice, ...carried(change) }, subject.model, catalog);
         const refusal = this.#refusal({ ...subject, choice }, catalog);
         return refusal && trainingReason(refusal, this.speech);
@@ -233,13 +243,33 @@ export class TrainingPanel extends Panel {
       >
       <summary>${speech.t("training.settings")} <span class="soft">${trainingWords(choice, speech)}</span></summary>
       ${trainingGroups({ choice, model, catalog, speech, pair: this.#all.pair(subject, catalog) }).map(
-        ({ id, controls }) => html`<section aria-labelledby="training-group-${id}">
-          <h3 id="training-group-${id}">${speech.t(`training.group.${id}`)}</h3>
-          ${controls.map((entry) => control(entry, around))}
+        (group) => html`<section aria-labelledby="training-group-${group.id}">
+          <h3 id="training-group-${group.id}">${speech.t(`training.group.${group.id}`)}</h3>
+          ${group.controls.map((entry) => control(entry, around))}
+          ${group.more.length > 0 ? this.#more(group, choice, around) : nothing}
         </section>`,
       )}
       </details>
     </div>`;
+  }
+
+  /** A group's seldom needed settings behind a fold, which says those that are set. */
+  #more({ id, more }: Group, choice: TrainingChoice, around: Surroundings): TemplateResult {
+    const { speech } = this;
+    const open = this.folds.includes(id);
+    const set = more.filter((entry) => isSet(entry, choice)).map((entry) => nameOf(entry, speech));
+    return html`<details
+      class="training-more"
+      data-group=${id}
+      .open=${open}
+      @toggle=${(event: Event) => {
+        const others = this.folds.filter((other) => other !== id);
+        this.folds = (event.target as HTMLDetailsElement).open ? [...others, id] : others;
+      }}
+    >
+      <summary>${this.t("training.more")} <span class="soft">${set.join(", ")}</span></summary>
+      ${open ? more.map((entry) => control(entry, around)) : nothing}
+    </details>`;
   }
 
   #actions(subject: Subject, catalog: Catalog): TemplateResult {
@@ -278,7 +308,9 @@ export class TrainingPanel extends Panel {
     if (paused !== undefined) words.unshift(this.t("training.paused"));
     const left = paused === undefined ? secondsLeft(share, workedFor(work, performance.now())) : undefined;
     if (left !== undefined) words.push(this.t("training.left", { seconds: left }));
-    const loss = kind === "one" ? this.#all.runs.at(-1)?.progress?.losses.at(-1) : undefined;
+    const run = this.#all.runs.at(-1);
+    const own = kind === "one" && run && !makesTeacher(run.choice);
+    const loss = own ? run.progress?.losses.at(-1) : undefined;
     if (loss !== undefined && Number.isFinite(loss)) words.push(this.t("training.loss.now", { loss: loss.toFixed(3) }));
     return words.join(" · ");
   }
@@ -336,7 +368,18 @@ export class TrainingPanel extends Panel {
         ({ id, tone, values }) =>
           html`<p class="finding ${tone}" data-finding=${id}>${this.t(`training.finding.${id}`, values)}</p>`,
       )}
+      ${this.#unseen(run).map(
+        ({ id, correct, total }) =>
+          html`<p class="finding note" data-finding="unseen">${this.t("training.unseen", { name: this.speech.name("class", id), correct, total })}</p>`,
+      )}
     </div>`;
+  }
+
+  /** Classes that were left out, and how many of each are right all the same. */
+  #unseen({ choice, model, report }: Training): ClassResult[] {
+    const { catalog } = this.lab;
+    const answers = report && this.#answers.of(report);
+    return catalog && answers ? classResults(choice.exclude, classesOf(model, catalog), answers) : [];
   }
 
   #bytesWords(run: Training): string {
@@ -380,9 +423,10 @@ export class TrainingPanel extends Panel {
       ${
         choice.teacher !== ALONE
           ? html`<div class="training-pair top">
-              ${(step.teacher_share ?? []).length > 1 ? this.#plot("teacher", this.t("training.teacher.about")) : nothing}
+              ${choice.alpha < 1 && (step.teacher_share ?? []).length > 1 ? this.#plot("teacher", this.t("training.teacher.about")) : nothing}
               ${
-                readsText({ model: run.model }, this.lab.catalog)
+                // One that was made first is not kept, to be asked again.
+                readsText({ model: run.model }, this.lab.catalog) || makesTeacher(choice)
                   ? nothing
                   : html`<section><fw-softened .lab=${this.lab} .speech=${this.speech} .run=${run}></fw-softened></section>`
               }
@@ -396,7 +440,8 @@ export class TrainingPanel extends Panel {
   #groups(subject: Subject, catalog: Catalog): TemplateResult {
     const { speech } = this;
     const { seeds, map, work } = this.#all;
-    const taught = subject.choice.teacher !== ALONE;
+    // Without labels there is no share of theirs to choose.
+    const mapped = subject.choice.teacher !== ALONE && !isNoise(subject.choice.transfer);
     const named = (of: Subject) => `${speech.name("model", of.model)} · ${trainingWords(of.choice, speech)}`;
     const off = work !== undefined || this.#refusal(subject, catalog) !== undefined;
     return html`
@@ -410,11 +455,11 @@ export class TrainingPanel extends Panel {
           : nothing
       }
       ${
-        taught || map
+        mapped || map
           ? html`<section>
               <h3>${this.t("training.map.title")} ${map ? html`<small>${named(map)}</small>` : nothing}</h3>
               <p class="soft">${this.t("training.map.about")}</p>
-              ${taught ? html`<p class="training-actions"><button class="button small" ?disabled=${off} @click=${() => void this.#all.chart(subject, catalog)}>${this.t("training.map.run")}</button></p>` : nothing}
+              ${mapped ? html`<p class="training-actions"><button class="button small" ?disabled=${off} @click=${() => void this.#all.chart(subject, catalog)}>${this.t("training.map.run")}</button></p>` : nothing}
               ${map && map.cells.size > 0 ? mapTable(map, speech) : nothing}
             </section>`
           : nothing
