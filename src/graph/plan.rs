@@ -210,8 +210,19 @@ impl Plan {
         let (Some(tail), Some(source)) = (&step.tail, self.buffers[step.inputs[0]]) else { return };
         let (source, layer) = (&earlier[source], &self.layers[step.node]);
         let value = |id: usize, block: usize| self.buffers[id].map_or(&[][..], |at| earlier[at].get(block));
-        let others: Vec<Vec<&[f32]>> =
-            blocks.clone().map(|block| step.others.iter().map(|&id| value(id, block)).collect()).collect();
+        let others = |block: usize| -> Vec<&[f32]> { step.others.iter().map(|&id| value(id, block)).collect() };
+        if !layer.takes_blocks() {
+            // Without lists of blocks: small layers are done sooner than memory is found for these.
+            for (block, rows) in blocks.zip(&mut self.rows) {
+                let mut sink = Finish { tail, others: &others(block), out: rest[0].rest(block), rows };
+                match source.codes(block) {
+                    Some(codes) => layer.forward_codes(&[codes], &mut [&mut sink], &mut self.scratch),
+                    None => layer.forward_rows(source.get(block), &mut sink, &mut self.scratch),
+                }
+            }
+            return;
+        }
+        let others: Vec<Vec<&[f32]>> = blocks.clone().map(others).collect();
         let parts = rest[0].rests(blocks.start).into_iter().zip(&others).zip(&mut self.rows);
         let mut finish: Vec<Finish<'_>> =
             parts.map(|((out, others), rows)| Finish { tail, others, out, rows }).collect();
@@ -221,12 +232,7 @@ impl Plan {
             return layer.forward_codes(&codes, &mut sinks, &mut self.scratch);
         }
         let inputs: Vec<&[f32]> = blocks.map(|block| source.get(block)).collect();
-        if layer.takes_blocks() {
-            return layer.forward_blocks(&inputs, &mut sinks, &mut self.scratch);
-        }
-        for (input, sink) in inputs.iter().zip(sinks) {
-            layer.forward_rows(input, sink, &mut self.scratch);
-        }
+        layer.forward_blocks(&inputs, &mut sinks, &mut self.scratch);
     }
 
     /// The kernel of every node for blocks, or with `single` for one image alone; `None` for dense f32 and without weights.
@@ -263,6 +269,8 @@ impl Plan {
     pub fn run_image(&mut self) -> &[f32] {
         let (graph, layers) = (&self.graph, &self.layers);
         let single = Self::single(&mut self.single, graph, layers);
+        // What the caches still hold of the last image's weights is read first.
+        self.scratch.spread.backwards ^= true;
         for (i, (node, layer)) in graph.nodes().iter().zip(layers).enumerate() {
             let (earlier, rest) = single.values.split_at_mut(i + 1);
             let inputs: Vec<&[f32]> = node.inputs.iter().map(|id| earlier[id.index()].as_slice()).collect();

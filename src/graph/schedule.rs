@@ -123,6 +123,15 @@ impl Blocks {
         self.codes.as_ref().map(|(codes, _)| &codes[self.range(block)])
     }
 
+    /// A block, to be written.
+    pub(super) fn rest(&mut self, block: usize) -> Rest<'_> {
+        let range = self.range(block);
+        match &mut self.codes {
+            Some((codes, steps)) => Rest::Codes(&mut codes[range], *steps),
+            None => Rest::Values(&mut self.data[range]),
+        }
+    }
+
     /// Blocks from `block` on, to be written.
     pub(super) fn rests(&mut self, block: usize) -> Vec<Rest<'_>> {
         let (len, start) = (self.len, self.range(block).start);

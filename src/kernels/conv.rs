@@ -78,8 +78,10 @@ struct Pass<S> {
     packed: Packed<S>,
     /// Where each tap's input lies from the upper left corner of the first channel's window.
     offsets: Offsets,
-    /// The taps of windows that lie inside only in part.
-    edges: Vec<Edge>,
+    /// Which part of the kernel lies inside the input, for each window down and across.
+    parts: [Parts; 2],
+    /// The taps of each part down and across, row by row.
+    picks: Vec<Picks>,
     /// Kernel height and width.
     kernel: [usize; 2],
     /// Step between windows.
@@ -94,12 +96,13 @@ struct Pass<S> {
     padding: usize,
 }
 
-/// The taps of a window of which only rows and columns `low..high` lie inside the input.
-#[derive(Clone, Debug)]
-struct Edge {
-    rows: (usize, usize),
-    columns: (usize, usize),
-    taps: Picks,
+/// The parts of a kernel, along one side, that lie inside the input.
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    /// Kernel offsets `low..high`, each once.
+    ranges: Vec<(usize, usize)>,
+    /// The one of each window from the first on.
+    of: Vec<u32>,
 }
 
 /// A convolution ready to run: geometry and packed weights.
@@ -139,34 +142,34 @@ fn offsets(channels: usize, [height, width]: [usize; 2], [kernel_height, kernel_
 }
 
 impl<S> Pass<S> {
-    /// The same with its edges, for an input of `size` that `channels` channels are read of.
+    /// The same with the taps of windows at the edges, for an input of `size` that `channels` channels are read of.
     fn with_edges(mut self, channels: usize, size: [usize; 2]) -> Self {
         let [kernel_height, kernel_width] = self.kernel;
-        let parts = |i: usize| {
-            let windows = self.first[i]..self.last[i];
-            let mut parts = Vec::new();
-            for window in windows {
-                let part = inside(window, self.stride, self.before[i], self.kernel[i], size[i]);
-                let at = parts.partition_point(|known| *known < part);
-                if parts.get(at) != Some(&part) {
-                    parts.insert(at, part);
+        self.parts = [0, 1].map(|i| {
+            let mut parts = Parts::default();
+            for window in self.first[i]..self.last[i] {
+                let start = window * self.stride;
+                let low = self.before[i].saturating_sub(start);
+                let part = (low, self.kernel[i].min((size[i] + self.before[i]).saturating_sub(start)));
+                let known = parts.ranges.iter().position(|known| *known == part);
+                parts.of.push(known.unwrap_or(parts.ranges.len()) as u32);
+                if known.is_none() {
+                    parts.ranges.push(part);
                 }
             }
             parts
-        };
-        for rows in parts(0) {
-            for columns in parts(1) {
-                if (rows, columns) == ((0, kernel_height), (0, kernel_width)) {
-                    continue;
-                }
+        });
+        let [down, across] = &self.parts;
+        for &(top, bottom) in &down.ranges {
+            for &(left, right) in &across.ranges {
                 let taps = (0..channels)
-                    .flat_map(|c| (rows.0..rows.1).map(move |ky| (c, ky)))
-                    .flat_map(|(c, ky)| (columns.0..columns.1).map(move |kx| (c, ky, kx)))
+                    .flat_map(|c| (top..bottom).map(move |ky| (c, ky)))
+                    .flat_map(|(c, ky)| (left..right).map(move |kx| (c, ky, kx)))
                     .map(|(c, ky, kx)| {
                         let distance = (c * size[0] + ky) * size[1] + kx;
                         ((c * kernel_height + ky) * kernel_width + kx, distance as isize)
                     });
-                self.edges.push(Edge { rows, columns, taps: Picks::new(taps) });
+                self.picks.push(Picks::new(taps));
             }
         }
         self
@@ -181,7 +184,8 @@ impl<S: Scalar> Conv<S> {
         let pass = Pass {
             packed: Packed::new(weights, shape.taps(), shape.out_channels / groups, most_rows::<S>()),
             offsets: offsets(input[0] / groups, [input[1], input[2]], kernel),
-            edges: Vec::new(),
+            parts: Default::default(),
+            picks: Vec::new(),
             kernel,
             stride,
             first: [0, 0],
@@ -223,7 +227,8 @@ impl<S: Scalar> Conv<S> {
             let pass = Pass {
                 packed: Packed::new(&flipped, taps, ins, most_rows::<S>()),
                 offsets: offsets(outs, [out_height, out_width], kernel),
-                edges: Vec::new(),
+                parts: Default::default(),
+                picks: Vec::new(),
                 kernel,
                 stride: 1,
                 first: [first(ry), first(rx)],
@@ -271,13 +276,31 @@ pub fn conv2d_rows<V: Lane>(
     }
 }
 
-/// The part of a window along one side that lies inside the input: kernel offsets `low..high`.
-fn inside(window: usize, stride: usize, before: usize, kernel: usize, size: usize) -> (usize, usize) {
-    let start = window * stride;
-    (before.saturating_sub(start), kernel.min((size + before).saturating_sub(start)))
+/// Where windows lie that are inside the input only in part.
+struct Place<'a> {
+    picks: &'a Picks,
+    corner: isize,
+    /// Between neighbouring windows.
+    apart: usize,
 }
 
-/// Output channels of one tile at neighbouring positions side by side, so that the sums fill the registers.
+/// Their sums.
+#[inline(always)]
+fn part<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
+    place: &Place<'_>,
+    weights: &[[V::Scalar; ROWS]],
+    x: &[[V::Scalar; LANES]],
+    mut to: Finish<'_, impl Epilogue<V>>,
+) {
+    let mut sums = R::zero();
+    place.picks.visit_apart(place.corner, weights, x, (place.apart, to.count - 1), |weights, here| {
+        sums = sums.add_scaled(weights, 0, C::load_apart(here, 0));
+    });
+    sums.each(0, &mut to);
+}
+
+/// Output channels of one tile at neighbouring positions, so that the sums fill the registers: beside each other; at the left and
+/// right side of the input, where each column has taps of its own, below each other.
 #[inline(never)]
 fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     conv: &Conv<V::Scalar>,
@@ -297,10 +320,23 @@ fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     // Windows that lie inside the input from left to right.
     let whole_low = pass.before[1].div_ceil(stride);
     let whole_high = (width + pass.before[1]).checked_sub(kernel_width).map_or(0, |reach| reach / stride + 1);
+    let down_of = |window_y: usize| pass.parts[0].of[window_y - pass.first[0]] as usize;
+    // Outputs at the sides, for as many rows as are taken at once: by column, channel and row; and which of those rows this one is.
+    let columns = pass.last[1].saturating_sub(pass.first[1]);
+    let inner = whole_high.min(pass.last[1]).saturating_sub(whole_low.max(pass.first[1]));
+    let sides = if C::LEN > 1 { columns - inner } else { 0 };
+    let mut side = vec![[0.0; LANES]; sides * ROWS * C::LEN];
+    let (mut turn, mut turns) = (0, 0);
     for window_y in pass.first[0]..pass.last[0] {
         let y = window_y * pass.step + pass.remainder[0] - pass.padding;
-        let rows = inside(window_y, stride, pass.before[0], kernel_height, height);
-        let whole_rows = rows == (0, kernel_height);
+        let down = down_of(window_y);
+        if turn == turns {
+            let alike = (window_y..pass.last[0]).take(C::LEN).take_while(|&below| down_of(below) == down);
+            (turn, turns) = (0, alike.count());
+        }
+        let mut sides = side.chunks_exact_mut(ROWS * C::LEN);
+        let whole_rows = pass.parts[0].ranges[down] == (0, kernel_height);
+        let picks = &pass.picks[down * pass.parts[1].ranges.len()..];
         let (out, distance) = sink.rows(tile.first, ROWS, y);
         let corner = (window_y * stride).cast_signed() - pass.before[0].cast_signed();
         let corner = corner * width.cast_signed() - pass.before[1].cast_signed();
@@ -309,26 +345,40 @@ fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
             let corner = corner + (window_x * stride).cast_signed();
             let whole = (whole_low..whole_high).contains(&window_x);
             let count = if whole { C::LEN.min(whole_high.min(pass.last[1]) - window_x) } else { 1 };
-            let reach = (count - 1) * stride + 1;
-            let mut sums = R::zero();
-            if whole && whole_rows {
-                pass.offsets.visit(weights, &x[corner.cast_unsigned()..], reach, |weights, here| {
-                    sums = sums.add_scaled(weights, 0, C::load_apart(here, stride, 0, count - 1));
-                });
-            } else {
-                let columns = inside(window_x, stride, pass.before[1], kernel_width, width);
-                let edge = pass.edges.iter().find(|edge| edge.rows == rows && edge.columns == columns);
-                if let Some(edge) = edge {
-                    edge.taps.visit(corner, weights, x, reach, |weights, here| {
-                        sums = sums.add_scaled(weights, 0, C::load_apart(here, stride, 0, count - 1));
-                    });
-                }
-            }
             let (first, step) = (tile.first, pass.step);
             let column = window_x * step + pass.remainder[1] - pass.padding;
-            sums.each(0, &mut Finish { epilogue, first, out, distance, column, step, count });
+            let to = Finish { epilogue, first, out: &mut *out, distance, column, step, count };
+            if whole && whole_rows {
+                let mut sums = R::zero();
+                pass.offsets.visit_apart(
+                    weights,
+                    &x[corner.cast_unsigned()..],
+                    (stride, count - 1),
+                    |weights, here| {
+                        sums = sums.add_scaled(weights, 0, C::load_apart(here, 0));
+                    },
+                );
+                sums.each(0, &mut { to });
+            } else {
+                let across = pass.parts[1].of[window_x - pass.first[1]] as usize;
+                let place = Place { picks: &picks[across], corner, apart: if whole { stride } else { stride * width } };
+                match if whole { None } else { sides.next() } {
+                    None => part::<V, ROWS, C, R>(&place, weights, x, to),
+                    Some(side) => {
+                        if turn == 0 {
+                            let (distance, count) = (C::LEN, turns);
+                            let to = Finish { epilogue, first, out: &mut *side, distance, column: 0, step: 1, count };
+                            part::<V, ROWS, C, R>(&place, weights, x, to);
+                        }
+                        for (row, rows) in side.chunks_exact(C::LEN).enumerate() {
+                            out[row * distance + column] = rows[turn];
+                        }
+                    }
+                }
+            }
             window_x += count;
         }
+        turn += 1;
         sink.done(tile.first, ROWS, y);
     }
 }

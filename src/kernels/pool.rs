@@ -69,13 +69,23 @@ pub fn max_pool(shape: &PoolShape, x: &[f32], out: &mut [f32]) {
     });
 }
 
-/// What row `y` of a channel adds to its row of windows, which stand side by side. Rows come in ascending order, so that every
-/// window sees its values in row-major order.
-pub fn max_pool_row(kernel: usize, row: &[[f32; LANES]], y: usize, out: &mut [[f32; LANES]]) {
-    let first = y.is_multiple_of(kernel);
-    for (out, window) in out.iter_mut().zip(row.chunks_exact(kernel)) {
-        let best = if first { F32x8::splat(f32::NEG_INFINITY) } else { F32x8::load(out) };
-        window.iter().fold(best, |best, value| best.pick_max(F32x8::load(value))).store(out);
+/// A row of windows that stand side by side, from the rows of `width` they cover: the largest value of each, `floor` in place of
+/// what is less.
+pub fn max_pool_rows(kernel: usize, rows: &[[f32; LANES]], width: usize, floor: f32, out: &mut [[f32; LANES]]) {
+    let (least, floor) = (F32x8::splat(f32::NEG_INFINITY), F32x8::splat(floor));
+    let pick = |best: F32x8, value: &[f32; LANES]| best.pick_max(F32x8::load(value).pick_max(floor));
+    if kernel == 2 {
+        // The usual one, without loops in the loop.
+        let (upper, lower) = rows.split_at(width);
+        let (upper, lower) = (upper.as_chunks::<2>().0, lower.as_chunks::<2>().0);
+        for ((out, [a, b]), [c, d]) in out.iter_mut().zip(upper).zip(lower) {
+            pick(pick(pick(pick(least, a), b), c), d).store(out);
+        }
+        return;
+    }
+    for (x, out) in out.iter_mut().enumerate() {
+        let window = rows.chunks_exact(width).flat_map(|row| &row[x * kernel..][..kernel]);
+        window.fold(least, pick).store(out);
     }
 }
 

@@ -4,7 +4,7 @@
 //! when it optimises for size, as the WebAssembly build does. These are nested pairs instead: recursion over types, always
 //! inlined, so that nothing is left to unroll.
 
-use crate::simd::{LANES, Lane};
+use crate::simd::{Apart, LANES, Lane};
 
 /// No accumulator.
 #[derive(Clone, Copy)]
@@ -53,8 +53,8 @@ pub trait Columns<V: Lane>: Copy {
     fn zero() -> Self;
     /// `source(index)`, `source(index + 1)` …
     fn load(source: &impl Fn(usize) -> V, index: usize) -> Self;
-    /// Vectors `index`, `index + 1` …, none past `last`, of those that stand `apart` from each other.
-    fn load_apart(from: &[[V::Scalar; LANES]], apart: usize, index: usize, last: usize) -> Self;
+    /// Vectors `index`, `index + 1` … of these; the last one in place of any past it.
+    fn load_apart(from: Apart<'_, [V::Scalar; LANES]>, index: usize) -> Self;
     /// `self + weight · x`, vector by vector.
     fn add_scaled(self, weight: V, x: Self) -> Self;
     /// `self + source(index…) · x`, vector by vector.
@@ -76,7 +76,7 @@ impl<V: Lane> Columns<V> for End {
         End
     }
     #[inline(always)]
-    fn load_apart(_: &[[V::Scalar; LANES]], _: usize, _: usize, _: usize) -> Self {
+    fn load_apart(_: Apart<'_, [V::Scalar; LANES]>, _: usize) -> Self {
         End
     }
     #[inline(always)]
@@ -106,8 +106,8 @@ impl<V: Lane, T: Columns<V>> Columns<V> for Pair<V, T> {
         Pair(source(index), T::load(source, index + 1))
     }
     #[inline(always)]
-    fn load_apart(from: &[[V::Scalar; LANES]], apart: usize, index: usize, last: usize) -> Self {
-        Pair(V::load(&from[index.min(last) * apart]), T::load_apart(from, apart, index + 1, last))
+    fn load_apart(from: Apart<'_, [V::Scalar; LANES]>, index: usize) -> Self {
+        Pair(V::load(from.get(index)), T::load_apart(from, index + 1))
     }
     #[inline(always)]
     fn add_scaled(self, weight: V, x: Self) -> Self {

@@ -49,9 +49,12 @@ fn panel_of(row: usize, rows: usize) -> (usize, usize) {
 }
 
 /// `out[row] = Σ_k weights[row][k] · x[k] + bias[row]`: one accumulator per output, terms in k order, bias last.
-pub fn linear_one(panels: &Panels, x: &[f32], bias: &[f32], out: &mut [f32]) {
-    let mut first = 0;
-    while first < panels.rows {
+///
+/// With `backwards` the last panel is the first one read: what the cache kept of a matrix that does not fit is its end.
+pub fn linear_one(panels: &Panels, x: &[f32], bias: &[f32], out: &mut [f32], backwards: bool) {
+    let count = panels.rows.div_ceil(PANEL * LANES);
+    for i in 0..count {
+        let first = if backwards { count - 1 - i } else { i } * PANEL * LANES;
         let (_, lanes) = panel_of(first, panels.rows);
         let weights = panels.data[first * panels.k..][..lanes * panels.k].as_chunks::<LANES>().0;
         let last = (first + lanes).min(panels.rows);
@@ -62,16 +65,22 @@ pub fn linear_one(panels: &Panels, x: &[f32], bias: &[f32], out: &mut [f32]) {
             3 => panel::<3, N3<F32x8>>(weights, x, bias, out),
             _ => panel::<4, N4<F32x8>>(weights, x, bias, out),
         }
-        first = last;
     }
 }
 
 #[inline(never)]
 fn panel<const N: usize, C: Columns<F32x8>>(weights: &[Lanes], x: &[f32], bias: &[f32], out: &mut [f32]) {
     let mut sums = C::zero();
-    side_by_side(weights.as_chunks::<N>().0, x, |weights, &x| {
+    let mut add = |weights: &[Lanes; N], x| {
         sums = sums.add_scaled(F32x8::splat(x), C::load(&|j| F32x8::load(&weights[j]), 0));
+    };
+    let (pairs, rest) = weights.as_chunks::<N>().0.as_chunks::<2>();
+    let (twos, one) = x.as_chunks::<2>();
+    side_by_side(pairs, twos, |[a, b], &[x, y]| {
+        add(a, x);
+        add(b, y);
     });
+    side_by_side(rest, one, |weights, &x| add(weights, x));
     sums.each(0, 0, &mut Put { bias, out });
 }
 
@@ -101,10 +110,13 @@ fn put(sum: F32x8, bias: impl Fn(usize) -> Option<f32>, out: &mut [f32]) {
     }
 }
 
-/// What a convolution of one image overwrites.
+/// What the kernels of one image keep from call to call.
 #[derive(Debug, Default)]
 pub struct Spread {
+    /// Of a convolution; overwritten by each.
     values: Vec<f32>,
+    /// For [`linear_one`].
+    pub backwards: bool,
 }
 
 /// A forward convolution of one image: eight neighbouring positions in the lanes. With stride s, columns with the same

@@ -138,7 +138,8 @@ impl Layer for Prepared {
     }
 
     fn forward_one(&self, inputs: &[&[f32]], out: &mut [f32], scratch: &mut Scratch) -> bool {
-        self.weighted.forward_one(inputs[0], scratch, |matrix, x, bias, _| matrix.one(x, bias, out))
+        self.weighted
+            .forward_one(inputs[0], scratch, |matrix, x, bias, single| matrix.one(x, bias, out, single.backwards))
     }
 
     fn backward_inputs(&self, block: &BlockGradient<'_>, grads: &mut [&mut [f32]], scratch: &mut Scratch) {

@@ -81,10 +81,12 @@ impl Matrix {
         }
     }
 
-    /// Outputs of one image.
-    pub(super) fn one(&self, x: &[f32], bias: &[f32], out: &mut [f32]) {
+    /// Outputs of one image; `backwards` as in [`linear_one`].
+    pub(super) fn one(&self, x: &[f32], bias: &[f32], out: &mut [f32], backwards: bool) {
         match self {
-            Self::Dense { packed, panels } => linear_one(panels.get_or_init(|| Panels::new(packed)), x, bias, out),
+            Self::Dense { packed, panels } => {
+                linear_one(panels.get_or_init(|| Panels::new(packed)), x, bias, out, backwards)
+            }
             Self::Stored { stored, .. } => stored.gemv(x, bias, out),
             Self::Csr(csr) => csr.gemv(x, bias, out),
             Self::TwoFour(pairs) => pairs.gemv(x, bias, out),

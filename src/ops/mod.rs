@@ -141,7 +141,7 @@ pub struct Scratch {
     pub values: Vec<f32>,
     /// The padded input of a sparse convolution.
     pub padded: Vec<f32>,
-    /// The input of a convolution of one image.
+    /// Of the kernels of one image.
     pub spread: Spread,
     /// An integer input.
     pub codes: Vec<i32>,

@@ -6,7 +6,7 @@ use super::Activation;
 use crate::kernels::RowSink;
 use crate::kernels::elementwise::{add_above, affine, affine_above, affine_add_above, each_vector, relu};
 use crate::kernels::integer::Steps;
-use crate::kernels::pool::{PoolShape, max_pool_one, max_pool_row};
+use crate::kernels::pool::{PoolShape, max_pool_one, max_pool_rows};
 use crate::simd::LANES;
 
 type Lanes = [f32; LANES];
@@ -55,11 +55,21 @@ impl RowStep {
     }
 }
 
+/// A pooling behind all other steps.
+#[derive(Clone, Copy, Debug)]
+struct Pool {
+    kernel: usize,
+    /// Height and width of what it gives.
+    output: [usize; 2],
+    /// In place of anything less: a ReLU before it.
+    floor: f32,
+}
+
 /// The steps behind one layer.
 #[derive(Clone, Debug)]
 pub struct Tail {
     steps: Vec<RowStep>,
-    pool: Option<PoolShape>,
+    pool: Option<Pool>,
     height: usize,
     width: usize,
 }
@@ -79,7 +89,12 @@ impl Tail {
         match step {
             RowStep::View => return false,
             RowStep::MaxPool(shape) if shape.stride != shape.kernel => return false,
-            RowStep::MaxPool(shape) => self.pool = Some(shape),
+            RowStep::MaxPool(shape) => {
+                let relu = self.steps.pop_if(|step| matches!(step, RowStep::Relu)).is_some();
+                let [_, height, width] = shape.output();
+                let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+                self.pool = Some(Pool { kernel: shape.kernel, output: [height, width], floor });
+            }
             step => self.steps.push(step),
         }
         true
@@ -155,7 +170,7 @@ pub struct Finish<'a> {
     pub others: &'a [&'a [f32]],
     /// The result.
     pub out: Rest<'a>,
-    /// Rows on their way to a pooling or to codes, and behind them what is pooled of them so far.
+    /// Rows on their way to a pooling or to codes, and behind them what is pooled of them.
     pub rows: &'a mut Vec<f32>,
 }
 
@@ -167,9 +182,10 @@ impl RowSink for Finish<'_> {
                 (&mut out.as_chunks_mut::<LANES>().0[(first * height + y) * width..], height * width)
             }
             _ => {
-                let pooled = pool.map_or(0, |pool| pool.output()[2]);
-                self.rows.resize(count * (width + pooled) * LANES, 0.0);
-                (self.rows.as_chunks_mut::<LANES>().0, width)
+                // Of a pooling: all rows of its windows, one behind the other.
+                let (kernel, pooled) = pool.map_or((1, 0), |pool| (pool.kernel, pool.output[1]));
+                self.rows.resize((count * kernel * width + pooled) * LANES, 0.0);
+                (&mut self.rows.as_chunks_mut::<LANES>().0[y % kernel * width..], kernel * width)
             }
         }
     }
@@ -190,10 +206,13 @@ impl RowSink for Finish<'_> {
             }
             return;
         }
-        let (rows, pooled) = self.rows.as_chunks_mut::<LANES>().0.split_at_mut(match (&self.out, &pool) {
-            (Rest::Values(_), None) => 0,
-            _ => count * width,
-        });
+        let rows = self.rows.as_chunks_mut::<LANES>().0;
+        // Of a pooling: the row of windows, and which of its rows this one is.
+        let kernel = pool.map_or(1, |pool| pool.kernel);
+        let (line, part) = (y / kernel, y % kernel);
+        if part + 1 < kernel && self.tail.steps.is_empty() {
+            return;
+        }
         for (i, channel) in (first..first + count).enumerate() {
             let at = (channel * height + y) * width;
             let finish = |row: &mut [Lanes]| self.tail.finish(row, channel, width, at, self.others);
@@ -205,25 +224,20 @@ impl RowSink for Finish<'_> {
                     steps.round(row, &mut out.as_chunks_mut::<LANES>().0[at..]);
                 }
                 (out, Some(pool)) => {
-                    let row = &mut rows[i * width..][..width];
-                    finish(row);
-                    let [_, out_height, out_width] = pool.output();
-                    let line = y / pool.kernel;
-                    if line >= out_height {
+                    let (rows, pooled) = rows.split_at_mut(count * kernel * width);
+                    let rows = &mut rows[i * kernel * width..][..kernel * width];
+                    finish(&mut rows[part * width..][..width]);
+                    let [out_height, out_width] = pool.output;
+                    if part + 1 < kernel || line >= out_height {
                         continue;
                     }
                     let at = (channel * out_height + line) * out_width;
-                    let (pooled, last) =
-                        (&mut pooled[i * out_width..][..out_width], y % pool.kernel + 1 == pool.kernel);
+                    let pick = |out: &mut [Lanes]| max_pool_rows(kernel, rows, width, pool.floor, out);
                     match out {
-                        Rest::Values(out) => {
-                            max_pool_row(pool.kernel, row, y, &mut out.as_chunks_mut::<LANES>().0[at..][..out_width])
-                        }
+                        Rest::Values(out) => pick(&mut out.as_chunks_mut::<LANES>().0[at..][..out_width]),
                         Rest::Codes(out, steps) => {
-                            max_pool_row(pool.kernel, row, y, pooled);
-                            if last {
-                                steps.round(pooled, &mut out.as_chunks_mut::<LANES>().0[at..]);
-                            }
+                            pick(pooled);
+                            steps.round(pooled, &mut out.as_chunks_mut::<LANES>().0[at..]);
                         }
                     }
                 }

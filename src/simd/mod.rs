@@ -45,7 +45,7 @@ pub fn whole_bytes() -> bool {
         })
     })
 }
-pub use offsets::{Offsets, Picks};
+pub use offsets::{Apart, Offsets, Picks, visit_apart};
 use std::sync::OnceLock;
 pub use transpose::{from_lanes, to_lanes};
 pub use walk::side_by_side;

@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::packed::{Packed, Tile};
 use crate::kernels::registers::{Columns, N1, N2, N4, Rows};
 use crate::kernels::{Epilogue, Finish, Rescale, RowSink};
-use crate::simd::{Dot, LANES, Offsets, side_by_side};
+use crate::simd::{Dot, LANES, Offsets, side_by_side, visit_apart};
 
 /// Words of weights that are kept near: tiles of so many meet a block's codes, one after the other, before the next block's do, so that
 /// codes are fetched from afar less often.
@@ -92,20 +92,20 @@ fn rows<P: Dot, V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(work: &
             let mut sums = R::zero();
             let mut weights = panel.as_chunks::<ROWS>().0;
             let corner = oy * stride * pitch + ox * apart;
-            let beside = (count - 1) * apart;
+            let near = (apart, count - 1);
             if !V::BURSTS && (layout.hop > 1 || layout.run <= SHORT || C::LEN > 1) {
-                offsets.visit(weights, &codes[corner..], beside + 1, |weights, codes| {
+                offsets.visit_apart(weights, &codes[corner..], near, |weights, codes| {
                     // A position past the last one repeats it; its sum is not written.
-                    sums = sums.add_scaled(weights, 0, C::load_apart(codes, apart, 0, count - 1));
+                    sums = sums.add_scaled(weights, 0, C::load_apart(codes, 0));
                 });
             } else {
                 for ky in 0..layout.shape.kernel[0] {
-                    let here = &codes[corner + ky * pitch..][..beside + layout.run];
+                    let here = &codes[corner + ky * pitch..][..near.0 * near.1 + layout.run];
                     let (row_weights, rest) = weights.split_at(layout.run);
                     weights = rest;
                     if V::BURSTS {
                         for (at, weights) in row_weights.chunks(burst).enumerate() {
-                            let part = products::<V, ROWS, C, R>(weights, &here[at * burst..], count, apart);
+                            let part = products::<V, ROWS, C, R>(weights, &here[at * burst..], near);
                             sums = sums.absorb(part);
                         }
                     } else {
@@ -122,13 +122,12 @@ fn rows<P: Dot, V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(work: &
     }
 }
 
-/// The products of a run of vectors at `count` positions `apart` from each other.
+/// The products of a run of vectors at positions as far apart, and as many but one, as `near` says.
 #[inline(always)]
 fn products<V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
     weights: &[[i32; ROWS]],
     codes: &[[i32; LANES]],
-    count: usize,
-    apart: usize,
+    near: (usize, usize),
 ) -> R {
     let mut sums = R::zero();
     if C::LEN == 1 {
@@ -137,8 +136,8 @@ fn products<V: Dot, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
         });
         return sums;
     }
-    for (step, weights) in weights.iter().enumerate() {
-        sums = sums.add_scaled(weights, 0, C::load_apart(&codes[step..], apart, 0, count - 1));
-    }
+    visit_apart(weights, codes, near, |weights, codes| {
+        sums = sums.add_scaled(weights, 0, C::load_apart(codes, 0));
+    });
     sums
 }
