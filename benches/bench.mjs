@@ -1,5 +1,5 @@
 // npm run bench [-- --quick] [-- --only TEXT]: us and the peers in one headless Chromium, interleaved; prints a table and
-// writes benches/record/<date>.json; parts of it go to target/bench.
+// writes benches/record/<date>.json and the table of docs/benchmark.md; parts of it go to target/bench.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,6 +10,7 @@ import { ensureBrowser, findChromium } from "../tools/setup/browser.mjs";
 import { main, root, seconds, step } from "../tools/setup/lib.mjs";
 import { serve } from "../tools/setup/serve.mjs";
 import { bundlePeers } from "./bundle.mjs";
+import { updateDoc } from "./doc.mjs";
 import { narrowed, page, pruned, sparse, sweep, training } from "./jobs.mjs";
 import { CONTESTS, QUICK, RECORDED } from "./rows.mjs";
 import { judge, table } from "./table.mjs";
@@ -88,6 +89,7 @@ await main(async () => {
   const name = `${whole ? "benches/record" : "target/bench"}/${date.slice(0, 16).replace(":", "")}.json`;
   mkdirSync(dirname(join(root, name)), { recursive: true });
   writeFileSync(join(root, name), `${JSON.stringify(record, null, 1)}\n`);
+  if (whole) updateDoc();
   console.log(table(record));
   console.log(`\n${name}, ${seconds()}`);
 });

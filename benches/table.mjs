@@ -50,14 +50,16 @@ export function judge({ title, unit, rate, workloads, goals }, { about, samples_
 
 const number = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3));
 
-/** The table as text. */
-export function table({ date, browser, cpu, cores, peers, rows, recorded_elsewhere }) {
+const HEAD = ["work", "ours", "against", "ratio", "at least", ""];
+
+/** The rows in words, a list of cells each. */
+function said({ rows }) {
   const verdict = ({ met, beyond, drawn }) => {
     if (met === null) return "";
     if (!met) return drawn ? "missed, within the spread" : "missed";
     return beyond ? "met, and beyond" : "met";
   };
-  const said = rows.map(({ title, unit, ours, rival, rivals, ratio, goal, ...judged }) => [
+  return rows.map(({ title, unit, ours, rival, rivals, ratio, goal, ...judged }) => [
     title,
     `${number(ours)} ${unit}`,
     rival === null ? "" : `${rival} ${number(rivals)}`,
@@ -65,22 +67,54 @@ export function table({ date, browser, cpu, cores, peers, rows, recorded_elsewhe
     goal ?? "",
     verdict(judged),
   ]);
-  const head = ["work", "ours", "against", "ratio", "at least", ""];
-  const widths = head.map((title, i) => Math.max(title.length, ...said.map((cells) => cells[i].length)));
+}
+
+/** Where and with what a record was taken. */
+function taken({ date, browser, cpu, cores, peers }) {
+  const known = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
+  return `${date.slice(0, 10)}, ${browser}, ${cpu}, ${cores} threads; ${known.join(", ")}`;
+}
+
+/** Figures of other machines, a line each. */
+function elsewhere({ recorded_elsewhere }) {
+  return Object.entries(recorded_elsewhere).map(([name, { value, unit }]) => `${name}: ${number(value)} ${unit}`);
+}
+
+const ELSEWHERE = "Recorded elsewhere, not taken in this run:";
+
+/** The table as text. */
+export function table(record) {
+  const rows = said(record);
+  const widths = HEAD.map((title, i) => Math.max(title.length, ...rows.map((cells) => cells[i].length)));
   const line = (cells) =>
     cells
       .map((cell, i) => cell.padEnd(widths[i]))
       .join("  ")
       .trimEnd();
-  const known = Object.entries(peers).map(([name, version]) => `${name} ${version}`);
   return [
-    `${date.slice(0, 10)}, ${browser}, ${cpu}, ${cores} threads; ${known.join(", ")}`,
+    taken(record),
     "",
-    line(head),
+    line(HEAD),
     line(widths.map((width) => "-".repeat(width))),
-    ...said.map(line),
+    ...rows.map(line),
     "",
-    "Recorded elsewhere, not taken in this run:",
-    ...Object.entries(recorded_elsewhere).map(([name, { value, unit }]) => `  ${name}: ${number(value)} ${unit}`),
+    ELSEWHERE,
+    ...elsewhere(record).map((each) => `  ${each}`),
+  ].join("\n");
+}
+
+/** The table for the docs. */
+export function markdown(record) {
+  const line = (cells) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [
+    `${taken(record)}.`,
+    "",
+    line(HEAD),
+    line(HEAD.map(() => "---")),
+    ...said(record).map(line),
+    "",
+    ELSEWHERE,
+    "",
+    ...elsewhere(record).map((each) => `- ${each}`),
   ].join("\n");
 }
