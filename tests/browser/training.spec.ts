@@ -187,6 +187,34 @@ it("sets a student beside its teacher: seeds with intervals, an image, a map", a
   await page.context().close();
 });
 
+it("sets choices beside each other, seed by seed, and takes them away again", async () => {
+  const { page, panel } = await panelOf(`${DIGITS}&t1=e2~d2`);
+  const several = async (dots: number) => {
+    await button(panel, /2 seeds/).click();
+    await expect.poll(() => panel.locator(".interval-dot").count(), { timeout: 30_000 }).toBe(dots);
+    await button(panel, "Stop").waitFor({ state: "detached" });
+  };
+  await several(2);
+  for (const [at, batch] of ["32", "128"].entries()) {
+    await panel.getByRole("combobox", { name: "Batch" }).selectOption(batch);
+    await several(4 + 2 * at);
+  }
+  const names = () => panel.locator('[data-plot="seeds"] .label').allTextContents();
+  expect(await names()).toEqual(["A: Batch 64", "B: Batch 32", "C: Batch 128"]);
+  expect(await panel.locator('[data-plot="seeds"] .label.strong').textContent()).toBe("C: Batch 128");
+  const said = async () => (await panel.locator(".training-compared li").allTextContents()).map(plain);
+  expect(await said()).toEqual([expect.stringMatching(/C.*B.* 2 seeds/), expect.stringMatching(/C.*A.* 2 seeds/)]);
+  await button(panel, "Remove B").focus();
+  await page.keyboard.press("Enter");
+  expect(await names()).toEqual(["A: Batch 64", "C: Batch 128"]);
+  expect(await button(panel, "Remove A").evaluate((own) => own === document.activeElement)).toBe(true);
+  await page.keyboard.press("Enter");
+  await expect.poll(names).toEqual(["this training"]);
+  expect(await said()).toEqual([]);
+  expect(await panel.locator(".seeds-title").evaluate((own) => own === document.activeElement)).toBe(true);
+  await page.context().close();
+});
+
 it("counts what workers send", async () => {
   const { page, panel } = await panelOf(`${DIGITS}&t1=m4~gk`);
   await button(panel, "Train").click();

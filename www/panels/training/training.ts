@@ -19,7 +19,7 @@ import { named } from "../recipe/controls";
 import { errorWords } from "../words";
 import { carried, type TrainingChange, trainingGroups } from "./controls";
 import { letterOf, lossData, recordOf, trainingWords } from "./data";
-import { mapTable, seedsData, seedsWords } from "./groups";
+import { mapTable } from "./map";
 import {
   epochData,
   exponentData,
@@ -34,6 +34,7 @@ import {
 import "./softened";
 import { modelFor, presetTraining, TRAINING_PRESETS, trainingPresetOf } from "./presets";
 import { trainingReason } from "./reasons";
+import { comparedList, groupsBeside, seedsData, seedsWords } from "./seeds";
 
 /** Said of settings that are no preset. */
 const OWN = "own";
@@ -158,8 +159,9 @@ export class TrainingPanel extends Panel {
       draw("epochs", (width) => curvesChart(epochData(step, choice.teacher !== ALONE, speech), width));
       draw("teacher", (width) => curvesChart(teacherData(step.teacher_share, speech), width));
     }
-    const { seeds } = this.#all;
-    if (seeds) draw("seeds", (width) => intervalsChart(seedsData(seeds, speech), width));
+    draw("seeds", (width) =>
+      intervalsChart(seedsData(groupsBeside(this.#all.groups, catalog), catalog, speech), width),
+    );
   }
 
   /** The training whose record is shown: what was there stays until the next has ended. */
@@ -392,19 +394,34 @@ export class TrainingPanel extends Panel {
     `;
   }
 
+  /** Takes a group away; the keyboard goes on at the next of its buttons, or at the title. */
+  async #forget(number: number, at: number): Promise<void> {
+    this.#all.forget(number);
+    await this.updateComplete;
+    const left = [...this.querySelectorAll<HTMLElement>(".training-compared button")];
+    (left[Math.min(at, left.length - 1)] ?? this.querySelector<HTMLElement>(".seeds-title"))?.focus();
+  }
+
   /** Several seeds, and the map of a teacher, as far as they are there. */
   #groups(subject: Subject, catalog: Catalog): TemplateResult {
     const { speech } = this;
-    const { seeds, map, work } = this.#all;
+    const { map, work } = this.#all;
+    const groups = groupsBeside(this.#all.groups, catalog);
+    const newest = groups.at(-1);
     const taught = subject.choice.teacher !== ALONE;
     const named = (of: Subject) => `${speech.name("model", of.model)} · ${trainingWords(of.choice, speech)}`;
     const off = work !== undefined || this.#refusal(subject, catalog) !== undefined;
     return html`
       ${
-        seeds && seeds.alone.length > 0
+        newest
           ? html`<section>
-              <h3>${this.t("training.seeds.title")} <small>${named(seeds)}</small></h3>
-              <p class="soft">${seedsWords(seeds, speech)}</p>
+              <h3 tabindex="-1" class="seeds-title">${this.t("training.seeds.title")} <small>${
+                groups.length > 1
+                  ? this.t("training.name", { letter: letterOf(newest), what: named(newest) })
+                  : named(newest)
+              }</small></h3>
+              <p class="soft">${seedsWords(newest, speech)}</p>
+              ${comparedList(groups, speech, (number, at) => void this.#forget(number, at))}
               <div class="training-plot" data-plot="seeds"></div>
             </section>`
           : nothing
