@@ -80,7 +80,7 @@ export const page: Record<keyof typeof english, string> = {
   "recipe.train": "양자화한 채 학습",
   "recipe.train.none": "안 함",
   "recipe.train.epochs": "{epochs}에폭",
-  "recipe.teacher": "가르치는 모델",
+  "recipe.teacher": "교사",
   "recipe.teacher.none": "없음, 정답만",
   "recipe.teacher.original": "압축 전 자신(실수)",
   "recipe.estimator": "기울기",
