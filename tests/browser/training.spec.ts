@@ -97,6 +97,7 @@ it("cancels at once, and trains again afterwards", async () => {
   await button(panel, "Stop").click();
   expect(plain(await panel.locator(".training-status").textContent())).toMatch(/Stopped/);
   expect(await rows(panel).count()).toBe(0);
+  expect(await button(panel, "Train").evaluate((own) => own === document.activeElement)).toBe(true);
   await panel.getByRole("combobox", { name: "Model" }).selectOption("mlp-digits");
   await panel.getByRole("combobox", { name: "Start from" }).selectOption("plain");
   await button(panel, "Train").click();

@@ -256,7 +256,7 @@ export class TrainingPanel extends Panel {
         ${
           work
             ? html`<button class="link" @click=${() => this.#all.hold(!paused)}>${this.t(paused ? "training.goOn" : "training.pause")}</button>
-              <button class="link" @click=${() => this.#all.cancel()}>${this.t("training.cancel")}</button>`
+              <button class="link" @click=${() => void this.#stop()}>${this.t("training.cancel")}</button>`
             : nothing
         }
       </p>
@@ -394,6 +394,13 @@ export class TrainingPanel extends Panel {
     `;
   }
 
+  /** Stops what is under way; the keyboard goes on where it can begin again. */
+  async #stop(): Promise<void> {
+    this.#all.cancel();
+    await this.updateComplete;
+    this.querySelector<HTMLElement>(".training-actions .primary")?.focus();
+  }
+
   /** Takes a group away; the keyboard goes on at the next of its buttons, or at the title. */
   async #forget(number: number, at: number): Promise<void> {
     this.#all.forget(number);
@@ -459,7 +466,9 @@ export class TrainingPanel extends Panel {
                   ${shown ? html`<div class=${stale}>${this.#findings(shown)}</div>${this.#runs(shown)}` : nothing}
                 </section>
                 ${shown ? html`<div class=${stale}>${this.#record(shown)}</div>` : nothing}`
-              : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
+              : this.#all.runs.length > 0
+                ? nothing
+                : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
           }
           ${this.#groups(subject, catalog)}
         </div>
