@@ -1,3 +1,4 @@
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { marks, openSite, plain, type Site, settled, status } from "./site";
 
@@ -8,6 +9,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await site.close();
 });
+
+/** Waits until the settings are unfolded and the engine has been asked what there is to choose: until then they move. */
+async function asked(page: Page): Promise<void> {
+  await page.locator("fw-recipe .more-settings[open] .control").first().waitFor();
+  await page.locator('fw-recipe[aria-busy="false"]').waitFor();
+}
 
 it("shows a real curve within a second, before any script has run", async () => {
   const context = await site.browser.newContext({ javaScriptEnabled: false, viewport: { width: 1280, height: 900 } });
@@ -104,7 +111,9 @@ it("has its whole state in the address: the same link gives the same page", asyn
   await settled(page);
   await page.getByRole("combobox", { name: "Weights" }).selectOption({ label: "INT3" });
   await page.getByText("More settings").click();
+  await asked(page);
   await page.getByRole("radio", { name: "layer" }).check({ force: true });
+  await asked(page);
   await page.getByRole("radio", { name: "least error" }).check({ force: true });
   await page.getByRole("combobox", { name: "Calibrate" }).selectOption({ label: "least error" });
   await page.getByRole("button", { name: "bits", exact: true }).click();
@@ -115,8 +124,7 @@ it("has its whole state in the address: the same link gives the same page", asyn
   const controls = async (open: typeof page) => {
     if (!(await open.getByRole("combobox", { name: "Calibrate" }).isVisible()))
       await open.getByText("More settings").click();
-    // The engine has been asked what there is to choose.
-    await open.locator(".control.cache .unused").waitFor();
+    await asked(open);
     return open
       .locator("fw-recipe")
       .locator("select, input:checked")

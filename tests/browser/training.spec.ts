@@ -97,6 +97,7 @@ it("cancels at once, and trains again afterwards", async () => {
   await button(panel, "Stop").click();
   expect(plain(await panel.locator(".training-status").textContent())).toMatch(/Stopped/);
   expect(await rows(panel).count()).toBe(0);
+  expect(await button(panel, "Train").evaluate((own) => own === document.activeElement)).toBe(true);
   await panel.getByRole("combobox", { name: "Model" }).selectOption("mlp-digits");
   await panel.getByRole("combobox", { name: "Start from" }).selectOption("plain");
   await button(panel, "Train").click();
@@ -223,6 +224,34 @@ it("takes settings behind folds into the link, and says what is set there", asyn
   expect(plain(await rows(panel).first().textContent())).toMatch(
     /MLP on digits → MLP of 16 on digits.*without 8 · fc1 frozen/,
   );
+  await page.context().close();
+});
+
+it("sets choices beside each other, seed by seed, and takes them away again", async () => {
+  const { page, panel } = await panelOf(`${DIGITS}&t1=e2~d2`);
+  const several = async (dots: number) => {
+    await button(panel, /2 seeds/).click();
+    await expect.poll(() => panel.locator(".interval-dot").count(), { timeout: 30_000 }).toBe(dots);
+    await button(panel, "Stop").waitFor({ state: "detached" });
+  };
+  await several(2);
+  for (const [at, batch] of ["32", "128"].entries()) {
+    await panel.getByRole("combobox", { name: "Batch" }).selectOption(batch);
+    await several(4 + 2 * at);
+  }
+  const names = () => panel.locator('[data-plot="seeds"] .label').allTextContents();
+  expect(await names()).toEqual(["A: Batch 64", "B: Batch 32", "C: Batch 128"]);
+  expect(await panel.locator('[data-plot="seeds"] .label.strong').textContent()).toBe("C: Batch 128");
+  const said = async () => (await panel.locator(".training-compared li").allTextContents()).map(plain);
+  expect(await said()).toEqual([expect.stringMatching(/C.*B.* 2 seeds/), expect.stringMatching(/C.*A.* 2 seeds/)]);
+  await button(panel, "Remove B").focus();
+  await page.keyboard.press("Enter");
+  expect(await names()).toEqual(["A: Batch 64", "C: Batch 128"]);
+  expect(await button(panel, "Remove A").evaluate((own) => own === document.activeElement)).toBe(true);
+  await page.keyboard.press("Enter");
+  await expect.poll(names).toEqual(["this training"]);
+  expect(await said()).toEqual([]);
+  expect(await panel.locator(".seeds-title").evaluate((own) => own === document.activeElement)).toBe(true);
   await page.context().close();
 });
 

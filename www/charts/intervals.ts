@@ -24,7 +24,13 @@ export interface IntervalsData {
 }
 
 const SIZE = 12;
+/** A row with one line of words, and every further line. */
 const ROW = 44;
+const LINE = 15;
+/** Between the parts of a name, where it may be broken. */
+const PARTS = " · ";
+/** Between a name and its note. */
+const GAP = 16;
 const TOP = 6;
 /** Percent that the axis spans at least, so that noise does not look large. */
 const LEAST_SPAN = 4;
@@ -38,13 +44,30 @@ export function intervalEnds(rows: readonly IntervalRow[]): readonly [number, nu
   return [Math.max(0, low - pad), Math.min(100, high + pad)];
 }
 
+/** The lines of a row's label in `room` pixels: its name broken between its parts, and its note, beside the last if it fits. */
+export function labelLines({ name, note }: IntervalRow, room: number): { lines: string[]; beside: boolean } {
+  const lines: string[] = [];
+  for (const part of name.split(PARTS)) {
+    const joined = lines.length > 0 ? `${lines.at(-1)}${PARTS}${part}` : part;
+    if (lines.length > 0 && textWidth(joined, SIZE) <= room) lines[lines.length - 1] = joined;
+    else lines.push(part);
+  }
+  const beside = textWidth(lines.at(-1) ?? "", SIZE) + textWidth(note, SIZE) + GAP <= room;
+  return { lines, beside };
+}
+
 /** Draws the rows in a box `width` pixels wide. */
 export function intervalsChart(data: IntervalsData, width: number): SvgNode {
-  const { rows } = data;
-  const height = TOP + rows.length * ROW + 52;
+  let foot = TOP;
+  const rows = data.rows.map((row) => {
+    const { lines, beside } = labelLines(row, width - 24);
+    const top = foot;
+    foot += ROW + (lines.length - Number(beside)) * LINE;
+    return { ...row, lines, beside, top, line: foot - 15 };
+  });
+  const height = foot + 52;
   const right = width - 12;
   const x = scaleLinear([...intervalEnds(rows)], [12, right]).nice(5);
-  const foot = TOP + rows.length * ROW;
   const parts: SvgNode[] = [];
   for (const tick of x.ticks(Math.max(2, Math.floor(width / 90))))
     parts.push(
@@ -59,13 +82,15 @@ export function intervalsChart(data: IntervalsData, width: number): SvgNode {
     svg("text", { class: "axis", x: right, y: height - 18, "text-anchor": "end" }, data.axis),
     svg("text", { class: "axis", x: right, y: height - 3, "text-anchor": "end" }, data.band),
   );
-  rows.forEach((row, at) => {
-    const top = TOP + at * ROW;
-    const line = top + 29;
+  for (const row of rows) {
+    const { lines, beside, top, line } = row;
     const taught = row.strong ? " strong quant" : "";
-    parts.push(svg("text", { class: `label${taught}`, x: 12, y: top + 13 }, row.name));
-    const room = textWidth(row.name, SIZE) + textWidth(row.note, SIZE) + 40 < width;
-    if (room) parts.push(svg("text", { class: "axis", x: right, y: top + 13, "text-anchor": "end" }, row.note));
+    lines.forEach((text, at) => {
+      parts.push(svg("text", { class: `label${taught}`, x: 12, y: top + 13 + at * LINE }, text));
+    });
+    const last = top + 13 + (lines.length - Number(beside)) * LINE;
+    const place = beside ? { x: right, "text-anchor": "end" } : { x: 12 };
+    parts.push(svg("text", { class: "axis", y: last, ...place }, row.note));
     const kind = row.strong ? " taught" : "";
     if (row.half !== undefined)
       parts.push(
@@ -82,7 +107,7 @@ export function intervalsChart(data: IntervalsData, width: number): SvgNode {
     );
     for (const value of row.values)
       parts.push(svg("circle", { class: `interval-dot${kind}`, cx: x(value), cy: line, r: 3.5 }));
-  });
+  }
   return svg(
     "svg",
     { class: "drawing", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": data.description },

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { byClass, texts } from "../testing/svg";
+import { all, byClass, texts } from "../testing/svg";
 import { barsChart } from "./bars";
 import { type Curve, type CurvesData, curvesChart, spread, valueEnds } from "./curves";
 import { axisEnds, type ExponentsData, exponentsChart, found, power } from "./exponents";
-import { type IntervalRow, intervalEnds, intervalsChart } from "./intervals";
+import { type IntervalRow, intervalEnds, intervalsChart, labelLines } from "./intervals";
 import { binned, lostChart } from "./lost";
 import { softenedChart } from "./softened";
+import { textWidth } from "./svg";
 
 const WIDTH = 600;
 
@@ -200,6 +201,27 @@ describe("results by seeds", () => {
     const band = byClass(drawing, "interval-band")[0]?.attributes;
     expect(Number(band?.x)).toBeLessThan(mean);
     expect(Number(band?.x) + Number(band?.width)).toBeGreaterThan(mean);
+  });
+
+  it("break long names between their parts, and keep their notes", () => {
+    const name = ["C: Taught by a large network", "Temperature 2", "Its share 0.3"].join(" · ");
+    const own = { ...row([40, 50], 8), name, note: "45.0 ± 8.0 %" };
+    const long = labelLines(own, 320);
+    expect(long.lines.join(" · ")).toBe(name);
+    expect(long.lines.length).toBeGreaterThan(1);
+    for (const line of long.lines) expect(textWidth(line, 12)).toBeLessThanOrEqual(320);
+    expect(labelLines(own, 900)).toEqual({ lines: [name], beside: true });
+    const drawn = (width: number) =>
+      intervalsChart({ rows: [own, row([50], undefined)], axis: "%", band: "", description: "seeds" }, width);
+    for (const width of [344, 900]) {
+      expect(texts(drawn(width))).toContain(own.note);
+      const lines = all(drawn(width), ({ attributes }) => (attributes.class ?? "").startsWith("label"));
+      const tops = lines.map(({ attributes }) => Number(attributes.y));
+      const dots = byClass(drawn(width), "interval-dot").map(({ attributes }) => Number(attributes.cy));
+      // The words of the second row are below the dots of the first.
+      expect(tops.at(-1) ?? 0).toBeGreaterThan((dots[0] ?? 0) + 12);
+      expect(tops.at(-2) ?? 0).toBeLessThan(dots[0] ?? 0);
+    }
   });
 
   it("do not make little look like much, and stay within 0 and 100", () => {

@@ -3,6 +3,7 @@
 import type { Speech } from "../i18n";
 import { type Choice, DEFAULT_CHOICE, FIRST_IMAGES, GROUPED, NO_ACTIVATIONS, NONE, SAME } from "../state/choice";
 import { AT_ONCE, NM, NO_PRUNING, prunes, takesUnits, USUAL } from "../state/pruning";
+import { ORIGINAL, UNTAUGHT } from "../state/teachers";
 
 /** How much is pruned: "80 %", "2:4". */
 export function amountWords({ pattern, sparsity, nm }: Choice): string {
@@ -39,8 +40,16 @@ export function pruneWords(choice: Choice, speech: Speech, amount = true): strin
 }
 
 /** The training behind a pruning. */
-export function tunedWords({ tuned }: Choice, speech: Speech): string {
-  return tuned > 0 ? speech.t("trait.tuned", { epochs: tuned }) : speech.t("trait.tuned.not");
+export function tunedWords({ tuned, tunedTeacher }: Choice, speech: Speech): string {
+  if (tuned === 0) return speech.t("trait.tuned.not");
+  return [speech.t("trait.tuned", { epochs: tuned }), ...taughtWords(tunedTeacher, speech)].join(", ");
+}
+
+/** Who teaches a training; empty where nobody does. */
+export function taughtWords(teacher: string, speech: Speech): string[] {
+  if (teacher === UNTAUGHT) return [];
+  if (teacher === ORIGINAL) return [speech.t("trait.taught.original")];
+  return [speech.t("trait.taught", { name: speech.name("model", teacher) })];
 }
 
 /** How weights share scales, where it is not the usual way. */

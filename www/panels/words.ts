@@ -7,7 +7,7 @@ import { encodeRecipe } from "../state/link";
 import { prunes } from "../state/pruning";
 import type { Outcome } from "../state/runs";
 import type { Catalog, CoreError } from "../state/schema";
-import { amountWords, granularityWords, inputWords, methodWords, pruneWords } from "./methods";
+import { amountWords, granularityWords, inputWords, methodWords, pruneWords, taughtWords } from "./methods";
 
 /** Short name of a recipe's width, for labels: "4 bits". */
 export function widthName(choice: Choice, speech: Speech): string {
@@ -45,10 +45,10 @@ export function rangeWords(choice: Choice, speech: Speech): string {
 }
 
 /** A training through the quantizer, as a trait. */
-export function trainingWords({ epochs, estimator }: Choice, speech: Speech): string {
-  return epochs === 0
-    ? speech.t("trait.untrained")
-    : speech.t("trait.trained", { epochs, estimator: speech.name("estimator", estimator) });
+export function trainingWords({ epochs, estimator, teacher }: Choice, speech: Speech): string {
+  if (epochs === 0) return speech.t("trait.untrained");
+  const words = speech.t("trait.trained", { epochs, estimator: speech.name("estimator", estimator) });
+  return [words, ...taughtWords(teacher, speech)].join(", ");
 }
 
 /** The code of a recipe as a link has it, with the images when not all. */

@@ -10,6 +10,7 @@ import {
   shareless,
 } from "./pruning";
 import type { Catalog, DataSet, Format, Model, Quantize, Recipe, Train } from "./schema";
+import { distillBy, settledTeacher, UNTAUGHT } from "./teachers";
 
 /** What one layer has instead of what all others have: formats, or `same`. */
 export interface LayerChoice {
@@ -70,6 +71,8 @@ export interface Choice extends PruneChoice {
   readonly epochs: number;
   /** How that training's gradients pass what is rounded. */
   readonly estimator: string;
+  /** Whose answers that training follows in place of labels, or `none`. */
+  readonly teacher: string;
   /** Test images to read; 0 for the whole split. */
   readonly count: number;
   readonly seed: number;
@@ -118,6 +121,7 @@ export const DEFAULT_CHOICE: Choice = {
   cacheGranularity: "token",
   epochs: 0,
   estimator: "ste",
+  teacher: UNTAUGHT,
   ...DEFAULT_PRUNING,
   count: 0,
   seed: 7,
@@ -147,7 +151,7 @@ export function formatOf(catalog: Catalog, id: string): Format | undefined {
  * together beyond that the engine knows: see `www/state/settle.ts`.
  */
 export function normalise(choice: Choice, catalog: Catalog): Choice {
-  const pruning = normalisePruning(choice);
+  const pruning = normalisePruning(choice, catalog);
   if (prunes(choice) && !quantizes(choice))
     return { ...baselineOf(choice), ...pruning, count: wholeSplit(choice, catalog) ? 0 : choice.count };
   const format = formatOf(catalog, choice.weights);
@@ -178,6 +182,7 @@ export function normalise(choice: Choice, catalog: Catalog): Choice {
   const estimated = result.epochs > 0 && estimatorsFor(choice, catalog).includes(choice.estimator);
   return {
     ...result,
+    teacher: settledTeacher(choice.teacher, result.epochs, choice.model, catalog),
     ...unless(result.granularity === GROUPED, "group"),
     ...unless(rounding === "gptq", "damping", "actOrder"),
     ...unless(rounding === "adaround", "iterations"),
@@ -304,10 +309,11 @@ export function recipeOf(choice: Choice, catalog: Catalog): Recipe {
 const RATES = { narrow: 0.002, wide: 0.001 } as const;
 
 function trainOf(choice: Choice, catalog: Catalog): { train: Train }[] {
-  const { epochs, estimator } = normalise(choice, catalog);
+  const { epochs, estimator, teacher } = normalise(choice, catalog);
   if (epochs === 0) return [];
   const narrow = (formatOf(catalog, choice.weights)?.bits ?? 32) <= 2;
-  return [{ train: { epochs, estimator, lr: narrow ? RATES.narrow : RATES.wide, schedule: "cosine" } }];
+  const lr = narrow ? RATES.narrow : RATES.wide;
+  return [{ train: { epochs, estimator, lr, schedule: "cosine", ...distillBy(teacher) } }];
 }
 
 /** Fields that a recipe need not say are left out where they have their defaults: what is not used is then not named. */

@@ -148,7 +148,12 @@ export class Lab extends EventTarget {
     return this.batch !== undefined && this.batch.finished === undefined;
   }
 
-  /** Where a change would end, as the engine says; nothing as long as it has not been asked. */
+  /** Whether the engine is still being asked what could be chosen next. */
+  get asking(): boolean {
+    return this.#prospects.asking;
+  }
+
+  /** Where a change would end, as the engine says, or last said; nothing as long as it has not been asked. */
   prospect(change: Change): Settled | undefined {
     return this.catalog && this.#prospects.of(this.view.choice, change, this.catalog);
   }

@@ -2,9 +2,9 @@
  * Choice ⇄ the readable part of a link, version 1: `lenet5-fashion.q4a8~gt~asym~rm~cm`.
  *
  * The model's code, then the steps, parted by dots. A prune step is `p` and how much goes (www/state/prune-codes.ts), a training
- * behind it `t` and its epochs. A quantize step is `q` and the weights' code, `a` and the inputs' code,
+ * behind it `t` and its epochs, then `~d` and its teacher, if it has one. A quantize step is `q` and the weights' code, `a` and the inputs' code,
  * then what differs from the defaults, each behind a `~` (www/state/codes.ts). A training through it is `t` and its epochs, then
- * `~e` estimator: `lenet5-fashion.p80.t1.q2.t2~el`. Codes come from the catalog.
+ * `~e` estimator and `~d` teacher (www/state/train-codes.ts): `lenet5-fashion.p80.t1.q2.t2~el~do`. Codes come from the catalog.
  */
 
 import {
@@ -21,6 +21,7 @@ import { codeOf, decodeOption, type Entry, encodeOptions, idOf, LinkError } from
 import { decodeAmount, encodeAmount, PRUNE_ENTRIES } from "./prune-codes";
 import { prunes } from "./pruning";
 import type { Catalog } from "./schema";
+import { TRAIN_ENTRIES, TUNE_ENTRIES } from "./train-codes";
 
 export { LinkError } from "./coding";
 
@@ -35,7 +36,7 @@ export function encodeRecipe(choice: Choice, catalog: Catalog): string {
 function encodePruning(choice: Choice, catalog: Catalog): string[] {
   if (!prunes(choice)) return [];
   const step = `p${encodeAmount(choice)}${encodeOptions(PRUNE_ENTRIES, choice, catalog)}`;
-  return choice.tuned === 0 ? [step] : [step, `t${choice.tuned}`];
+  return choice.tuned === 0 ? [step] : [step, `t${choice.tuned}${encodeOptions(TUNE_ENTRIES, choice, catalog)}`];
 }
 
 function encodeQuantizing(choice: Choice, catalog: Catalog): string[] {
@@ -43,11 +44,7 @@ function encodeQuantizing(choice: Choice, catalog: Catalog): string[] {
   let step = `q${codeOf(catalog.formats, choice.weights, "weights")}`;
   if (choice.activations !== NO_ACTIVATIONS) step += `a${codeOf(catalog.formats, choice.activations, "activations")}`;
   step += encodeOptions(QUANTIZE_ENTRIES, choice, catalog);
-  if (choice.epochs === 0) return [step];
-  let train = `t${choice.epochs}`;
-  if (choice.estimator !== DEFAULT_CHOICE.estimator)
-    train += `~e${codeOf(catalog.estimators, choice.estimator, "estimator")}`;
-  return [step, train];
+  return choice.epochs === 0 ? [step] : [step, `t${choice.epochs}${encodeOptions(TRAIN_ENTRIES, choice, catalog)}`];
 }
 
 /** Reads what `encodeRecipe` writes. Throws a `LinkError` naming the part that is not known. */
@@ -71,14 +68,14 @@ export function decodeRecipe(text: string, catalog: Catalog): RecipeChoice {
     const [amount = "", ...options] = pruning.split("~");
     choice = decodeAll(PRUNE_ENTRIES, { ...choice, ...decodeAmount(amount, catalog) }, options, catalog);
     const tuned = take("t");
-    if (tuned !== undefined) choice = { ...choice, tuned: epochsOf(tuned, `t${tuned}`, catalog) };
+    if (tuned !== undefined) choice = decodeTrain("tuned", TUNE_ENTRIES, choice, tuned, catalog);
   }
   const quantizing = take("q");
   if (quantizing !== undefined) {
     const [formats = "", ...options] = quantizing.split("~");
     choice = decodeAll(QUANTIZE_ENTRIES, { ...choice, ...decodeFormats(formats, catalog) }, options, catalog);
     const train = take("t");
-    if (train !== undefined) choice = { ...choice, ...decodeTrain(train, catalog) };
+    if (train !== undefined) choice = decodeTrain("epochs", TRAIN_ENTRIES, choice, train, catalog);
   }
   if (steps.length > 0) throw new LinkError("step", rest);
   return choice;
@@ -95,20 +92,20 @@ function decodeAll(
   return choice;
 }
 
-function epochsOf(digits: string | undefined, text: string, catalog: Catalog): number {
-  const epochs = /^[1-9]\d{0,3}$/.test(digits ?? "") ? Number(digits) : Number.NaN;
+/** A training: its epochs, as that field, and its options. */
+function decodeTrain(
+  field: "tuned" | "epochs",
+  entries: readonly Entry[],
+  start: RecipeChoice,
+  text: string,
+  catalog: Catalog,
+): RecipeChoice {
+  const [digits = "", ...options] = text.split("~");
+  const epochs = /^[1-9]\d{0,3}$/.test(digits) ? Number(digits) : Number.NaN;
   const [least = 1, most = 1] = catalog.limits["train.epochs"] ?? [];
-  if (!(epochs >= least && epochs <= most)) throw new LinkError("step", text);
-  return epochs;
-}
-
-function decodeTrain(text: string, catalog: Catalog): Pick<Choice, "epochs" | "estimator"> {
-  const [digits, code, ...more] = text.split("~e");
-  if (more.length > 0) throw new LinkError("step", `t${text}`);
-  return {
-    epochs: epochsOf(digits, `t${text}`, catalog),
-    estimator: code === undefined ? DEFAULT_CHOICE.estimator : idOf(catalog.estimators, code, "estimator"),
-  };
+  const once = new Set(options.map((option) => option.slice(0, 1))).size === options.length;
+  if (!(epochs >= least && epochs <= most) || !once) throw new LinkError("step", `t${text}`);
+  return decodeAll(entries, { ...start, [field]: epochs }, options, catalog);
 }
 
 function decodeFormats(text: string, catalog: Catalog): Pick<Choice, "weights" | "activations"> {

@@ -350,5 +350,25 @@ export const LINKS: readonly Link[] = [
       },
     },
   },
+  {
+    hash: "#r1=lenet5-fashion.p90.t1~do.q2.t2~el~dconvnet-large-fashion",
+    choice: {
+      pattern: "unstructured",
+      sparsity: 90,
+      tuned: 1,
+      tunedTeacher: "original",
+      weights: "int2",
+      activations: NO_ACTIVATIONS,
+      epochs: 2,
+      estimator: "lsq",
+      teacher: "convnet-large-fashion",
+    },
+    more: {},
+  },
+  {
+    hash: "#r1=mlp-digits.q2.t1~do",
+    choice: { model: "mlp-digits", weights: "int2", activations: NO_ACTIVATIONS, epochs: 1, teacher: "original" },
+    more: {},
+  },
   { hash: "#unknown=1&x=bits", choice: {}, more: { axis: "bits" } },
 ];

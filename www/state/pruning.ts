@@ -1,6 +1,7 @@
 /** The part of a choice that prunes: what it is by default, what of it matters, and the steps it stands for. */
 
-import type { Prune, Train } from "./schema";
+import type { Catalog, Prune, Train } from "./schema";
+import { distillBy, settledTeacher, UNTAUGHT } from "./teachers";
 
 export interface PruneChoice {
   /** What goes: `none`, single weights, {@link NM}, {@link BLOCK}, or one of the catalog's structures. */
@@ -27,6 +28,8 @@ export interface PruneChoice {
   readonly rewind: string;
   /** Epochs of training behind the pruning. */
   readonly tuned: number;
+  /** Whose answers that training follows in place of labels, or `none`. */
+  readonly tunedTeacher: string;
   /** How what stays is stored. */
   readonly storage: string;
 }
@@ -46,6 +49,7 @@ export const DEFAULT_PRUNING: PruneChoice = {
   rounds: 5,
   rewind: "weights",
   tuned: 0,
+  tunedTeacher: UNTAUGHT,
   storage: "auto",
 };
 
@@ -90,17 +94,19 @@ export function pruningOf(choice: PruneChoice): PruneChoice {
   return Object.fromEntries(fields.map((field) => [field, choice[field]])) as unknown as PruneChoice;
 }
 
-/** Sets to its default what the pattern or the schedule makes meaningless. */
-export function normalisePruning(choice: PruneChoice): PruneChoice {
+/** Sets to its default what the pattern, the schedule or the model makes meaningless. */
+export function normalisePruning(choice: PruneChoice & { readonly model: string }, catalog: Catalog): PruneChoice {
   const plain = DEFAULT_PRUNING;
   if (!prunes(choice)) return plain;
   const units = takesUnits(choice);
   const schedule = units || choice.tuned === 0 ? plain.schedule : choice.schedule;
-  const { pattern, looked, tuned, unitScore, shareOf, scope } = choice;
-  if (pattern === INPUT) return { ...plain, pattern, sparsity: choice.sparsity, looked, tuned };
-  if (units) return { ...plain, pattern, sparsity: choice.sparsity, looked, tuned, unitScore, shareOf, scope };
+  const { pattern, sparsity, looked, tuned, unitScore, shareOf, scope } = choice;
+  const tunedTeacher = settledTeacher(choice.tunedTeacher, tuned, choice.model, catalog);
+  if (pattern === INPUT) return { ...plain, pattern, sparsity, looked, tuned, tunedTeacher };
+  if (units) return { ...plain, pattern, sparsity, looked, tuned, tunedTeacher, unitScore, shareOf, scope };
   return {
     ...pruningOf(choice),
+    tunedTeacher,
     shareOf: scope === RATIOS && pattern !== NM ? shareOf : plain.shareOf,
     unitScore: plain.unitScore,
     sparsity: pattern === NM ? plain.sparsity : choice.sparsity,
@@ -164,8 +170,8 @@ const RATE = 0.001;
 /** The steps of a choice's pruning: it, and the training behind it. */
 export function pruneSteps(choice: PruneChoice): ({ prune: Prune } | { train: Train })[] {
   if (!prunes(choice)) return [];
-  const { tuned } = choice;
-  const train = { train: { epochs: tuned, lr: RATE, schedule: "cosine" } };
+  const { tuned, tunedTeacher } = choice;
+  const train = { train: { epochs: tuned, lr: RATE, schedule: "cosine", ...distillBy(tunedTeacher) } };
   return [{ prune: pruneOf(choice) }, ...(tuned > 0 ? [train] : [])];
 }
 

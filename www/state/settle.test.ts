@@ -171,6 +171,24 @@ describe("prospects", () => {
     expect(new Set(asked).size).toBe(count);
   });
 
+  it("are what they last were until they are known, and busy until then", () => {
+    const { made } = prospects(1);
+    made.of(DEFAULT_CHOICE, { rounding: "hqq" }, catalog);
+    expect(made.asking).toBe(true);
+    vi.runAllTimers();
+    expect(made.asking).toBe(false);
+    const before = made.of(DEFAULT_CHOICE, { rounding: "hqq" }, catalog);
+    expect(before?.refusal).toBeDefined();
+    const next = { ...DEFAULT_CHOICE, weights: "int3" };
+    made.renew();
+    expect(made.of(next, { rounding: "hqq" }, catalog)).toBe(before);
+    expect(made.of(next, { rounding: "gptq" }, catalog)).toBeUndefined();
+    vi.runAllTimers();
+    const after = made.of(next, { rounding: "hqq" }, catalog);
+    expect(after?.choice.weights).toBe("int3");
+    expect(after?.refusal).toBeDefined();
+  });
+
   it("give way to the page after a few milliseconds, and are dropped when the choice changes", () => {
     const { made, asked, answered } = prospects(5);
     for (let group = 2; group < 12; group += 1) made.of(DEFAULT_CHOICE, { granularity: "group", group }, catalog);

@@ -151,7 +151,8 @@ const MOST_ANSWERS = 5000;
 
 /**
  * Answers what could be chosen next: at once where it is known, otherwise later, a slice at a time, saying so by `answered`.
- * Refusals are remembered by recipe, so that one is never asked twice.
+ * Refusals are remembered by recipe, so that one is never asked twice. Until an answer is there the last one to the same change stands,
+ * so that the page does not move under its visitor's hand after every change.
  */
 export class Prospects {
   readonly #ask: Ask;
@@ -159,6 +160,8 @@ export class Prospects {
   readonly #now: () => number;
   readonly #refusals = new Map<string, CoreError | undefined>();
   readonly #known = new Map<string, Settled>();
+  /** What was last answered to a change, whatever the choice was. */
+  readonly #last = new Map<string, Settled>();
   readonly #waiting = new Map<string, () => Settled>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -179,16 +182,26 @@ export class Prospects {
     return this.#refusals.get(key);
   }
 
-  /** Where `change` to `choice` would end, or nothing as long as that is not known. */
+  /** Whether something was asked and is not answered yet. */
+  get asking(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** Where `change` to `choice` would end; as long as that is not known, where it last ended, or nothing. */
   of(choice: Choice, change: Change, catalog: Catalog): Settled | undefined {
     const start = { ...choice, ...change, count: 0, seed: 0 };
     const kept = fieldsOf(change);
     const key = JSON.stringify([start, [...kept]]);
     const known = this.#known.get(key);
-    if (known) return known;
+    const asked = JSON.stringify(change);
+    if (known) {
+      if (this.#last.size >= MOST_ANSWERS) this.#last.clear();
+      this.#last.set(asked, known);
+      return known;
+    }
     this.#waiting.set(key, () => settle(start, kept, catalog, (recipe) => this.refusal(recipe)));
     this.#timer ??= setTimeout(() => this.#work(), PAUSE_MS);
-    return undefined;
+    return this.#last.get(asked);
   }
 
   /** Forgets what was asked and not answered: the choice is another now. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import precomputed from "../precomputed/default.json";
-import { realCatalog } from "../testing/catalog";
+import { realCatalog, realRefusal } from "../testing/catalog";
 import {
   allWidths,
   baselineOf,
@@ -26,6 +26,7 @@ import { browserKeep, nextTheme, startLanguage, storedTheme } from "./preference
 import { BLOCKS, NMS, REWINDS, SCHEDULES, STORAGES } from "./pruning";
 import { bitsOf, bytesOf, errorsPerClass, flips, newRun, type Outcome, smallestReaching } from "./runs";
 import type { Progress } from "./schema";
+import { recipeTeachers } from "./teachers";
 import { DEFAULT_TRAINING } from "./training";
 
 const catalog = realCatalog();
@@ -102,6 +103,12 @@ describe("links", () => {
       ...STORAGES.map((storage) => ({ pattern: "unstructured", storage })),
       { pattern: "unstructured", weights: "fp32", activations: "none", tuned: 3 },
       { pattern: "unstructured", tuned: 3, epochs: 2 },
+      ...recipeTeachers(base.model, catalog).flatMap(({ id }) => [
+        { epochs: 2, teacher: id },
+        { pattern: "unstructured", tuned: 3, tunedTeacher: id },
+        { pattern: "input", tuned: 3, tunedTeacher: id, epochs: 2, teacher: "original" },
+        { pattern: "channel", sparsity: 50, tuned: 3, tunedTeacher: "original", epochs: 2, teacher: id },
+      ]),
     ];
     const hashes = new Set<string>();
     for (const change of lists) {
@@ -197,6 +204,13 @@ describe("links", () => {
     ["#r1=lenet5-fashion.q4.t0", "hash"],
     ["#r1=lenet5-fashion.q4.t201", "hash"],
     ["#r1=lenet5-fashion.q4.t1~ex", "hash"],
+    ["#r1=lenet5-fashion.q4.t1~el~el", "hash"],
+    ["#r1=lenet5-fashion.q4.t1~dmlp-digits", "hash"],
+    ["#r1=lenet5-fashion.q4.t1~dlenet5-fashion", "hash"],
+    ["#r1=lenet5-fashion.q4.t1~do~do", "hash"],
+    ["#r1=lenet5-fashion.q4.t1~d", "hash"],
+    ["#r1=lenet5-fashion.p50.t1~el", "hash"],
+    ["#r1=lenet5-fashion.p50~do.t1", "hash"],
     ["#r1=lenet5-fashion.q4.t1.t1", "hash"],
     ["#r1=lenet5-fashion.t1", "hash"],
     ["#r1=", "hash"],
@@ -282,6 +296,40 @@ describe("choices", () => {
     });
     expect(normalise({ ...DEFAULT_CHOICE, estimator: "lsq" }, catalog).estimator).toBe("ste");
     expect(normalise({ ...baselineOf(DEFAULT_CHOICE), epochs: 3 }, catalog).epochs).toBe(0);
+  });
+
+  it("are taught by the original or by a model of the same data, where something is trained", () => {
+    const both = {
+      pattern: "unstructured",
+      tuned: 1,
+      tunedTeacher: "convnet-large-fashion",
+      epochs: 2,
+      teacher: "original",
+    };
+    const choice = normalise({ ...DEFAULT_CHOICE, ...both }, catalog);
+    const recipe = recipeOf(choice, catalog);
+    const taught = (teacher: string) => ({ train: { distill: { teacher, temperature: 1, alpha: 1 } } });
+    expect(recipe.steps[1]).toMatchObject(taught("convnet-large-fashion"));
+    expect(recipe.steps[3]).toMatchObject(taught("original"));
+    expect(realRefusal(recipe)).toBeUndefined();
+    const teachers = (more: Partial<Choice>) => {
+      const { teacher, tunedTeacher } = normalise({ ...choice, ...more }, catalog);
+      return [tunedTeacher, teacher];
+    };
+    expect(teachers({ tuned: 0 })).toEqual(["none", "original"]);
+    expect(teachers({ epochs: 0 })).toEqual(["convnet-large-fashion", "none"]);
+    expect(teachers({ pattern: "none" })).toEqual(["none", "original"]);
+    expect(teachers(baselineOf(choice))).toEqual(["none", "none"]);
+    // A teacher of other data, and itself by its own name, are none.
+    expect(teachers({ model: "mlp-digits" })).toEqual(["none", "original"]);
+    expect(teachers({ model: "convnet-large-fashion" })).toEqual(["none", "original"]);
+    for (const { id } of catalog.models)
+      for (const teacher of recipeTeachers(id, catalog)) {
+        const own = normalise({ ...choice, model: id, tunedTeacher: teacher.id, teacher: teacher.id }, catalog);
+        expect([own.tunedTeacher, own.teacher]).toEqual([teacher.id, teacher.id]);
+        const plain = { ...own, activations: NO_ACTIVATIONS, calibration: "minmax", count: 0 };
+        expect(realRefusal(recipeOf(normalise(plain, catalog), catalog)), `${id} by ${teacher.id}`).toBeUndefined();
+      }
   });
 
   it("say what differs from the engine's defaults, and what blocks do not fit under layers", () => {

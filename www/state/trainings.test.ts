@@ -154,11 +154,21 @@ describe("several seeds", () => {
     expect(asked[4]?.recipe).toMatchObject({ model: "mlp-digits", steps: [] });
     for (const each of [...asked].reverse()) each.finish();
     await ended;
-    const { seeds } = trainings;
+    const seeds = trainings.groups.at(-1);
     expect(seeds?.alone.map(({ seed }) => seed)).toEqual([3, 4]);
     expect(seeds?.taught.map(({ seed }) => seed)).toEqual([3, 4]);
     expect(seeds?.teacher?.total).toBe(500);
     expect((seeds?.teacher?.correct ?? 0) / 500).toBeGreaterThan(0.95);
+  });
+
+  it("have no one teacher beside them where each seed makes its own", async () => {
+    const { asked, trainings } = setUp();
+    const ended = trainings.several(subject({ teacher: "mlp-digits", teacherEpochs: 2, seeds: 2 }), catalog);
+    expect(asked.map((each) => trainOf(each)?.distill !== undefined)).toEqual([false, true, false, true]);
+    for (const each of asked) each.finish();
+    await ended;
+    expect(trainings.groups[0]).toMatchObject({ teacher: undefined, taught: [{ seed: 3 }, { seed: 4 }] });
+    expect(trainings.work).toBeUndefined();
   });
 
   it("are the training alone where there is no teacher", async () => {
@@ -167,7 +177,8 @@ describe("several seeds", () => {
     expect(asked).toHaveLength(3);
     for (const each of asked) each.finish();
     await ended;
-    expect(trainings.seeds).toMatchObject({ taught: [], teacher: undefined });
+    expect(trainings.groups).toHaveLength(1);
+    expect(trainings.groups[0]).toMatchObject({ taught: [], teacher: undefined });
   });
 
   it("are held all together", async () => {
@@ -179,7 +190,7 @@ describe("several seeds", () => {
     trainings.hold(false);
     for (const each of asked) each.finish();
     await ended;
-    expect(trainings.seeds?.taught).toHaveLength(2);
+    expect(trainings.groups[0]?.taught).toHaveLength(2);
   });
 
   it("stop all together when one fails, and say why", async () => {
@@ -189,6 +200,64 @@ describe("several seeds", () => {
     await ended;
     expect(trainings.error?.code).toBe("internal");
     expect(trainings.work).toBeUndefined();
+  });
+});
+
+describe("groups of seeds", () => {
+  /** Trains one to its end. */
+  async function done({ asked, trainings }: ReturnType<typeof setUp>, change: Partial<TrainingChoice>): Promise<void> {
+    const before = asked.length;
+    const ended = trainings.several(subject({ seeds: 2, ...change }), catalog);
+    for (const each of asked.slice(before)) each.finish();
+    await ended;
+  }
+  const rates = (trainings: Trainings) => trainings.groups.map(({ number, choice }) => `${number} ${choice.lr}`);
+
+  it("stay beside each other, the newest last, and count with the trainings", async () => {
+    const own = setUp();
+    await done(own, { lr: 0.1 });
+    const ended = own.trainings.train(subject(), catalog);
+    own.asked.at(-1)?.finish();
+    await ended;
+    await done(own, { lr: 0.2 });
+    expect(rates(own.trainings)).toEqual(["1 0.1", "3 0.2"]);
+    expect(own.trainings.runs.map(({ number }) => number)).toEqual([2]);
+    own.trainings.forget(1);
+    expect(rates(own.trainings)).toEqual(["3 0.2"]);
+  });
+
+  it("take the place of the same training, also with more seeds, under its number", async () => {
+    const own = setUp();
+    for (const lr of [0.1, 0.2]) await done(own, { lr });
+    await done(own, { lr: 0.1, seeds: 3 });
+    expect(rates(own.trainings)).toEqual(["2 0.2", "1 0.1"]);
+    expect(own.trainings.groups[1]?.alone).toHaveLength(3);
+  });
+
+  it("are there with the first result of a student, and those before stay until then", async () => {
+    const own = setUp();
+    const taught = { teacher: "mlp-digits" };
+    await done(own, taught);
+    const { trainings, asked } = own;
+    const before = trainings.groups;
+    const again = trainings.several(subject({ seeds: 2, ...taught }), catalog);
+    const teacher = asked.at(-1);
+    expect(teacher?.recipe.steps).toEqual([]);
+    teacher?.finish();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(trainings.groups).toBe(before);
+    asked.at(-2)?.finish();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(trainings.groups).toHaveLength(1);
+    expect(trainings.groups[0]).toMatchObject({ alone: [], taught: [{ seed: 4 }], teacher: { total: 500 } });
+    trainings.cancel();
+    await again;
+  });
+
+  it("are six at most", async () => {
+    const own = setUp();
+    for (let at = 1; at <= 7; at += 1) await done(own, { lr: at / 10 });
+    expect(rates(own.trainings)).toEqual(["2 0.2", "3 0.3", "4 0.4", "5 0.5", "6 0.6", "7 0.7"]);
   });
 });
 

@@ -5,7 +5,7 @@ import { coreError, type EnginePort } from "./port";
 import type { Catalog, CoreError, Hold, Progress, Recipe, Report } from "./schema";
 import { ALONE, type LayerPair, layerPair, settleTraining, type TrainingChoice, trainingRecipe } from "./training";
 
-/** Trainings that are remembered. */
+/** Trainings that are remembered, and as many groups of seeds. */
 const KEPT = 6;
 export const TEMPERATURES = [1, 2, 4, 8] as const;
 export const ALPHAS = [0, 0.3, 0.6, 0.9, 1] as const;
@@ -39,6 +39,8 @@ export interface Result {
 
 /** The same training with several seeds, and beside it the student alone. */
 export interface Seeds extends Subject {
+  /** Counts up with the trainings. */
+  readonly number: number;
   readonly alone: readonly Result[];
   readonly taught: readonly Result[];
   /** The teacher itself, as it is. */
@@ -55,6 +57,11 @@ export interface TeacherMap extends Subject {
 /** The name of a cell. Without a part of the teacher its temperature has no meaning. */
 export function cellKey(temperature: number, alpha: number): string {
   return alpha === 0 ? "0" : `${temperature} ${alpha}`;
+}
+
+/** Tells subjects apart; how many seeds are wanted makes no other training. */
+export function subjectKey({ choice, model, seed }: Subject): string {
+  return JSON.stringify([model, seed, { ...choice, seeds: 0 }]);
 }
 
 type Kind = "one" | "seeds" | "map";
@@ -86,7 +93,8 @@ interface Reins {
 export class Trainings extends EventTarget {
   /** The newest last. */
   runs: readonly Training[] = [];
-  seeds: Seeds | undefined;
+  /** Groups of seeds that have a result, the newest last. */
+  groups: readonly Seeds[] = [];
   map: TeacherMap | undefined;
   work: Work | undefined;
   error: CoreError | undefined;
@@ -170,15 +178,39 @@ export class Trainings extends EventTarget {
     });
   }
 
-  /** Trains with as many seeds as the choice says, and as often without its teacher. */
+  /** Forgets a group of seeds. */
+  forget(number: number): void {
+    this.groups = this.groups.filter((group) => group.number !== number);
+    this.#changed();
+  }
+
+  /**
+   * Trains with as many seeds as the choice says, and as often without its teacher. With its first result it stands beside the groups
+   * before it, in place of an older one of the same training.
+   */
   async several(subject: Subject, catalog: Catalog): Promise<void> {
     const choice = settleTraining(subject.choice, subject.model, catalog);
     const taught = choice.teacher !== ALONE;
     const seeds = Array.from({ length: choice.seeds }, (_, at) => subject.seed + at);
-    const wanted = seeds.length * (taught ? 2 : 1) + Number(taught);
-    this.seeds = { ...subject, choice, alone: [], taught: [], teacher: undefined, wanted };
+    // One that is made first is another with every seed.
+    const asIs = taught && choice.teacherEpochs === 0;
+    const wanted = seeds.length * (taught ? 2 : 1) + Number(asIs);
+    const key = subjectKey({ ...subject, choice });
+    const older = this.groups.find((group) => subjectKey(group) === key);
+    if (!older) this.#count += 1;
+    let own: Seeds = {
+      ...subject,
+      choice,
+      number: older?.number ?? this.#count,
+      alone: [],
+      taught: [],
+      teacher: undefined,
+      wanted,
+    };
     const add = (part: Partial<Seeds>) => {
-      if (this.seeds) this.seeds = { ...this.seeds, ...part };
+      own = { ...own, ...part };
+      if (own.alone.length + own.taught.length > 0)
+        this.groups = [...this.groups.filter(({ number }) => number !== own.number), own].slice(-KEPT);
       this.#changed();
     };
     await this.#all("seeds", wanted, async (reins, step) => {
@@ -190,17 +222,17 @@ export class Trainings extends EventTarget {
       const alone = { ...choice, teacher: ALONE };
       const work = seeds.flatMap((seed, at) => [
         one(2 * at, this.recipe({ ...subject, choice: alone, seed }, catalog), seed).then((result) =>
-          add({ alone: inOrder(this.seeds?.alone, result) }),
+          add({ alone: inOrder(own.alone, result) }),
         ),
         ...(taught
           ? [
               one(2 * at + 1, this.recipe({ ...subject, choice, seed }, catalog), seed).then((result) =>
-                add({ taught: inOrder(this.seeds?.taught, result) }),
+                add({ taught: inOrder(own.taught, result) }),
               ),
             ]
           : []),
       ]);
-      if (taught) {
+      if (asIs) {
         const { seed } = subject;
         const recipe: Recipe = { version: 1, model: choice.teacher, seed, steps: [] };
         work.push(one(2 * seeds.length, recipe, seed).then((teacher) => add({ teacher })));
@@ -279,6 +311,6 @@ export class Trainings extends EventTarget {
   }
 }
 
-function inOrder(results: readonly Result[] | undefined, result: Result): Result[] {
-  return [...(results ?? []), result].sort((a, b) => a.seed - b.seed);
+function inOrder(results: readonly Result[], result: Result): Result[] {
+  return [...results, result].sort((a, b) => a.seed - b.seed);
 }

@@ -195,6 +195,18 @@ export const training = {
     "The teacher harms here: {points} points over {n} seeds, each student against itself alone (95 % t-interval).",
   "training.seeds.unclear":
     "No difference that {n} seeds can show: {points} points, each student against itself alone (95 % t-interval).",
+  "training.seeds.noise": "The student alone saw the images; the taught one saw noise only.",
+  "training.seeds.alone.of": "{of}: student alone",
+  "training.seeds.better":
+    "{letter} is better than {other}: {points} points over {n} seeds, each against the same seed of {other} (95 % t-interval).",
+  "training.seeds.worse":
+    "{letter} is worse than {other}: {points} points over {n} seeds, each against the same seed of {other} (95 % t-interval).",
+  "training.seeds.even":
+    "No difference between {letter} and {other} that {n} seeds can show: {points} points, each against the same seed of {other} (95 % t-interval).",
+  "training.seeds.apart": "{letter} and {other} have too few seeds in common to be compared.",
+  "training.seeds.chance":
+    "Each of these is a 95 % t-interval by itself: among twenty that compare equals, one would show a difference by chance.",
+  "training.seeds.remove": "Remove {letter}",
   "training.map.title": "Temperature and share",
   "training.map.about":
     "The same student at every temperature T and share α of the teacher, one training each, judged on the validation split. One seed: small differences are noise.",

@@ -80,6 +80,9 @@ export const page: Record<keyof typeof english, string> = {
   "recipe.train": "양자화한 채 학습",
   "recipe.train.none": "안 함",
   "recipe.train.epochs": "{epochs}에폭",
+  "recipe.teacher": "교사",
+  "recipe.teacher.none": "없음, 정답만",
+  "recipe.teacher.original": "압축 전 자신(실수)",
   "recipe.estimator": "기울기",
   "recipe.notTrained": "학습하지 않음",
   "recipe.count": "이미지",
@@ -113,6 +116,11 @@ export const page: Record<keyof typeof english, string> = {
   "about.calibration": "학습 이미지를 흘려 보내며 각 층 입력의 범위를 정하는 방법입니다.",
   "about.train":
     "가중치를 반올림한 상태로 학습 이미지를 더 학습합니다. 가중치가 반올림된 자리에서도 잘 맞도록 배웁니다. 1에폭은 학습 이미지를 모두 한 번씩 보는 것이며, 학습하지 않을 때보다 훨씬 오래 걸립니다.",
+  "about.teacher": "이미 학습된 신경망입니다. 이미지마다 정답 대신 그 신경망의 답을 그대로(온도 1) 배웁니다.",
+  "about.teacher.quantized":
+    "2비트 가중치의 LeNet-5에서는 압축 전 자신이 가르쳐도 시드 다섯 개로 보일 만한 이득이 없었고, 더 높은 온도로 부드럽게 한 답은 해로웠습니다.",
+  "about.teacher.pruned":
+    "가중치 열 개 중 아홉 개를 없앤 LeNet-5에서는 압축 전 자신이 가르치면 정확도가 0.3점쯤 올랐고, 더 높은 온도로 부드럽게 한 답은 해로웠습니다.",
   "about.estimator":
     "반올림에는 따라갈 기울기가 없습니다. ‘그대로 통과’는 반올림이 없는 것처럼 기울기를 넘기고, 나머지는 눈금의 끝을 어디에 둘지도 함께 배웁니다.",
   "about.count":
@@ -293,6 +301,8 @@ export const page: Record<keyof typeof english, string> = {
   "trait.absmean": "평균 크기 범위",
   "trait.untrained": "추가 학습 없음",
   "trait.trained": "양자화한 채 {epochs}에폭 학습 ({estimator})",
+  "trait.taught": "교사 {name}",
+  "trait.taught.original": "압축 전 자신이 교사",
   "trait.minmax": "최소·최대 범위",
   "trait.inputs": "입력 {format}",
   "trait.inputs.none": "입력 실수",
@@ -306,6 +316,7 @@ export const page: Record<keyof typeof english, string> = {
   "part.range": "범위",
   "part.calibration": "보정 방법",
   "part.estimator": "기울기 추정 방법",
+  "part.teacher": "이 모델의 교사",
   "part.step": "단계",
   "part.option": "옵션",
   "part.n": "이미지 수",

@@ -199,6 +199,18 @@ export const training: Record<keyof typeof english, string> = {
     "여기서는 교사가 해롭습니다. 시드 {n}개에서 {points}점(같은 시드로 혼자 배운 학생과 비교, 95 % t 구간)입니다.",
   "training.seeds.unclear":
     "시드 {n}개로는 차이를 말할 수 없습니다. {points}점(같은 시드로 혼자 배운 학생과 비교, 95 % t 구간)입니다.",
+  "training.seeds.noise": "혼자 배운 학생은 이미지를 보았고, 교사에게 배운 학생은 잡음만 보았습니다.",
+  "training.seeds.alone.of": "{of}: 혼자 배운 학생",
+  "training.seeds.better":
+    "{letter:이/가} {other}보다 낫습니다. 시드 {n}개에서 {points}점(같은 시드의 {other:과/와} 비교, 95 % t 구간)입니다.",
+  "training.seeds.worse":
+    "{letter:이/가} {other}보다 못합니다. 시드 {n}개에서 {points}점(같은 시드의 {other:과/와} 비교, 95 % t 구간)입니다.",
+  "training.seeds.even":
+    "시드 {n}개로는 {letter:과/와} {other}의 차이를 말할 수 없습니다. {points}점(같은 시드의 {other:과/와} 비교, 95 % t 구간)입니다.",
+  "training.seeds.apart": "{letter:과/와} {other:은/는} 같은 시드가 너무 적어 비교할 수 없습니다.",
+  "training.seeds.chance":
+    "각 구간은 저마다 95 % t 구간입니다. 서로 같은 것을 스무 번 비교하면 한 번쯤은 우연히 차이가 나타납니다.",
+  "training.seeds.remove": "{letter} 지우기",
   "training.map.title": "온도와 교사의 몫",
   "training.map.about":
     "같은 학생을 온도 T와 교사의 몫 α마다 한 번씩 학습하고 검증 데이터로 평가합니다. 시드가 하나이므로 작은 차이는 우연입니다.",

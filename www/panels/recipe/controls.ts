@@ -13,10 +13,12 @@ import {
   widthStops,
 } from "../../state/choice";
 import type { Catalog } from "../../state/schema";
+import { ORIGINAL, recipeTeachers, UNTAUGHT } from "../../state/teachers";
 import type { Control, Option } from "./control";
 
 /** Epochs of training offered besides none. */
 export const EPOCHS = [1, 2, 5];
+const QUANTIZED_STUDENTS = "Polino et al. 2018, arXiv 1802.05668";
 /** Counts of images offered besides the whole split. */
 const COUNTS = [1000, 2000];
 /** The same for passages of text, which take longer. */
@@ -47,6 +49,32 @@ export function modelControl(choice: Choice, catalog: Catalog, speech: Speech): 
       : "",
     source: model?.source ?? "",
     to: (value) => ({ model: value, count: 0 }),
+  };
+}
+
+/** Who teaches a training of the recipe. */
+export function teacherControl(
+  field: "teacher" | "tunedTeacher",
+  source: string,
+  choice: Choice,
+  catalog: Catalog,
+  speech: Speech,
+): Control {
+  return {
+    id: field,
+    words: "teacher",
+    options: [
+      { value: UNTAUGHT, name: speech.t("recipe.teacher.none") },
+      ...recipeTeachers(choice.model, catalog).map(({ id }) => ({
+        value: id,
+        name: id === ORIGINAL ? speech.t("recipe.teacher.original") : speech.name("model", id),
+      })),
+    ],
+    value: choice[field],
+    look: "list",
+    detail: speech.t(field === "teacher" ? "about.teacher.quantized" : "about.teacher.pruned"),
+    source,
+    to: (value) => ({ [field]: value }),
   };
 }
 
@@ -114,6 +142,7 @@ export function firstControls(choice: Choice, catalog: Catalog, speech: Speech):
       source: "",
       to: (value) => ({ epochs: Number(value) }),
     },
+    ...(choice.epochs > 0 ? [teacherControl("teacher", QUANTIZED_STUDENTS, choice, catalog, speech)] : []),
     {
       id: "count",
       words: text ? "count.text" : "count",

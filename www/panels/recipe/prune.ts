@@ -23,7 +23,7 @@ import {
 } from "../../state/pruning";
 import type { Catalog } from "../../state/schema";
 import type { Control } from "./control";
-import { EPOCHS, named, sourceOf } from "./controls";
+import { EPOCHS, named, sourceOf, teacherControl } from "./controls";
 import { Maker, type Section } from "./more";
 
 /** Sources of what the catalog has no entry for; those of docs/methods.md. */
@@ -34,6 +34,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   nm: "Mishra et al. 2021, arXiv 2104.08378",
   block: "Narang et al. 2017, arXiv 1711.02782",
   tuned: "Han et al. 2015, arXiv 1506.02626",
+  teacher: "Hinton et al. 2015, arXiv 1503.02531",
   keepLast: "Gale et al. 2019, arXiv 1902.09574",
   "one-shot": "Han et al. 2015, arXiv 1506.02626",
   gradual: "Zhu and Gupta 2017, arXiv 1710.01878",
@@ -69,6 +70,7 @@ export function pruneControls(choice: Choice, catalog: Catalog, speech: Speech):
   ];
   if (!prunes(choice)) return controls;
   controls.push(...amount(maker), tuned(maker));
+  if (choice.tuned > 0) controls.push(teacherControl("tunedTeacher", SOURCES.teacher ?? "", choice, catalog, speech));
   return controls;
 }
 

@@ -3,7 +3,9 @@ import { LANGUAGES, type Language, Speech } from "../../i18n";
 import { type Choice, DEFAULT_CHOICE, normalise, recipeOf } from "../../state/choice";
 import type { CoreError, Recipe } from "../../state/schema";
 import { type Change, fieldsOf, settle } from "../../state/settle";
+import { recipeTeachers } from "../../state/teachers";
 import { realCatalog, realRefusal } from "../../testing/catalog";
+import { recipeName } from "../words";
 import type { Control } from "./control";
 import { firstControls, modelControl } from "./controls";
 import { sections } from "./more";
@@ -108,6 +110,22 @@ describe("presets", () => {
     expect(step("smoothquant", "transformer-shakespeare")).toMatchObject({
       quantize: { activations: { mode: "dynamic", granularity: "token" } },
     });
+  });
+});
+
+describe("names", () => {
+  it("say who teaches, for every teacher another name", () => {
+    const base = normalise(
+      { ...DEFAULT_CHOICE, pattern: "unstructured", tuned: 1, epochs: 2, weights: "int2" },
+      catalog,
+    );
+    const ids = ["none", ...recipeTeachers(base.model, catalog).map(({ id }) => id)];
+    const names = ids.flatMap((tunedTeacher) =>
+      ids.map((teacher) => recipeName(normalise({ ...base, tunedTeacher, teacher }, catalog), english)),
+    );
+    expect(new Set(names).size).toBe(ids.length ** 2);
+    expect(names[0]).not.toContain("taught");
+    expect(names[1]).toMatch(/, taught by its original$/);
   });
 });
 

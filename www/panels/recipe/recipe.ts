@@ -260,6 +260,10 @@ export class RecipePanel extends Panel {
     </details>`;
   }
 
+  protected override updated(): void {
+    this.ariaBusy = String(this.lab.asking);
+  }
+
   protected override render(): TemplateResult {
     const { lab, speech } = this;
     const { catalog, view } = lab;

@@ -8,7 +8,7 @@ import { intervalsChart } from "../../charts/intervals";
 import { lostChart } from "../../charts/lost";
 import { paint, type SvgNode } from "../../charts/svg";
 import { readsText } from "../../state/choice";
-import { diagnose, ends, plainNumber } from "../../state/diagnosis";
+import { diagnose } from "../../state/diagnosis";
 import type { Catalog, CoreError } from "../../state/schema";
 import { ALONE, classesOf, isNoise, makesTeacher, settleTraining, type TrainingChoice } from "../../state/training";
 import { type Subject, type Training, Trainings, type Work, workedFor } from "../../state/trainings";
@@ -20,7 +20,7 @@ import { named } from "../recipe/controls";
 import { errorWords } from "../words";
 import { carried, type Group, isSet, type TrainingChange, trainingGroups } from "./controls";
 import { letterOf, lossData, recordOf, trainingWords } from "./data";
-import { mapTable, seedsData, seedsWords } from "./groups";
+import { mapTable } from "./map";
 import {
   epochData,
   exponentData,
@@ -35,6 +35,8 @@ import {
 import "./softened";
 import { modelFor, presetTraining, TRAINING_PRESETS, trainingPresetOf } from "./presets";
 import { trainingReason } from "./reasons";
+import { runsTable } from "./runs";
+import { comparedList, groupsBeside, seedsData, seedsWords } from "./seeds";
 
 /** Said of settings that are no preset. */
 const OWN = "own";
@@ -164,8 +166,9 @@ export class TrainingPanel extends Panel {
       draw("epochs", (width) => curvesChart(epochData(step, choice.teacher !== ALONE, speech), width));
       draw("teacher", (width) => curvesChart(teacherData(step.teacher_share, speech), width));
     }
-    const { seeds } = this.#all;
-    if (seeds) draw("seeds", (width) => intervalsChart(seedsData(seeds, speech), width));
+    draw("seeds", (width) =>
+      intervalsChart(seedsData(groupsBeside(this.#all.groups, catalog), catalog, speech), width),
+    );
   }
 
   /** The training whose record is shown: what was there stays until the next has ended. */
@@ -284,7 +287,7 @@ export class TrainingPanel extends Panel {
         ${
           work
             ? html`<button class="link" @click=${() => this.#all.hold(!paused)}>${this.t(paused ? "training.goOn" : "training.pause")}</button>
-              <button class="link" @click=${() => this.#all.cancel()}>${this.t("training.cancel")}</button>`
+              <button class="link" @click=${() => void this.#stop()}>${this.t("training.cancel")}</button>`
             : nothing
         }
       </p>
@@ -313,49 +316,6 @@ export class TrainingPanel extends Panel {
     const loss = own ? run.progress?.losses.at(-1) : undefined;
     if (loss !== undefined && Number.isFinite(loss)) words.push(this.t("training.loss.now", { loss: loss.toFixed(3) }));
     return words.join(" · ");
-  }
-
-  #runs(shown: Training): TemplateResult {
-    const { speech } = this;
-    const runs = this.#all.runs.filter(({ state }) => state === "done" || state === "failed");
-    if (runs.length === 0) return html``;
-    const caption = this.t("training.runs.caption");
-    const columns = ["name", "model", "accuracy", "loss", "bytes", "time"] as const;
-    const exchanged = runs.some((run) => (recordOf(run)?.bytes_per_step ?? 0) > 0);
-    const shownColumns = columns.filter((column) => column !== "bytes" || exchanged);
-    return html`<div class="table-scroll" tabindex="0" role="group" aria-label=${caption}>
-      <table class="runs training-runs">
-        <caption class="hidden">${caption}</caption>
-        <thead><tr>${shownColumns.map((column) => html`<th scope="col">${this.t(`training.runs.${column}`)}</th>`)}</tr></thead>
-        <tbody>
-          ${runs.map((run) => {
-            const record = recordOf(run);
-            const accuracy = run.report?.accuracy;
-            const last = record && ends(record)?.last;
-            const ended = record && (record.diverged ?? undefined) === undefined && record.loss.at(-1) != null;
-            const cells = {
-              model: speech.name("model", run.model),
-              accuracy: accuracy ? speech.percent(accuracy.correct / accuracy.total) : "–",
-              loss: ended && last !== undefined ? plainNumber(last) : this.t("training.notNumber"),
-              bytes: record && record.bytes_per_step > 0 ? speech.whole(record.bytes_per_step) : "–",
-              time: speech.duration(run.seconds),
-            };
-            const current = run.number === shown.number;
-            return html`<tr class=${current ? "current" : ""}>
-              <th scope="row"><button
-                class="link"
-                aria-pressed=${current ? "true" : "false"}
-                @click=${() => {
-                  this.picked = run.number;
-                }}
-              >${this.t("training.name", { letter: letterOf(run), what: trainingWords(run.choice, speech) })}</button>
-              <span class="soft">${this.t("training.runs.seed", { seed: run.seed })}</span></th>
-              ${shownColumns.slice(1).map((column) => html`<td>${column === "name" ? nothing : cells[column]}</td>`)}
-            </tr>`;
-          })}
-        </tbody>
-      </table>
-    </div>`;
   }
 
   #findings(run: Training): TemplateResult | typeof nothing {
@@ -436,20 +396,42 @@ export class TrainingPanel extends Panel {
     `;
   }
 
+  /** Stops what is under way; the keyboard goes on where it can begin again. */
+  async #stop(): Promise<void> {
+    this.#all.cancel();
+    await this.updateComplete;
+    this.querySelector<HTMLElement>(".training-actions .primary")?.focus();
+  }
+
+  /** Takes a group away; the keyboard goes on at the next of its buttons, or at the title. */
+  async #forget(number: number, at: number): Promise<void> {
+    this.#all.forget(number);
+    await this.updateComplete;
+    const left = [...this.querySelectorAll<HTMLElement>(".training-compared button")];
+    (left[Math.min(at, left.length - 1)] ?? this.querySelector<HTMLElement>(".seeds-title"))?.focus();
+  }
+
   /** Several seeds, and the map of a teacher, as far as they are there. */
   #groups(subject: Subject, catalog: Catalog): TemplateResult {
     const { speech } = this;
-    const { seeds, map, work } = this.#all;
+    const { map, work } = this.#all;
+    const groups = groupsBeside(this.#all.groups, catalog);
+    const newest = groups.at(-1);
     // Without labels there is no share of theirs to choose.
     const mapped = subject.choice.teacher !== ALONE && !isNoise(subject.choice.transfer);
     const named = (of: Subject) => `${speech.name("model", of.model)} · ${trainingWords(of.choice, speech)}`;
     const off = work !== undefined || this.#refusal(subject, catalog) !== undefined;
     return html`
       ${
-        seeds && seeds.alone.length > 0
+        newest
           ? html`<section>
-              <h3>${this.t("training.seeds.title")} <small>${named(seeds)}</small></h3>
-              <p class="soft">${seedsWords(seeds, speech)}</p>
+              <h3 tabindex="-1" class="seeds-title">${this.t("training.seeds.title")} <small>${
+                groups.length > 1
+                  ? this.t("training.name", { letter: letterOf(newest), what: named(newest) })
+                  : named(newest)
+              }</small></h3>
+              <p class="soft">${seedsWords(newest, speech)}</p>
+              ${comparedList(groups, speech, (number, at) => void this.#forget(number, at))}
               <div class="training-plot" data-plot="seeds"></div>
             </section>`
           : nothing
@@ -484,10 +466,23 @@ export class TrainingPanel extends Panel {
               ? html`<section>
                   <h3>${this.t("training.curve.title")}</h3>
                   <div class="training-plot" data-plot="loss"></div>
-                  ${shown ? html`<div class=${stale}>${this.#findings(shown)}</div>${this.#runs(shown)}` : nothing}
+                  ${
+                    shown
+                      ? html`<div class=${stale}>${this.#findings(shown)}</div>${runsTable(
+                          this.#all.runs,
+                          shown,
+                          this.speech,
+                          (number) => {
+                            this.picked = number;
+                          },
+                        )}`
+                      : nothing
+                  }
                 </section>
                 ${shown ? html`<div class=${stale}>${this.#record(shown)}</div>` : nothing}`
-              : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
+              : this.#all.runs.length > 0
+                ? nothing
+                : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
           }
           ${this.#groups(subject, catalog)}
         </div>
