@@ -347,19 +347,15 @@ fn run_tile<V: Lane, const ROWS: usize, C: Columns<V>, R: Rows<V, C>>(
             let count = if whole { C::LEN.min(whole_high.min(pass.last[1]) - window_x) } else { 1 };
             let (first, step) = (tile.first, pass.step);
             let column = window_x * step + pass.remainder[1] - pass.padding;
-            let to = Finish { epilogue, first, out: &mut *out, distance, column, step, count };
-            if whole && whole_rows {
+            if whole && whole_rows && count == C::LEN {
                 let mut sums = R::zero();
-                pass.offsets.visit_apart(
-                    weights,
-                    &x[corner.cast_unsigned()..],
-                    (stride, count - 1),
-                    |weights, here| {
-                        sums = sums.add_scaled(weights, 0, C::load_apart(here, 0));
-                    },
-                );
-                sums.each(0, &mut { to });
+                let x = &x[corner.cast_unsigned()..];
+                pass.offsets.visit_apart(weights, x, (stride, C::LEN - 1), |weights, here| {
+                    sums = sums.add_scaled(weights, 0, C::load_apart(here, 0));
+                });
+                sums.each(0, &mut Finish { epilogue, first, out: &mut *out, distance, column, step, count: C::LEN });
             } else {
+                let to = Finish { epilogue, first, out: &mut *out, distance, column, step, count };
                 let across = pass.parts[1].of[window_x - pass.first[1]] as usize;
                 let place = Place { picks: &picks[across], corner, apart: if whole { stride } else { stride * width } };
                 match if whole { None } else { sides.next() } {
