@@ -480,7 +480,7 @@ export class TrainingPanel extends Panel {
                   }
                 </section>
                 ${shown ? html`<div class=${stale}>${this.#record(shown)}</div>` : nothing}`
-              : this.#all.runs.length > 0
+              : this.#all.runs.length + this.#all.groups.length > 0
                 ? nothing
                 : html`<p class="soft training-empty">${this.t("training.empty")}</p>`
           }
