@@ -93,6 +93,23 @@ enum Pause {
     Given,
 }
 
+/// What can be gone on from.
+#[derive(Debug, Default)]
+struct Saved {
+    /// A checkpoint of the trainings that have ended.
+    ended: Vec<u8>,
+    /// The newest of the one under way; empty without.
+    newest: Vec<u8>,
+    /// Whether there is something that was not taken.
+    fresh: bool,
+}
+
+/// Adds a state behind the others.
+fn join(states: &mut Vec<u8>, state: &[u8]) {
+    states.extend_from_slice(&(state.len() as u64).to_le_bytes());
+    states.extend_from_slice(state);
+}
+
 /// Shared between a task and its owner: budget, progress, partial results, the newest checkpoint.
 #[derive(Debug)]
 pub struct Context {
@@ -103,7 +120,7 @@ pub struct Context {
     partial: Cell<Option<(u32, u32)>>,
     bytes: Cell<Option<u64>>,
     losses: RefCell<Curve>,
-    checkpoint: RefCell<Option<Vec<u8>>>,
+    checkpoint: RefCell<Saved>,
     pause: Cell<Pause>,
     /// Threads that may work at once; always 1 in WebAssembly. Results do not depend on it.
     pub threads: usize,
@@ -122,7 +139,7 @@ impl Context {
             partial: Cell::new(None),
             bytes: Cell::new(None),
             losses: RefCell::new(Curve::EMPTY),
-            checkpoint: RefCell::new(None),
+            checkpoint: RefCell::default(),
             pause: Cell::new(Pause::Idle),
             threads: threads.max(1),
             checkpoint_macs: 10_000_000_000,
@@ -231,18 +248,42 @@ impl Context {
         self.pause.get() == Pause::Asked
     }
 
-    /// Keeps `bytes` as the newest checkpoint. Gives way at the next tick if somebody waits for it.
+    /// Keeps `bytes` as the newest state of the training under way. Gives way at the next tick if somebody waits for it.
     pub fn save_checkpoint(&self, bytes: Vec<u8>) {
-        self.checkpoint.replace(Some(bytes));
+        let mut saved = self.checkpoint.borrow_mut();
+        (saved.newest, saved.fresh) = (bytes, true);
         if self.is_asked() {
             self.pause.set(Pause::Given);
             self.budget.set(0);
         }
     }
 
-    /// Takes the newest checkpoint, if there is one that was not taken.
+    /// Says that the training under way went on from this state.
+    pub fn go_on_from(&self, bytes: &[u8]) {
+        self.checkpoint.borrow_mut().newest = bytes.to_vec();
+    }
+
+    /// Says that a step of the recipe is done: how its training ended is part of all checkpoints to come, so that it is not done again.
+    pub fn end_step(&self) {
+        let mut saved = self.checkpoint.borrow_mut();
+        let newest = std::mem::take(&mut saved.newest);
+        if !newest.is_empty() {
+            join(&mut saved.ended, &newest);
+        }
+    }
+
+    /// Takes the newest checkpoint, if there is one that was not taken: the states that trainings of earlier steps ended with and that
+    /// of the one under way, in their order, each after its length in eight bytes.
     pub fn take_checkpoint(&self) -> Option<Vec<u8>> {
-        self.checkpoint.take()
+        let mut saved = self.checkpoint.borrow_mut();
+        if !std::mem::take(&mut saved.fresh) {
+            return None;
+        }
+        let mut bytes = saved.ended.clone();
+        if !saved.newest.is_empty() {
+            join(&mut bytes, &saved.newest);
+        }
+        Some(bytes)
     }
 }
 
@@ -295,7 +336,7 @@ impl<T> Task<T> {
             Poll::Ready(value) => {
                 self.context.enter(Phase::Done);
                 // There is nothing left to go on with.
-                self.context.checkpoint.take();
+                self.context.checkpoint.borrow_mut().fresh = false;
                 Some(value)
             }
             Poll::Pending => None,

@@ -26,7 +26,7 @@ use crate::ops::InputGrid;
 use crate::rng::Rng;
 use crate::task::Context;
 use crate::tensor::Tensor;
-use crate::train::{Checkpoint, Trained};
+use crate::train::{Checkpoint, Part, Trained};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::future::Future;
@@ -121,27 +121,24 @@ pub struct StepContext<'a> {
     pub index: u64,
     /// Names this step of this recipe in checkpoints.
     pub key: String,
-    /// A checkpoint to go on from, if one was given, of this training or another.
+    /// A checkpoint to go on from, if one was given, with this training in it or not.
     pub resume: Option<&'a Checkpoint>,
     /// What a training says of itself, for the report. Where it has `parameters` before the step, that training was done already and
     /// ended with them.
     pub trained: Trained,
 }
 
-impl StepContext<'_> {
-    /// The checkpoint to go on from, if it is of this training.
+impl<'a> StepContext<'a> {
+    /// What the checkpoint to go on from has of this training.
     ///
     /// # Errors
     /// `checksum` when it is no checkpoint.
-    fn own_resume(&self) -> Result<Option<&Checkpoint>, CoreError> {
-        match self.resume {
-            Some(checkpoint) if checkpoint.key()? == self.key => Ok(Some(checkpoint)),
-            _ => Ok(None),
-        }
+    fn own_resume(&self) -> Result<Option<Part<'a>>, CoreError> {
+        self.resume.map_or(Ok(None), |checkpoint| checkpoint.part(&self.key))
     }
 
     /// The same with another network to change.
-    fn with<'a>(&'a self, network: &'a mut Network) -> StepContext<'a> {
+    fn with<'b>(&'b self, network: &'b mut Network) -> StepContext<'b> {
         let &Self { ctx, library, memory, seed, index, resume, .. } = self;
         StepContext {
             ctx,

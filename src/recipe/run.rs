@@ -87,6 +87,7 @@ pub(super) async fn apply(
         trained: Trained::default(),
     };
     recipe.steps[index].apply(&mut cx).await?;
+    ctx.end_step();
     Ok(cx.trained)
 }
 

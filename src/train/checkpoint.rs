@@ -9,9 +9,13 @@ use crate::tensor::{Shape, Tensor};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::json;
 
-/// A checkpoint's bytes.
+/// The bytes of a run's checkpoint, as [`crate::task::Context::take_checkpoint`] gives them: a file for each training.
 #[derive(Clone, Debug)]
 pub struct Checkpoint(pub Vec<u8>);
+
+/// One training in a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a>(pub &'a [u8]);
 
 /// How far a training is.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,7 +72,31 @@ fn wrong(found: impl Into<String>, allowed: impl Into<String>) -> CoreError {
 }
 
 impl Checkpoint {
-    /// Writes a checkpoint. `teacher` has what each step of the student's own teacher ended with; see [`Checkpoint::teacher`].
+    /// The training that `key` names, if it is in here.
+    ///
+    /// # Errors
+    /// `checksum` when it is not a checkpoint.
+    pub fn part(&self, key: &str) -> Result<Option<Part<'_>>, CoreError> {
+        let (mut rest, mut found) = (&self.0[..], None);
+        loop {
+            let cut = rest.split_first_chunk().and_then(|(len, rest)| {
+                let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
+                rest.split_at_checked(len)
+            });
+            let Some((bytes, behind)) = cut else { return Err(wrong("bytes cut off", "a checkpoint")) };
+            if Part(bytes).meta()?.key == key {
+                found = Some(Part(bytes));
+            }
+            if behind.is_empty() {
+                return Ok(found);
+            }
+            rest = behind;
+        }
+    }
+}
+
+impl Part<'_> {
+    /// Writes one. `teacher` has what each step of the student's own teacher ended with; see [`Part::teacher`].
     ///
     /// # Errors
     /// `internal` when the tensors do not serialize.
@@ -109,16 +137,8 @@ impl Checkpoint {
             .map_err(|e| internal(e.to_string()))
     }
 
-    /// The training it belongs to.
-    ///
-    /// # Errors
-    /// `checksum` when it is not a checkpoint.
-    pub fn key(&self) -> Result<String, CoreError> {
-        self.meta().map(|meta| meta.key)
-    }
-
     fn meta(&self) -> Result<Meta, CoreError> {
-        let (_, header) = SafeTensors::read_metadata(&self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
+        let (_, header) = SafeTensors::read_metadata(self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
         let text = header.metadata().as_ref().and_then(|m| m.get("checkpoint")).cloned().unwrap_or_default();
         let value = parse(&text).map_err(|e| wrong(e.found, "a checkpoint"))?;
         let floats = |name: &str| -> Option<Vec<f64>> {
@@ -153,7 +173,7 @@ impl Checkpoint {
         if meta.key != key {
             return Err(wrong("a checkpoint of another training", "one of this recipe"));
         }
-        let file = SafeTensors::deserialize(&self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
+        let file = SafeTensors::deserialize(self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
         let mut position = meta.position;
         if !position.validation.is_empty() {
             position.best = parameters.to_vec();
@@ -186,7 +206,7 @@ impl Checkpoint {
 
     /// A group of tensors of any shapes.
     fn list(&self, group: &str) -> Result<Vec<Tensor>, CoreError> {
-        let file = SafeTensors::deserialize(&self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
+        let file = SafeTensors::deserialize(self.0).map_err(|e| wrong(e.to_string(), "a checkpoint"))?;
         let mut list = Vec::new();
         while let Ok(view) = file.tensor(&format!("{group}.{:03}", list.len())) {
             let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();

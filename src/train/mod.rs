@@ -21,7 +21,7 @@ mod view;
 mod workers;
 
 pub use backprop::{Batch, Blocks, Gradients, Pass, Workspace, backprop, backprop_in};
-pub use checkpoint::{Checkpoint, Position};
+pub use checkpoint::{Checkpoint, Part, Position};
 pub use distill::{Distill, DistillOptions, Imitation, Teacher};
 pub use estimator::Estimator;
 pub use exchange::{Exchange, Message};
@@ -74,8 +74,8 @@ pub struct Training<'a> {
     pub seed: u64,
     /// Names the training in its checkpoints.
     pub key: &'a str,
-    /// A checkpoint with the same key to go on from: gives the bits of a run that was never interrupted.
-    pub resume: Option<&'a Checkpoint>,
+    /// What a checkpoint has of this training, to go on from: gives the bits of a run that was never interrupted.
+    pub resume: Option<Part<'a>>,
     /// What the steps of its teacher ended with, for its checkpoints: they are not to be done again.
     pub teacher: &'a [Vec<Tensor>],
 }
@@ -145,8 +145,9 @@ pub async fn train(
         precision.keep(parameters, &mut Rng::stream(seed, "keep", u64::MAX));
     }
     let mut at = Position::default();
-    if let Some(checkpoint) = resume {
-        at = checkpoint.restore(key, parameters, &mut state)?;
+    if let Some(part) = resume {
+        at = part.restore(key, parameters, &mut state)?;
+        ctx.go_on_from(part.0);
         objective.notes().clone_from(&at.notes);
         (scaler.scale, scaler.good) = at.scale;
         let lists = if recorder.is_some() { Recorder::LISTS } else { 0 };
@@ -286,7 +287,7 @@ pub async fn train(
             at.curve = ctx.curve();
             at.extra = recorder.as_ref().map(Recorder::tensors).transpose()?.unwrap_or_default();
             at.extra.extend(workers.rest());
-            ctx.save_checkpoint(Checkpoint::save(key, &at, parameters, &state, teacher)?);
+            ctx.save_checkpoint(Part::save(key, &at, parameters, &state, teacher)?);
         }
     }
     ctx.trains(false);

@@ -14,6 +14,8 @@ export interface Checkpoints {
 
 const NAME = "featherweight";
 const STORE = "checkpoints";
+/** Of a checkpoint's bytes: those of another form are not used. */
+const FORM = 2;
 /** Of more trainings than these the oldest are forgotten; as many are under way at once at most. */
 const MOST = 8;
 
@@ -44,7 +46,7 @@ export function keptCheckpoints(engine: string, factory: IDBFactory | undefined,
     opened ??= open();
     return (await opened)?.transaction(STORE, mode).objectStore(STORE);
   };
-  const nameOf = (key: string) => `${engine} ${key}`;
+  const nameOf = (key: string) => `${engine} ${FORM} ${key}`;
   const put = async (key: string, entry: Entry): Promise<void> => {
     const all = await store("readwrite");
     if (!all) return;
