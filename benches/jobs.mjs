@@ -145,7 +145,8 @@ export async function narrowed(ask, only, effort) {
   const [whole, ...parts] = workloads;
   const ms = Object.fromEntries(workloads.map((id) => [id, quartiles(samples_ms[id])]));
   return parts.map((id, i) => {
-    const time = ms[id].median / ms[whole].median;
+    // Round by round, as elsewhere.
+    const time = quartiles(samples_ms[id].map((part, round) => part / samples_ms[whole][round])).median;
     const macs = about[id].macs / about[whole].macs;
     const ratio = Number((time / macs).toPrecision(4));
     return {
