@@ -10,7 +10,7 @@ import { ensureBrowser, findChromium } from "../tools/setup/browser.mjs";
 import { main, root, seconds, step } from "../tools/setup/lib.mjs";
 import { serve } from "../tools/setup/serve.mjs";
 import { bundlePeers } from "./bundle.mjs";
-import { updateDoc } from "./doc.mjs";
+import { updateDocs } from "./doc.mjs";
 import { narrowed, page, pruned, sparse, sweep, training } from "./jobs.mjs";
 import { CONTESTS, QUICK, RECORDED } from "./rows.mjs";
 import { judge, table } from "./table.mjs";
@@ -89,7 +89,7 @@ await main(async () => {
   const name = `${whole ? "benches/record" : "target/bench"}/${date.slice(0, 16).replace(":", "")}.json`;
   mkdirSync(dirname(join(root, name)), { recursive: true });
   writeFileSync(join(root, name), `${JSON.stringify(record, null, 1)}\n`);
-  if (whole) updateDoc();
+  if (whole) updateDocs();
   console.log(table(record));
   console.log(`\n${name}, ${seconds()}`);
 });

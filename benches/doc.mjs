@@ -1,7 +1,9 @@
-// The newest record's table in docs/benchmark.md.
+// What the docs say of the newest record: the table in docs/benchmark.md, and a line of the table of pruning.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { root } from "../tools/setup/lib.mjs";
+import { pageOf, readTable } from "../tools/tables/cells.mjs";
+import { page } from "../tools/tables/pruning/page.mjs";
 import { markdown } from "./table.mjs";
 
 const RECORDS = join(root, "benches", "record");
@@ -21,7 +23,8 @@ export function benchmarkDoc() {
   return { doc, made: doc.slice(0, from + FROM.length) + table + doc.slice(to) };
 }
 
-/** Writes it. */
-export function updateDoc() {
+/** Writes both. */
+export function updateDocs() {
   writeFileSync(DOC, benchmarkDoc().made);
+  writeFileSync(join(root, pageOf("pruning")), page(readTable("pruning")));
 }
