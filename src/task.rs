@@ -336,7 +336,7 @@ impl<T> Task<T> {
             Poll::Ready(value) => {
                 self.context.enter(Phase::Done);
                 // There is nothing left to go on with.
-                self.context.checkpoint.borrow_mut().fresh = false;
+                self.context.checkpoint.take();
                 Some(value)
             }
             Poll::Pending => None,
